@@ -1,12 +1,12 @@
-"""What the fronts (HTTPS, gRPC) and the handlers say to each other: requests, responses and watches, free of any transport.
+"""What the fronts (HTTPS, gRPC) and the handlers say to each other, free of any transport.
 
 A front authenticates, builds a `Request`, awaits `ApiHandler.handle` and sends the `Response`. A failure is a
 `kubeactors.api.errors.StatusError`, which the front encodes. JSON is the only encoding that crosses this line: a front
 that was asked for YAML or pretty output re-encodes the body.
 
 A watch does not travel as an iterator. The watch cache encodes an event once per (form, encoding) and hands the *same*
-bytes object to every watcher, in batches, by a plain call on the event loop; so an event costs a watcher one list append
-and one `deliver`, with no queue, task switch or copy between.
+bytes object to every watcher, in batches, by a plain call on the event loop: an event costs a watcher one list append,
+with no queue, task switch or copy between.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ JSON_LINES = WatchEncoding("json-lines", _json_line)
 
 @dataclass(slots=True, kw_only=True)
 class Request:
-    """One call after authentication. Never changed once it is built (not frozen, because building a frozen one is slow).
+    """One call after authentication. Never changed once built (not frozen, because building a frozen one is slow).
 
     verb "get" with `watch=true` on one object is a plain get; "list" with `watch=true` is "watch".
     `name` is empty for list, watch, deletecollection and create (a create of a subresource names its parent).
@@ -166,8 +166,8 @@ class WatchStream(Protocol):
     """A watch that is set up (its version was checked), but sends nothing before it is run."""
 
     async def run(self, sink: WatchSink) -> None:
-        """Deliver to the sink until the watch ends: by its timeout, by an ERROR event (delivered like any other), because
-        the sink returned False, or by cancellation of this call. Returning normally means: end the response cleanly
+        """Deliver to the sink until the watch ends: by its timeout, by an ERROR event (delivered like any other),
+        because the sink returned False, or by cancellation of this call. Returning means: end the response cleanly
         (but the front closes the connection of a sink that returned False). Never raises StatusError."""
         ...
 
