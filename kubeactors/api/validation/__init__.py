@@ -1,0 +1,1 @@
+"""Validation with the field paths, error types and messages of Kubernetes."""
