@@ -4,9 +4,9 @@ A front authenticates, builds a `Request`, awaits `ApiHandler.handle` and sends 
 `kubeactors.api.errors.StatusError`, which the front encodes. JSON is the only encoding that crosses this line: a front
 that was asked for YAML or pretty output re-encodes the body.
 
-A watch does not travel as an iterator. The watch cache encodes an event once per (form, encoding) and hands the *same*
-bytes object to every watcher, in batches, by a plain call on the event loop: an event costs a watcher one list append,
-with no queue, task switch or copy between.
+A watch does not travel as an iterator. The watch cache encodes an event once per (form, encoding), frames a batch of
+events once, and hands the *same* bytes object to every watcher that asked for the same thing, by a plain call on the
+event loop: a batch costs a watcher one write to its transport, with no queue, task switch or copy between.
 """
 
 from __future__ import annotations
@@ -103,17 +103,23 @@ class Options:
 NO_OPTIONS = Options()
 
 
+def _join(events: Sequence[bytes]) -> bytes:
+    return b"".join(events)
+
+
 @dataclass(frozen=True, slots=True)
 class WatchEncoding:
-    """How a front writes one watch event: `encode(type, object) -> bytes`.
+    """How a front writes watch events. Both functions must be pure: their results are kept and shared by all watchers
+    with the same encoding, of which `name` is the identity.
 
-    `type` is ADDED, MODIFIED, DELETED, BOOKMARK or ERROR; `object` is the JSON document with kind and apiVersion.
-    The result is kept with the event under `name` and shared by all watchers that use the same encoding, so encode must
-    be a pure function and the bytes must mean the same when several events are concatenated.
+    `encode(type, object)` gives one event; type is ADDED, MODIFIED, DELETED, BOOKMARK or ERROR, and object is the JSON
+    document with kind and apiVersion. `frame(events)` puts encoded events together to what is written at once: an
+    HTTP/1.1 front adds a chunk's length there, a gRPC front makes one message.
     """
 
     name: str
     encode: Callable[[str, bytes], bytes]
+    frame: Callable[[Sequence[bytes]], bytes] = _join
 
 
 def _json_line(type_: str, object_: bytes) -> bytes:
@@ -151,10 +157,10 @@ class Request:
 class WatchSink(Protocol):
     """The front's end of a watch. Both methods are called on the event loop's thread."""
 
-    def deliver(self, chunks: list[bytes]) -> bool:
-        """Take encoded events in order; write them to the transport without waiting. The list belongs to the sink, the
-        bytes are shared. False means that this client is gone or too slow (its backlog is over the front's bound): the
-        watch ends at once and nothing more is delivered."""
+    def deliver(self, frame: bytes) -> bool:
+        """Take a frame of events (shared bytes: do not keep views into it); write it to the transport without waiting.
+        False means that this client is gone or too slow (its backlog is over the front's bound): the watch ends at
+        once and nothing more is delivered."""
         ...
 
     async def drain(self) -> None:
