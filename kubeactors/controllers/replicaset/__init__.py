@@ -1,0 +1,1 @@
+"""ReplicaSets: keep so many pods of one template. `controller` reads and writes; `ranking` and `status` decide."""
