@@ -1,0 +1,190 @@
+"""What the store answers when it cannot do as asked, with etcd's codes and words.
+
+The same classes are raised inside a member, carried over the wire as (gRPC code, message), and raised by the client.
+Codes and messages are those of etcd v3.5, because etcd's client libraries tell errors apart by them.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+INVALID_ARGUMENT = 3
+DEADLINE_EXCEEDED = 4
+NOT_FOUND = 5
+RESOURCE_EXHAUSTED = 8
+FAILED_PRECONDITION = 9
+OUT_OF_RANGE = 11
+UNIMPLEMENTED = 12
+INTERNAL = 13
+UNAVAILABLE = 14
+DATA_LOSS = 15
+
+
+class StoreError(Exception):
+    """A request that was refused or failed. `code` is the gRPC status code as a number."""
+
+    code: ClassVar[int] = INTERNAL
+    default: ClassVar[str] = "etcdserver: internal error"
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or self.default)
+
+    @property
+    def message(self) -> str:
+        return str(self.args[0])
+
+    @property
+    def outcome_unknown(self) -> bool:
+        """True when the request may have been, or may yet be, applied; False when it surely was not."""
+        return False
+
+
+class InvalidRequest(StoreError):
+    code = INVALID_ARGUMENT
+    default = "etcdserver: invalid request"
+
+
+class EmptyKey(InvalidRequest):
+    default = "etcdserver: key is not provided"
+
+
+class KeyNotFound(InvalidRequest):
+    """`ignore_value` or `ignore_lease` on a key that does not exist."""
+
+    default = "etcdserver: key not found"
+
+
+class ValueProvided(InvalidRequest):
+    default = "etcdserver: value is provided"
+
+
+class LeaseProvided(InvalidRequest):
+    default = "etcdserver: lease is provided"
+
+
+class TooManyOps(InvalidRequest):
+    default = "etcdserver: too many operations in txn request"
+
+
+class DuplicateKey(InvalidRequest):
+    """A transaction that would write one key twice."""
+
+    default = "etcdserver: duplicate key given in txn request"
+
+
+class RequestTooLarge(InvalidRequest):
+    default = "etcdserver: request is too large"
+
+
+class Compacted(StoreError):
+    """The revision asked for lies before `compact_revision`, the first one that is kept."""
+
+    code = OUT_OF_RANGE
+    default = "etcdserver: mvcc: required revision has been compacted"
+
+    def __init__(self, message: str = "", compact_revision: int = 0) -> None:
+        super().__init__(message)
+        self.compact_revision = compact_revision
+
+
+class FutureRevision(StoreError):
+    code = OUT_OF_RANGE
+    default = "etcdserver: mvcc: required revision is a future revision"
+
+
+class LeaseNotFound(StoreError):
+    code = NOT_FOUND
+    default = "etcdserver: requested lease not found"
+
+
+class LeaseExists(StoreError):
+    code = FAILED_PRECONDITION
+    default = "etcdserver: lease already exists"
+
+
+class LeaseTtlTooLarge(StoreError):
+    code = OUT_OF_RANGE
+    default = "etcdserver: too large lease TTL"
+
+
+class TooManyRequests(StoreError):
+    """The member has as many proposals waiting as it will hold; nothing was applied."""
+
+    code = RESOURCE_EXHAUSTED
+    default = "etcdserver: too many requests"
+
+
+class NotBuilt(StoreError):
+    """A call of etcd's API that this store does not offer."""
+
+    code = UNIMPLEMENTED
+    default = "etcdserver: not implemented"
+
+
+class CorruptData(StoreError):
+    """A file of the store holds what was never written to it. The message names the file and the offset."""
+
+    code = DATA_LOSS
+    default = "etcdserver: corrupt data"
+
+
+class StoreUnavailable(StoreError):
+    """No answer: the member is down, stopping, unreachable, or the deadline passed.
+
+    `outcome_unknown` tells a write that was never handed to a member (False: surely not applied, safe to repeat)
+    from one that was (True: it may have been, or may yet be, applied).
+    """
+
+    code = UNAVAILABLE
+    default = "etcdserver: server stopped"
+
+    def __init__(self, message: str = "", *, outcome_unknown: bool) -> None:
+        super().__init__(message)
+        self._outcome_unknown = outcome_unknown
+
+    @property
+    def outcome_unknown(self) -> bool:
+        return self._outcome_unknown
+
+
+_BY_MESSAGE: dict[str, type[StoreError]] = {
+    cls.default: cls
+    for cls in (
+        EmptyKey,
+        KeyNotFound,
+        ValueProvided,
+        LeaseProvided,
+        TooManyOps,
+        DuplicateKey,
+        RequestTooLarge,
+        FutureRevision,
+        LeaseNotFound,
+        LeaseExists,
+        LeaseTtlTooLarge,
+        TooManyRequests,
+    )
+}
+_BY_CODE: dict[int, type[StoreError]] = {
+    INVALID_ARGUMENT: InvalidRequest,
+    UNIMPLEMENTED: NotBuilt,
+    DATA_LOSS: CorruptData,
+    RESOURCE_EXHAUSTED: TooManyRequests,
+}
+
+
+class RemoteError(StoreError):
+    """An error of a code that has no class of its own."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.remote_code = code
+
+
+def from_wire(code: int, message: str, *, outcome_unknown: bool, compact_revision: int = 0) -> StoreError:
+    """The exception for an error that came over the wire."""
+    if message == Compacted.default:
+        return Compacted(message, compact_revision)
+    if code in (UNAVAILABLE, DEADLINE_EXCEEDED):
+        return StoreUnavailable(message, outcome_unknown=outcome_unknown)
+    cls = _BY_MESSAGE.get(message) or _BY_CODE.get(code)
+    return cls(message) if cls is not None else RemoteError(code, message)
