@@ -190,9 +190,7 @@ def unsupported_media_type(accepted: Sequence[str] | None) -> StatusError:
     """For bodies that are to be decoded `accepted` lists the media types; for patches pass None."""
     if accepted is None:
         return _failure(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
-    text = (
-        "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
-    )
+    text = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
     return _failure(415, "UnsupportedMediaType", text)
 
 
@@ -224,9 +222,7 @@ def internal(cause: str | BaseException) -> StatusError:
 
 
 def server_timeout(resource: str, operation: str, retry_after_seconds: int = 0) -> StatusError:
-    text = (
-        f"The {operation} operation against {resource} could not be completed at this time, please try again."
-    )
+    text = f"The {operation} operation against {resource} could not be completed at this time, please try again."
     return _about(500, "ServerTimeout", text, resource, operation, retryAfterSeconds=retry_after_seconds or None)
 
 

@@ -1,6 +1,6 @@
 """Field errors: what is wrong with one field, in the words of apimachinery's `field.Error`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -79,9 +79,10 @@ def not_found(field: str, value: Any) -> FieldError:
     return FieldError(NOT_FOUND, field, "", value)
 
 
-def not_supported(field: str, value: Any, supported: Sequence[str]) -> FieldError:
-    """The supported values are listed sorted and quoted, as Kubernetes does."""
-    listed = ", ".join(go_quote(v) for v in sorted(supported))
+def not_supported(field: str, value: Any, supported: Collection[str]) -> FieldError:
+    """The supported values are listed quoted, in the given order; those of a set are sorted."""
+    ordered = sorted(supported) if isinstance(supported, Set) else supported
+    listed = ", ".join(go_quote(v) for v in ordered)
     return FieldError(NOT_SUPPORTED, field, f"supported values: {listed}" if supported else "", value)
 
 

@@ -76,9 +76,7 @@ class LabelSelector:
         self._equal = tuple(
             (r.key, r.values[0]) for r in requirements if r.operator in ("=", "==", "in") and len(r.values) == 1
         )
-        self._rest = tuple(
-            r for r in requirements if not (r.operator in ("=", "==", "in") and len(r.values) == 1)
-        )
+        self._rest = tuple(r for r in requirements if not (r.operator in ("=", "==", "in") and len(r.values) == 1))
 
     def matches(self, labels: Mapping[str, str] | None) -> bool:
         """Whether labels (None counts as none) satisfy every requirement."""
@@ -144,16 +142,12 @@ def from_label_selector(selector: Mapping[str, Any] | None) -> LabelSelector:
     """
     if selector is None:
         return NOTHING
-    requirements = [
-        _requirement(k, "=", (v,)) for k, v in sorted((selector.get("matchLabels") or {}).items())
-    ]
+    requirements = [_requirement(k, "=", (v,)) for k, v in sorted((selector.get("matchLabels") or {}).items())]
     for expression in selector.get("matchExpressions") or ():
         operator = _EXPRESSION_OPERATORS.get(expression.get("operator", ""))
         if operator is None:
             raise SelectorError(f'"{expression.get("operator", "")}" is not a valid label selector operator')
-        requirements.append(
-            _requirement(expression.get("key", ""), operator, tuple(expression.get("values") or ()))
-        )
+        requirements.append(_requirement(expression.get("key", ""), operator, tuple(expression.get("values") or ())))
     return LabelSelector(tuple(requirements))
 
 

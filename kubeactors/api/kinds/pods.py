@@ -1,0 +1,60 @@
+"""Pod."""
+
+from kubeactors.api.kinds.kind import STATUS_VERBS, Kind, Subresource
+from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
+from kubeactors.api.meta import Object
+
+
+class PodStrategy(Strategy):
+    has_status = True
+    generation_fields = ("spec",)
+
+
+_FIELDS = (
+    "spec.nodeName",
+    "spec.restartPolicy",
+    "spec.schedulerName",
+    "spec.serviceAccountName",
+    "spec.hostNetwork",
+    "status.phase",
+    "status.podIP",
+    "status.nominatedNodeName",
+)
+
+
+def _fields(obj: Object) -> dict[str, str]:
+    spec = obj.get("spec") or {}
+    status = obj.get("status") or {}
+    return {
+        "spec.nodeName": spec.get("nodeName") or "",
+        "spec.restartPolicy": spec.get("restartPolicy") or "",
+        "spec.schedulerName": spec.get("schedulerName") or "",
+        "spec.serviceAccountName": spec.get("serviceAccountName") or "",
+        "spec.hostNetwork": "true" if spec.get("hostNetwork") else "false",
+        "status.phase": status.get("phase") or "",
+        "status.podIP": status.get("podIP") or "",
+        "status.nominatedNodeName": status.get("nominatedNodeName") or "",
+    }
+
+
+_STRATEGY = PodStrategy()
+
+KIND = Kind(
+    group="",
+    version="v1",
+    kind="Pod",
+    plural="pods",
+    short_names=("po",),
+    categories=("all",),
+    schema="io.k8s.api.core.v1.Pod",
+    strategy=_STRATEGY,
+    subresources=(
+        Subresource("binding", ("create",), kind="Binding", schema="io.k8s.api.core.v1.Binding"),
+        Subresource("log", ("get",)),
+        Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY)),
+    ),
+    field_labels=_FIELDS,
+    field_values=_fields,
+    field_aliases={"spec.host": "spec.nodeName"},
+    legacy_field_errors=True,
+)

@@ -1,0 +1,34 @@
+"""Service."""
+
+from kubeactors.api.kinds.kind import STATUS_VERBS, Kind, Subresource
+from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
+from kubeactors.api.meta import Object
+
+
+class ServiceStrategy(Strategy):
+    has_status = True
+
+
+def _fields(obj: Object) -> dict[str, str]:
+    spec = obj.get("spec") or {}
+    return {"spec.clusterIP": spec.get("clusterIP") or "", "spec.type": spec.get("type") or ""}
+
+
+_STRATEGY = ServiceStrategy()
+
+KIND = Kind(
+    group="",
+    version="v1",
+    kind="Service",
+    plural="services",
+    short_names=("svc",),
+    categories=("all",),
+    schema="io.k8s.api.core.v1.Service",
+    strategy=_STRATEGY,
+    subresources=(Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY)),),
+    field_labels=("spec.clusterIP", "spec.type"),
+    field_values=_fields,
+    legacy_field_errors=True,
+    create_on_update=True,
+    storage_path="services/specs",
+)

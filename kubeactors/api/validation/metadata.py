@@ -1,0 +1,157 @@
+"""Validation of ObjectMeta: names, labels, annotations, finalizers, owners; and what an update may not change."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from kubeactors.api import fielderrors
+from kubeactors.api.fielderrors import FieldError
+from kubeactors.api.validation.names import (
+    dns1123_label_errors,
+    label_value_errors,
+    qualified_name_errors,
+)
+
+NameCheck = Callable[[str], list[str]]
+
+ANNOTATIONS_MAX_BYTES: Final = 256 * 1024
+FIELD_IMMUTABLE: Final = "field is immutable"
+
+STANDARD_FINALIZERS: Final = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
+_EVENT_OWNER: Final = ("v1", "Event")
+
+
+def metadata_errors(
+    meta: Mapping[str, Any],
+    *,
+    namespaced: bool,
+    check_name: NameCheck,
+    path: str = "metadata",
+    builtin: bool = True,
+) -> list[FieldError]:
+    """What is wrong with the metadata of an object that is to be created.
+
+    Built-in kinds take only standard or fully qualified finalizers, custom resources any qualified name.
+    """
+    errors: list[FieldError] = []
+    prefix = meta.get("generateName")
+    if prefix:
+        masked = prefix[:-1] + "a" if prefix.endswith("-") and len(prefix) > 1 else prefix
+        errors += [fielderrors.invalid(f"{path}.generateName", prefix, m) for m in check_name(masked)]
+    name = meta.get("name") or ""
+    if not name:
+        errors.append(fielderrors.required(f"{path}.name", "name or generateName is required"))
+    else:
+        errors += [fielderrors.invalid(f"{path}.name", name, m) for m in check_name(name)]
+    namespace = meta.get("namespace") or ""
+    if namespaced:
+        if not namespace:
+            errors.append(fielderrors.required(f"{path}.namespace"))
+        else:
+            messages = dns1123_label_errors(namespace)
+            errors += [fielderrors.invalid(f"{path}.namespace", namespace, m) for m in messages]
+    elif namespace:
+        errors.append(fielderrors.forbidden(f"{path}.namespace", "not allowed on this type"))
+    errors += _common_errors(meta, path)
+    if builtin and meta.get("finalizers"):
+        errors += builtin_finalizer_errors(meta["finalizers"], f"{path}.finalizers")
+    return errors
+
+
+def metadata_update_errors(new: Mapping[str, Any], old: Mapping[str, Any], path: str = "metadata") -> list[FieldError]:
+    """What is wrong with the metadata of an update; resourceVersion is the registry's to check."""
+    errors: list[FieldError] = []
+    if old.get("deletionTimestamp"):
+        added = [f for f in new.get("finalizers") or () if f not in (old.get("finalizers") or ())]
+        if added:
+            message = (
+                "no new finalizers can be added if the object is being deleted, found new finalizers "
+                f"[]string{{{', '.join(fielderrors.go_quote(f) for f in sorted(added))}}}"
+            )
+            errors.append(fielderrors.forbidden(f"{path}.finalizers", message))
+    for field in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
+        if new.get(field) != old.get(field):
+            errors.append(fielderrors.invalid(f"{path}.{field}", new.get(field), FIELD_IMMUTABLE))
+    errors += _common_errors(new, path)
+    return errors
+
+
+def label_errors(labels: Mapping[str, str] | None, path: str) -> list[FieldError]:
+    """Of a map of labels, as found in metadata and in selectors."""
+    errors: list[FieldError] = []
+    for key, value in sorted((labels or {}).items()):
+        errors += [fielderrors.invalid(path, key, m) for m in qualified_name_errors(key)]
+        errors += [fielderrors.invalid(path, value, m) for m in label_value_errors(value)]
+    return errors
+
+
+def annotation_errors(annotations: Mapping[str, str] | None, path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    size = 0
+    for key, value in sorted((annotations or {}).items()):
+        errors += [fielderrors.invalid(path, key, m) for m in qualified_name_errors(key.lower())]
+        size += len(key.encode()) + len(value.encode())
+    if size > ANNOTATIONS_MAX_BYTES:
+        errors.append(fielderrors.too_long(path, ANNOTATIONS_MAX_BYTES))
+    return errors
+
+
+def owner_reference_errors(references: Iterable[Mapping[str, Any]], path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    controllers: list[Mapping[str, Any]] = []
+    for ref in references:
+        api_version = ref.get("apiVersion") or ""
+        if not api_version or api_version.count("/") > 1 or api_version.endswith("/"):
+            errors.append(fielderrors.invalid(f"{path}.apiVersion", api_version, "version must not be empty"))
+        for field in ("kind", "name", "uid"):
+            if not ref.get(field):
+                errors.append(fielderrors.invalid(f"{path}.{field}", ref.get(field) or "", "must not be empty"))
+        if (api_version, ref.get("kind")) == _EVENT_OWNER:
+            errors.append(fielderrors.invalid(path, dict(ref), "/v1, Kind=Event is disallowed from being an owner"))
+        if ref.get("controller"):
+            controllers.append(ref)
+    if len(controllers) > 1:
+        first, second = controllers[0], controllers[1]
+        message = (
+            'Only one reference can have Controller set to true. Found "true" in references for '
+            f"{first.get('kind')}/{first.get('name')} and {second.get('kind')}/{second.get('name')}"
+        )
+        errors.append(fielderrors.invalid(path, list(map(dict, controllers)), message))
+    return errors
+
+
+def finalizer_errors(finalizers: Iterable[str], path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    seen = list(finalizers)
+    for finalizer in seen:
+        errors += [fielderrors.invalid(path, finalizer, m) for m in qualified_name_errors(finalizer)]
+    if "orphan" in seen and "foregroundDeletion" in seen:
+        message = "finalizer orphan and foregroundDeletion cannot be both set"
+        errors.append(fielderrors.invalid(path, seen, message))
+    return errors
+
+
+def builtin_finalizer_errors(finalizers: Iterable[str], path: str) -> list[FieldError]:
+    """Of built-in kinds: a finalizer is a standard one or has a domain."""
+    message = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        fielderrors.invalid(f"{path}[{index}]", finalizer, message)
+        for index, finalizer in enumerate(finalizers)
+        if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS
+    ]
+
+
+def _common_errors(meta: Mapping[str, Any], path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    if (meta.get("generation") or 0) < 0:
+        errors.append(
+            fielderrors.invalid(f"{path}.generation", meta["generation"], "must be greater than or equal to 0")
+        )
+    if meta.get("labels"):
+        errors += label_errors(meta["labels"], f"{path}.labels")
+    if meta.get("annotations"):
+        errors += annotation_errors(meta["annotations"], f"{path}.annotations")
+    if meta.get("ownerReferences"):
+        errors += owner_reference_errors(meta["ownerReferences"], f"{path}.ownerReferences")
+    if meta.get("finalizers"):
+        errors += finalizer_errors(meta["finalizers"], f"{path}.finalizers")
+    return errors
