@@ -1,0 +1,36 @@
+"""The Python SDK: clients, informers, work queues, leader election and event recording."""
+
+from kubeactors.client.async_client import AsyncClient
+from kubeactors.client.errors import ApiUnavailable, OutcomeUnknown, WaitTimeout
+from kubeactors.client.event_recorder import EventRecorder
+from kubeactors.client.informer import Informer
+from kubeactors.client.informer_factory import InformerFactory
+from kubeactors.client.kubeconfig import KubeconfigError
+from kubeactors.client.leader_election import LeaderElector
+from kubeactors.client.lister import Lister
+from kubeactors.client.resource import Resource
+from kubeactors.client.results import Object, ObjectList, WatchEvent
+from kubeactors.client.tls import TlsConfig
+from kubeactors.client.work_queue import QueueShutDown, WorkQueue
+from kubeactors.client.workers import run_workers
+
+__all__ = [
+    "ApiUnavailable",
+    "AsyncClient",
+    "EventRecorder",
+    "Informer",
+    "InformerFactory",
+    "KubeconfigError",
+    "LeaderElector",
+    "Lister",
+    "Object",
+    "ObjectList",
+    "OutcomeUnknown",
+    "QueueShutDown",
+    "Resource",
+    "TlsConfig",
+    "WaitTimeout",
+    "WatchEvent",
+    "WorkQueue",
+    "run_workers",
+]

@@ -1,0 +1,40 @@
+"""The seam between the client's verbs and the wire: gRPC, HTTPS and tests' in-memory API stand behind it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Protocol
+
+from kubeactors.client.calls import Call, LogsCall, RawEvent, Reply, WatchCall
+
+
+class ConnectionLost(Exception):
+    """A call ended without an answer.
+
+    `sent` is False when the server surely has not seen the call, so that it may be repeated whatever it was.
+    """
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.message = message
+        self.sent = sent
+
+
+class Transport(Protocol):
+    """Carries calls. Every method raises `StatusError` for the server's refusals, `ConnectionLost` for the wire's."""
+
+    async def call(self, call: Call, timeout: float) -> Reply:
+        """One call's answer. Waits for a connection; ConnectionLost also when `timeout` seconds have passed."""
+        ...
+
+    def watch(self, call: WatchCall, timeout: float) -> AsyncGenerator[Sequence[RawEvent], None]:
+        """Batches of events until the server ends the watch. `timeout` bounds only the wait for a connection."""
+        ...
+
+    def logs(self, call: LogsCall, timeout: float) -> AsyncGenerator[bytes, None]:
+        """A container's log. `timeout` bounds only the wait for a connection."""
+        ...
+
+    async def close(self) -> None:
+        """Ends every call and releases the connections."""
+        ...
