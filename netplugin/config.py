@@ -8,8 +8,8 @@ from pathlib import Path
 class NetworkConfig:
     """One node's network: names, places and address ranges.
 
-    Every name in the kernel (bridge, veths, tables, namespaces) derives from `cluster_name` and `node_name`, so that several
-    clusters and several nodes (in network namespaces of their own) live beside each other on one machine.
+    Every name in the kernel (bridge, veths, tables, namespaces) derives from `cluster_name` and `node_name`, so that
+    several clusters and several nodes (in network namespaces of their own) live beside each other on one machine.
     """
 
     node_name: str
