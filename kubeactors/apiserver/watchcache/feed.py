@@ -1,0 +1,162 @@
+"""The one store watch that feeds every resource's cache.
+
+It watches the whole key space, so every write to the store moves it on, and "the cache reflects revision R" is one
+number for all resources: a read that must see R waits for that number and needs no question to the store of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Awaitable, Callable
+
+from kubeactors.apiserver.storage.transactions import StoreApi, StoreWatch
+from kubeactors.apiserver.watchcache.cache import ResourceCache
+from kubeactors.store.client.results import Event
+from kubeactors.store.errors import Compacted, StoreError
+
+logger = logging.getLogger(__name__)
+
+ROOT = b"/registry/"
+_RETRY_FIRST, _RETRY_LAST = 0.1, 5.0
+
+
+class Feed:
+    """Keeps the caches at the store's state. `revision`: everything up to it is in them."""
+
+    def __init__(self, store: StoreApi, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._store = store
+        self._sleep = sleep
+        self._caches: dict[bytes, ResourceCache] = {}
+        self.revision = 0
+        self.synced = False
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._sequence = 0
+        self._task: asyncio.Task[None] | None = None
+        self._failure = "not synced yet"
+
+    # --- life
+
+    async def start(self) -> None:
+        """Read everything once; raises StoreError when the store cannot be read."""
+        await self._read_all()
+        self._task = asyncio.create_task(self._run(), name="watch-cache-feed")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        for _, _, future in self._waiting:
+            if not future.done():
+                future.cancel()
+        self._waiting.clear()
+        for cache in self._caches.values():
+            cache.end_watchers()
+
+    def health(self) -> str:
+        return "ok" if self.synced else self._failure
+
+    # --- caches
+
+    def add(self, cache: ResourceCache) -> None:
+        """Feed this cache too. Before `start` only."""
+        self._caches[cache.prefix.encode()] = cache
+
+    def _cache_of(self, key: bytes) -> tuple[ResourceCache | None, str]:
+        """The cache that a key belongs to, and the key's path below its prefix."""
+        cut = key.find(b"/", len(ROOT)) + 1
+        while cut > 0:
+            cache = self._caches.get(key[:cut])
+            if cache is not None:
+                return cache, key[cut:].decode()
+            cut = key.find(b"/", cut) + 1
+        return None, ""
+
+    # --- waiting
+
+    async def wait_for(self, revision: int, timeout: float) -> bool:
+        """Wait until `revision` is in the caches; False when the time (seconds) is over before."""
+        if self.revision >= revision:
+            return True
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sequence += 1
+        heapq.heappush(self._waiting, (revision, self._sequence, future))
+        try:
+            async with asyncio.timeout(timeout):
+                await future
+        except TimeoutError:
+            return self.revision >= revision
+        return True
+
+    def _advance(self, revision: int) -> None:
+        self.revision = max(self.revision, revision)
+        while self._waiting and self._waiting[0][0] <= self.revision:
+            future = heapq.heappop(self._waiting)[2]
+            if not future.done():
+                future.set_result(None)
+
+    # --- following the store
+
+    async def _run(self) -> None:
+        delay = _RETRY_FIRST
+        while True:
+            watch = self._store.watch(b"", self.revision + 1)
+            try:
+                await self._follow(watch)
+            except Compacted as error:
+                logger.warning("the store forgot changes before %d were seen; reading all anew", error.compact_revision)
+            except StoreError as error:
+                logger.warning("the watch of the store failed, reading all anew: %s", error)
+            finally:
+                await watch.close()
+            self.synced, self._failure = False, "the store's changes are not being followed"
+            try:
+                await self._read_all()
+                delay = _RETRY_FIRST
+            except StoreError as error:
+                self._failure = f"the store cannot be read: {error.message}"
+                logger.warning("%s", self._failure)
+                await self._sleep(delay)
+                delay = min(delay * 2, _RETRY_LAST)
+
+    async def _follow(self, watch: StoreWatch) -> None:
+        while True:
+            batch = await watch.__anext__()
+            if batch.events:
+                self._apply(batch.events)
+            self._advance(batch.revision)
+
+    def _apply(self, events: list[Event]) -> None:
+        touched: dict[ResourceCache, None] = {}
+        for event in events:
+            kv = event.kv
+            cache, path = self._cache_of(kv.key)
+            if cache is not None:
+                cache.apply(path, kv.mod_revision, None if event.deleted else kv.value)
+                touched[cache] = None
+        for cache in touched:
+            cache.channels.flush()
+
+    async def _read_all(self) -> None:
+        found: dict[ResourceCache, list[tuple[str, int, bytes]]] = {cache: [] for cache in self._caches.values()}
+        revision = 0
+        async for page in self._store.scan(ROOT):
+            revision = page.revision
+            for kv in page.kvs:
+                cache, path = self._cache_of(kv.key)
+                if cache is not None:
+                    found[cache].append((path, kv.mod_revision, kv.value))
+        if revision < self.revision:
+            # The store has less than we saw: it was restored from an older copy. No version that a client holds
+            # means anything any more.
+            logger.error("the store is at revision %d after %d was seen; all watches end", revision, self.revision)
+            for cache in self._caches.values():
+                cache.forget()
+            self.revision = 0
+        for cache, states in found.items():
+            cache.replace(states, revision)
+            cache.channels.flush()
+        self._advance(revision)
+        self.synced = True

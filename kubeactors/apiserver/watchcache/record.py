@@ -1,0 +1,95 @@
+"""One object in the watch cache, and one change of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import orjson
+
+from kubeactors.api.meta import Object
+from kubeactors.apiserver.storage.encoding import to_wire, with_revision
+
+FieldsOf = Callable[[Object], Mapping[str, str]]
+
+
+class Record:
+    """An object's item bytes with what selectors ask about; decoded at most once, when a selector first asks.
+
+    Records are never changed: a new state of the object is a new record, so whoever holds one holds a snapshot.
+    """
+
+    __slots__ = ("_fields", "_fields_of", "_labels", "item", "name", "namespace", "revision")
+
+    def __init__(self, namespace: str, name: str, revision: int, item: bytes, fields_of: FieldsOf) -> None:
+        self.namespace = namespace
+        self.name = name
+        self.revision = revision
+        self.item = item
+        self._fields_of = fields_of
+        self._labels: Mapping[str, str] | None = None
+        self._fields: Mapping[str, str] | None = None
+
+    def _index(self) -> None:
+        obj: Object = orjson.loads(self.item)
+        self._labels = obj["metadata"].get("labels") or {}
+        self._fields = self._fields_of(obj)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        if self._labels is None:
+            self._index()
+            assert self._labels is not None
+        return self._labels
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """The fields that the kind may be selected by."""
+        if self._fields is None:
+            self._index()
+            assert self._fields is not None
+        return self._fields
+
+    def decode(self) -> Object:
+        """A fresh dictionary of the object, without kind and apiVersion."""
+        obj: Object = orjson.loads(self.item)
+        return obj
+
+
+class Change:
+    """A change at one revision: `record` is the new state (None: deleted), `previous` the state before (None: created).
+
+    Encodings are kept with the change, so that each is made once for all watchers.
+    """
+
+    __slots__ = ("_encoded", "previous", "record", "revision")
+
+    def __init__(self, revision: int, record: Record | None, previous: Record | None) -> None:
+        self.revision = revision
+        self.record = record
+        self.previous = previous
+        self._encoded: dict[object, bytes] = {}
+
+    @property
+    def subject(self) -> Record:
+        """The newest state there is: the record, or what was deleted."""
+        record = self.record or self.previous
+        assert record is not None
+        return record
+
+    def whole(self, head: bytes, deleted: bool) -> bytes:
+        """The whole object as an event carries it: the new state, or the last one under the deletion's version.
+
+        `deleted` is also set when the object left a selector: then the event carries the state before.
+        """
+        if not deleted:
+            assert self.record is not None
+            return to_wire(head, self.record.item)
+        assert self.previous is not None
+        return to_wire(head, with_revision(self.previous.item, self.revision))
+
+    def encoded(self, key: object, make: Callable[[], bytes]) -> bytes:
+        """What `make` gives, made once per key."""
+        found = self._encoded.get(key)
+        if found is None:
+            found = self._encoded[key] = make()
+        return found
