@@ -20,7 +20,10 @@ class _Expected:
 
 
 class Expectations:
-    """Per key (an owner): how many creations and which deletions are still to be seen. `clock` is monotonic, in seconds."""
+    """Per key (an owner): how many creations and which deletions are still to be seen.
+
+    `clock` is monotonic, in seconds.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

@@ -1,7 +1,5 @@
 """A deployment's ReplicaSets: which is the new one, their revisions, and what a fresh one looks like."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -18,9 +16,15 @@ HASH_LABEL = "pod-template-hash"
 
 # Annotations of a deployment that must not go down to its ReplicaSets.
 _NOT_COPIED = frozenset(
-    ("kubectl.kubernetes.io/last-applied-configuration", REVISION, REVISION_HISTORY, DESIRED_REPLICAS, MAX_REPLICAS,
-     "deprecated.deployment.rollback.to")
-)  # fmt: skip
+    (
+        "kubectl.kubernetes.io/last-applied-configuration",
+        REVISION,
+        REVISION_HISTORY,
+        DESIRED_REPLICAS,
+        MAX_REPLICAS,
+        "deprecated.deployment.rollback.to",
+    )
+)
 _SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, so no words; nothing that looks like another
 
 
@@ -171,10 +175,12 @@ def to_clean_up(deployment: Object, old: Sequence[Object]) -> list[Object]:
     alive = [rs for rs in old if not rs["metadata"].get("deletionTimestamp")]
     surplus = sorted(alive, key=revision)[: max(0, len(alive) - limit)]
     return [
-        rs for rs in surplus
-        if not replicas_of(rs) and not status_count(rs, "replicas")
+        rs
+        for rs in surplus
+        if not replicas_of(rs)
+        and not status_count(rs, "replicas")
         and rs["metadata"].get("generation", 0) <= status_count(rs, "observedGeneration")
-    ]  # fmt: skip
+    ]
 
 
 def template_labels(replica_set: Object) -> dict[str, str]:

@@ -39,7 +39,8 @@ def desired_replicas(deployment: Object) -> int:
 
 
 def is_rolling(deployment: Object) -> bool:
-    return (deployment["spec"].get("strategy") or {}).get("type", "RollingUpdate") == "RollingUpdate"
+    strategy = deployment["spec"].get("strategy") or {}
+    return str(strategy.get("type", "RollingUpdate")) == "RollingUpdate"
 
 
 def _scaled(value: Any, total: int, round_up: bool) -> int:

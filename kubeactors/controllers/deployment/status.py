@@ -24,8 +24,14 @@ def with_condition(status: Object, kind: str, value: str, reason: str, message: 
     stamp = now_rfc3339(now)
     changed = present["lastTransitionTime"] if present is not None and present["status"] == value else stamp
     others = [c for c in status.get("conditions") or () if c["type"] != kind]
-    condition = {"type": kind, "status": value, "lastUpdateTime": stamp, "lastTransitionTime": changed,
-                 "reason": reason, "message": message}  # fmt: skip
+    condition = {
+        "type": kind,
+        "status": value,
+        "lastUpdateTime": stamp,
+        "lastTransitionTime": changed,
+        "reason": reason,
+        "message": message,
+    }
     return {**status, "conditions": [*others, condition]}
 
 
@@ -57,16 +63,23 @@ def counted(deployment: Object, sets: Sequence[Object], new: Object | None, now:
         if before.get(kept) is not None:
             status[kept] = before[kept]
     if available >= desired_replicas(deployment) - max_unavailable(deployment):
-        return with_condition(status, "Available", "True", "MinimumReplicasAvailable",
-                              "Deployment has minimum availability.", now)  # fmt: skip
-    return with_condition(status, "Available", "False", "MinimumReplicasUnavailable",
-                          "Deployment does not have minimum availability.", now)  # fmt: skip
+        return with_condition(
+            status, "Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.", now
+        )
+    return with_condition(
+        status,
+        "Available",
+        "False",
+        "MinimumReplicasUnavailable",
+        "Deployment does not have minimum availability.",
+        now,
+    )
 
 
 def is_complete(deployment: Object, status: Object) -> bool:
     """Whether all replicas are of the new template and available, and no old pod is left."""
     desired = desired_replicas(deployment)
-    return (
+    return bool(
         status.get("updatedReplicas", 0) == desired
         and status.get("replicas", 0) == desired
         and status.get("availableReplicas", 0) == desired
@@ -111,13 +124,15 @@ def rollout_status(deployment: Object, sets: Sequence[Object], new: Object | Non
     if has_deadline(deployment) and not rests:
         about = f'ReplicaSet "{new["metadata"]["name"]}"' if new else f'Deployment "{deployment["metadata"]["name"]}"'
         if is_complete(deployment, status):
-            status = with_condition(status, "Progressing", "True", "NewReplicaSetAvailable",
-                                    f"{about} has successfully progressed.", now)  # fmt: skip
+            status = with_condition(
+                status, "Progressing", "True", "NewReplicaSetAvailable", f"{about} has successfully progressed.", now
+            )
         elif _has_progressed(before, status):
             status = _refreshed_progress(status, f"{about} is progressing.", now)
         elif _has_timed_out(deployment, status, now):
-            status = with_condition(status, "Progressing", "False", "ProgressDeadlineExceeded",
-                                    f"{about} has timed out progressing.", now)  # fmt: skip
+            status = with_condition(
+                status, "Progressing", "False", "ProgressDeadlineExceeded", f"{about} has timed out progressing.", now
+            )
     failure = _replica_failure(sets, new)
     if failure is None:
         return without_condition(status, "ReplicaFailure")
@@ -152,7 +167,7 @@ def seconds_until_deadline(deployment: Object, status: Object, now: datetime) ->
         return None
     waited = (now - parse_time(condition["lastUpdateTime"])).total_seconds()
     # Times have whole seconds: look one second late rather than once too early.
-    return max(1.0, deployment["spec"]["progressDeadlineSeconds"] - waited + 1.0)
+    return max(1.0, float(deployment["spec"]["progressDeadlineSeconds"]) - waited + 1.0)
 
 
 def paused_status(deployment: Object, now: datetime) -> Object | None:

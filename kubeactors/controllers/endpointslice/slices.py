@@ -44,8 +44,9 @@ def address_types(service: Object) -> list[str]:
     return [str(family) for family in families]
 
 
-def plan(service: Object, address_type: str, groups: Groups, existing: Sequence[Object],
-         limit: int = MAX_ENDPOINTS) -> Changes:  # fmt: skip
+def plan(
+    service: Object, address_type: str, groups: Groups, existing: Sequence[Object], limit: int = MAX_ENDPOINTS
+) -> Changes:
     """Make the slices of one address type hold `groups`: desired endpoints by their ports.
 
     An endpoint stays in the slice it is in. New ones go where a write is due anyway, then into the fullest slice
@@ -83,19 +84,32 @@ def new_slice(service: Object, address_type: str, ports: tuple[Port, ...], endpo
             "namespace": meta["namespace"],
             "labels": slice_labels(service),
             "ownerReferences": [
-                {"apiVersion": "v1", "kind": "Service", "name": meta["name"], "uid": meta["uid"],
-                 "controller": True, "blockOwnerDeletion": True}
+                {
+                    "apiVersion": "v1",
+                    "kind": "Service",
+                    "name": meta["name"],
+                    "uid": meta["uid"],
+                    "controller": True,
+                    "blockOwnerDeletion": True,
+                }
             ],
         },
         "addressType": address_type,
         "ports": slice_ports(ports),
         "endpoints": endpoints,
-    }  # fmt: skip
+    }
 
 
-def _plan_ports(service: Object, address_type: str, ports: tuple[Port, ...], endpoints: Sequence[Object],
-                existing: Sequence[Object], wanted_labels: dict[str, str], limit: int,
-                changes: Changes) -> None:  # fmt: skip
+def _plan_ports(
+    service: Object,
+    address_type: str,
+    ports: tuple[Port, ...],
+    endpoints: Sequence[Object],
+    existing: Sequence[Object],
+    wanted_labels: dict[str, str],
+    limit: int,
+    changes: Changes,
+) -> None:
     left = {_identity(endpoint): endpoint for endpoint in endpoints}
     contents: list[tuple[Object, list[Object], bool]] = []
     for present in existing:
@@ -106,8 +120,8 @@ def _plan_ports(service: Object, address_type: str, ports: tuple[Port, ...], end
             if endpoint is None:
                 changed = True
                 continue
-            changed |= not _same(held, endpoint)
-            kept.append(endpoint if not _same(held, endpoint) else held)
+            changed |= held != endpoint
+            kept.append(endpoint)
         contents.append((present, kept, changed))
     waiting = list(left.values())
     # The fullest first, so that slices fill up and the others can run empty.
@@ -158,8 +172,3 @@ def _identity(endpoint: Object) -> tuple[Any, ...]:
     """What makes two endpoints the same one: addresses and pod."""
     target = endpoint.get("targetRef") or {}
     return tuple(endpoint.get("addresses") or ()), target.get("uid"), target.get("name")
-
-
-def _same(one: Object, other: Object) -> bool:
-    """Equal but for hints, which are decided later from all endpoints together."""
-    return {**one, "hints": None} == {**other, "hints": None}

@@ -1,7 +1,5 @@
 """Which pods go first when there are too many. Pure."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence

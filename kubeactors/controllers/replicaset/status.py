@@ -32,8 +32,13 @@ def status_of(
     present = [c for c in before if c["type"] == "ReplicaFailure"]
     if failure is not None:
         reason, message = failure
-        fresh = {"type": "ReplicaFailure", "status": "True", "lastTransitionTime": now_rfc3339(now),
-                 "reason": reason, "message": message}  # fmt: skip
+        fresh = {
+            "type": "ReplicaFailure",
+            "status": "True",
+            "lastTransitionTime": now_rfc3339(now),
+            "reason": reason,
+            "message": message,
+        }
         others += present or [fresh]
     if others:
         status["conditions"] = others
