@@ -1,0 +1,1 @@
+"""The `kubeactors` command."""

@@ -1,0 +1,99 @@
+# Everything that a clone needs, on Debian 12 as root. `make demo` and `make test` install what is missing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+UV_VERSION := 0.13.9
+UV := .cache/uv/bin/uv
+PYTHON := .venv/bin/python
+
+# What nodes run with, and what the demo's images and the tests are made from.
+PACKAGES := python3 python3-venv podman crun runc conmon catatonit iproute2 nftables conntrack util-linux ca-certificates
+TEST_PACKAGES := busybox-static ipvsadm etcd-client gcc libc6-dev procps kmod iptables
+
+.PHONY: help demo down test lint types layers protos protos-check unit integration e2e lock setup setup-test packages test-packages clean
+
+help: ## say what each target does
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+demo: setup ## install what is missing, start a cluster, run the guestbook and send it a request
+	@$(PYTHON) -m examples.guestbook.demo
+
+down: ## remove everything that the cluster runs on this machine, and nothing else
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m kubeactors.cli.main down; else echo "nothing to remove: the environment was never made"; fi
+
+test: setup-test lint types layers protos-check unit integration e2e ## install what is missing and run every check
+
+lint: setup ## ruff
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check -q .
+
+types: setup ## mypy, strict
+	@$(PYTHON) -m mypy
+
+layers: setup ## import-linter: who may import whom
+	@.venv/bin/lint-imports
+
+unit: setup ## tests that need neither root nor Ray nor Podman
+	@$(PYTHON) -m pytest tests/unit -q
+
+integration: setup-test ## tests with real processes and the real kernel
+	@$(PYTHON) -m pytest tests/integration -q
+
+e2e: setup-test ## tests on whole clusters
+	@$(PYTHON) -m pytest tests/e2e -q
+
+PROTOS := $(shell cd protos/kubeactors && find . -name '*.proto' | sed 's|^\./|kubeactors/pb/|') \
+	$(shell cd protos/etcd && find . -name '*.proto' | sed 's|^\./|kubeactors/pb/etcd/|')
+
+protos: setup ## generate kubeactors/pb from protos/
+	@$(PYTHON) -m grpc_tools.protoc -Ikubeactors/pb=protos/kubeactors -Ikubeactors/pb/etcd=protos/etcd \
+	  --plugin=protoc-gen-mypy=.venv/bin/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=.venv/bin/protoc-gen-mypy_grpc \
+	  --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. $(PROTOS)
+
+protos-check: ## fail when kubeactors/pb is not what protos/ generates
+	@before=$$(find kubeactors/pb -name '*pb2*.py*' -not -path '*/__pycache__/*' | sort | xargs sha256sum); \
+	$(MAKE) -s protos; \
+	after=$$(find kubeactors/pb -name '*pb2*.py*' -not -path '*/__pycache__/*' | sort | xargs sha256sum); \
+	if [ "$$before" != "$$after" ]; then echo "kubeactors/pb differs from protos/: run 'make protos' and commit the result" >&2; exit 1; fi
+
+lock: $(UV) ## resolve the dependencies anew into requirements.lock
+	@$(UV) pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
+	  --group dev pyproject.toml -o requirements.lock
+
+setup: packages .venv/.locked
+
+setup-test: setup test-packages
+
+packages: ; @$(call install_packages,$(PACKAGES))
+
+test-packages: ; @$(call install_packages,$(TEST_PACKAGES))
+
+# Installs the Debian packages that dpkg does not know as installed.
+define install_packages
+missing=(); for package in $(1); do \
+  [ "$$(dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null)" = installed ] || missing+=($$package); done; \
+if [ $${#missing[@]} -gt 0 ]; then \
+  if [ "$$(id -u)" != 0 ]; then echo "needs root to install: $${missing[*]}" >&2; exit 1; fi; \
+  echo "installing $${missing[*]}"; export DEBIAN_FRONTEND=noninteractive; \
+  apt-get update -qq -o DPkg::Lock::Timeout=300; \
+  apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "$${missing[@]}" >/dev/null; \
+fi
+endef
+
+$(UV):
+	@echo "installing uv $(UV_VERSION)"
+	@python3 -m venv .cache/uv
+	@.cache/uv/bin/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+
+# The stamp holds the lock file's hash, so that a new lock brings the environment up to date.
+.venv/.locked: $(UV) requirements.lock pyproject.toml
+	@[ -x $(PYTHON) ] || $(UV) venv -q --python-preference only-system .venv
+	@echo "installing the locked environment"
+	@$(UV) pip sync -q --python $(PYTHON) --require-hashes requirements.lock
+	@$(UV) pip install -q --python $(PYTHON) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clean: ## delete what was built here; the cluster is not touched
+	@rm -rf .venv .cache build *.egg-info

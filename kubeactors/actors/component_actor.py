@@ -1,0 +1,64 @@
+"""The actor around one component. It holds no state: killing it at any moment loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+
+from kubeactors.actors.components import build
+from kubeactors.actors.logs import log_to_file
+from kubeactors.actors.paths import Paths
+from kubeactors.actors.settings import ComponentSettings
+from kubeactors.actors.supervisor import Component, Purgeable, Supervisor
+
+logger = logging.getLogger(__name__)
+
+
+class ComponentActor:
+    """Runs one component under a supervisor. Its constructor never raises, for Ray would not restart it then."""
+
+    def __init__(self, settings: ComponentSettings) -> None:
+        self._settings = settings
+        self._prepared = False
+        self._supervisor = Supervisor(settings.component, self._build)
+        self._running = asyncio.get_running_loop().create_task(self._supervisor.run(), name=settings.component)
+
+    def _build(self) -> Component:
+        paths = Paths.from_environment(self._settings.root_dir)
+        if not self._prepared:
+            log_to_file(paths.log / f"{self._settings.component}.log")
+            _lift_priority()
+            self._prepared = True
+        return build(self._settings, paths)
+
+    async def pid(self) -> int:
+        """The process that the component runs in."""
+        return os.getpid()
+
+    async def health(self) -> dict[str, str]:
+        """Named checks; each is "ok" or says what is wrong."""
+        if self._running.done():
+            error = None if self._running.cancelled() else self._running.exception()
+            return {"supervisor": f"ended: {error}"}
+        return await self._supervisor.health()
+
+    async def stop(self) -> None:
+        """End the component and leave what it runs (containers, the store's process)."""
+        await self._supervisor.stop()
+        await self._running
+
+    async def purge(self) -> None:
+        """End the component and remove what it runs on this machine. Raises what the component raises."""
+        component: object = self._supervisor.component
+        await self.stop()
+        if isinstance(component, Purgeable):
+            await component.purge()
+
+
+def _lift_priority() -> None:
+    """Undo the niceness at which Ray runs its workers by default: requests wait for this process."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
+    except PermissionError:
+        logger.warning("cannot raise the process's priority; requests may wait when the machine is busy")

@@ -1,0 +1,115 @@
+"""The configuration of a cluster: what `kubeactors up` takes and every component's actor is given."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kubeactors.pki.files import PUBLIC, write_atomically
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot work; the message says which field and why."""
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """Defaults follow kubeadm's. A second cluster on the same machine moves its name, ranges and ports."""
+
+    cluster_name: str = field(
+        default="kubeactors", metadata={"help": "name of the cluster; links, tables and containers bear it"}
+    )
+    advertise_address: str = field(
+        default="", metadata={"help": "address of this master (default: the one that Ray uses)"}
+    )
+    pod_cidr: str = field(default="10.244.0.0/16", metadata={"help": "range of pod addresses"})
+    node_cidr_mask: int = field(default=24, metadata={"help": "prefix length of each node's share of the pod range"})
+    service_cidr: str = field(default="10.96.0.0/12", metadata={"help": "range of Service addresses"})
+    node_port_range: str = field(default="30000-32767", metadata={"help": "ports for Services of type NodePort"})
+    https_port: int = field(default=6443, metadata={"help": "port of the REST API"})
+    grpc_port: int = field(default=6444, metadata={"help": "port of the gRPC API"})
+    store_port: int = field(default=2379, metadata={"help": "port of the store's clients (etcd v3)"})
+    agent_port: int = field(default=10250, metadata={"help": "port of each node agent"})
+    ray_port: int = field(default=6379, metadata={"help": "port of the Ray head that `up` starts if none runs"})
+    ray_client_port: int = field(default=10001, metadata={"help": "port of that Ray's client server"})
+    cluster_domain: str = field(default="cluster.local", metadata={"help": "DNS domain of the cluster"})
+    proxy_mode: str = field(default="auto", metadata={"help": "service proxy: auto, ipvs or nftables"})
+    graph_root: str = field(
+        default="",
+        metadata={"help": "where containers and images are kept (default: Podman's own with root directory /)"},
+    )
+    node_monitor_grace_period: float = field(
+        default=50.0, metadata={"help": "seconds without a heartbeat after which a node is unreachable"}
+    )
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", self.cluster_name):
+            raise ConfigError(f"cluster_name {self.cluster_name!r}: lower-case letters, digits and '-' only")
+        networks = [_network(self, name) for name in ("pod_cidr", "service_cidr")]
+        if networks[0].overlaps(networks[1]):
+            raise ConfigError(f"pod_cidr {self.pod_cidr} and service_cidr {self.service_cidr} overlap")
+        if not networks[0].prefixlen <= self.node_cidr_mask <= 30:
+            raise ConfigError(f"node_cidr_mask {self.node_cidr_mask}: from {networks[0].prefixlen} to 30")
+        if self.proxy_mode not in ("auto", "ipvs", "nftables"):
+            raise ConfigError(f"proxy_mode {self.proxy_mode!r}: auto, ipvs or nftables")
+        self.node_ports()
+        ports = [value for name, value in asdict(self).items() if name.endswith("_port")]
+        for port in ports:
+            if not 0 < port < 65536 or ports.count(port) > 1:
+                raise ConfigError(f"port {port}: each port must be from 1 to 65535 and used once")
+
+    def node_ports(self) -> tuple[int, int]:
+        """First and last port of `node_port_range`."""
+        match = re.fullmatch(r"(\d+)-(\d+)", self.node_port_range)
+        first, last = (int(match[1]), int(match[2])) if match else (0, 0)
+        if not 0 < first <= last < 65536:
+            raise ConfigError(f"node_port_range {self.node_port_range!r}: FIRST-LAST, as in 30000-32767")
+        return first, last
+
+    @property
+    def first_service_address(self) -> str:
+        """The address of the Service default/kubernetes."""
+        return str(ipaddress.ip_network(self.service_cidr)[1])
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> ClusterConfig:
+        """From names and values; raises ConfigError for an unknown name or a value of the wrong type."""
+        kinds: dict[str, Callable[[Any], Any]] = {item.name: type(item.default) for item in fields(cls)}
+        values: dict[str, Any] = {}
+        for name, value in mapping.items():
+            if name not in kinds:
+                raise ConfigError(f"unknown configuration {name!r}; known are {', '.join(sorted(kinds))}")
+            try:
+                values[name] = kinds[name](value)
+            except (TypeError, ValueError) as error:
+                raise ConfigError(f"{name} {value!r}: {error}") from error
+        return cls(**values)
+
+    @classmethod
+    def load(cls, path: Path) -> ClusterConfig:
+        """From a YAML file."""
+        try:
+            document = yaml.safe_load(path.read_text())
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path} is not YAML: {error}") from error
+        if not isinstance(document, dict):
+            raise ConfigError(f"{path}: expected a mapping")
+        return cls.from_mapping(document)
+
+    def save(self, path: Path) -> None:
+        """Into a YAML file that `load` reads."""
+        write_atomically(path, yaml.safe_dump(asdict(self), sort_keys=False).encode(), PUBLIC)
+
+
+def _network(config: ClusterConfig, name: str) -> ipaddress.IPv4Network:
+    value = getattr(config, name)
+    try:
+        return ipaddress.IPv4Network(value)
+    except ValueError as error:
+        raise ConfigError(f"{name} {value!r}: {error}") from error

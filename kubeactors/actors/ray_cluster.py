@@ -1,0 +1,199 @@
+"""Every call of Ray's own API: connecting, the local head that `up` may start, membership and actors."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from kubeactors.actors.config import ClusterConfig
+from kubeactors.actors.daemon import Daemon
+from kubeactors.actors.machines import Machine, alive_machines
+from kubeactors.actors.paths import ROOT_DIR_VARIABLE, Paths
+
+CALL_TIMEOUT = 10.0
+"""Seconds after which a call of Ray's is given up; Ray's own default is never."""
+
+START_TIMEOUT = 90.0
+OBJECT_STORE_BYTES = 80_000_000
+MACHINE_SHARE = 0.001
+"""What an actor takes of the resource that names its machine."""
+
+
+class RayUnavailableError(RuntimeError):
+    """There is no Ray cluster to work with; the message says what to do."""
+
+
+class RayCallError(RuntimeError):
+    """An actor did not answer, or its method raised."""
+
+
+def namespace(cluster_name: str) -> str:
+    """Ray namespace of a cluster's actors."""
+    return f"kubeactors-{cluster_name}"
+
+
+def connect(config: ClusterConfig, paths: Paths, address: str | None) -> bool:
+    """Connect this process to a running Ray: `address`, else RAY_ADDRESS, else the one that `up` started.
+
+    Returns whether there is one. Raises RayUnavailableError when an address was named and nothing answers there.
+    """
+    named = address or os.environ.get("RAY_ADDRESS")
+    target = named or _local_address(config, paths)
+    if target is None:
+        return False
+    try:
+        ray.init(
+            address=target,
+            namespace=namespace(config.cluster_name),
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+            configure_logging=False,
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        if named is None:
+            return False
+        raise RayUnavailableError(
+            f"no Ray cluster answers at {named}: {error}. Start one with `ray start --head`, or leave RAY_ADDRESS and "
+            "--address out and `kubeactors up` starts one"
+        ) from error
+    return True
+
+
+def disconnect() -> None:
+    """Leave the Ray cluster; detached actors go on."""
+    ray.shutdown()
+
+
+def _local_address(config: ClusterConfig, paths: Paths) -> str | None:
+    """Where a head on this machine listens: the one that `up` started, or the one that Ray itself remembers."""
+    if Daemon(paths.ray_pid).pid() is None:
+        remembered = paths.ray_temp / "ray_current_cluster"
+        return remembered.read_text().strip() or None if remembered.exists() else None
+    own: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    for host in (config.advertise_address, own, "127.0.0.1"):
+        with socket.socket() as probe:
+            probe.settimeout(1.0)
+            if host and probe.connect_ex((host, config.ray_port)) == 0:
+                return f"{host}:{config.ray_port}"
+    return None
+
+
+async def start_local(config: ClusterConfig, paths: Paths) -> None:
+    """Start a minimal Ray head on this machine, as a daemon that `stop_local` ends.
+
+    Raises RayUnavailableError when it does not come up.
+    """
+    log_file = paths.log / "ray.log"
+    command = [
+        *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"),
+        f"--port={config.ray_port}",
+        f"--ray-client-server-port={config.ray_client_port}",
+        f"--temp-dir={paths.ray_temp}",
+        f"--object-store-memory={OBJECT_STORE_BYTES}",
+        "--include-dashboard=false",
+        "--include-log-monitor=false",
+        "--no-monitor",
+        "--disable-usage-stats",
+    ]
+    if config.advertise_address:
+        command.append(f"--node-ip-address={config.advertise_address}")
+    environment = dict(os.environ)
+    environment.pop("RAY_ADDRESS", None)
+    # Actors must not run at Ray's default niceness: requests wait for them.
+    environment["RAY_worker_niceness"] = "0"
+    environment[ROOT_DIR_VARIABLE] = str(paths.root)
+    daemon = Daemon(paths.ray_pid)
+    pid = await daemon.start(command, environment=environment, log_file=log_file)
+    ended = asyncio.create_task(daemon.wait())
+    try:
+        async with asyncio.timeout(START_TIMEOUT):
+            while not await asyncio.to_thread(connect, config, paths, None):
+                if ended.done():
+                    raise RayUnavailableError(f"`ray start` (process {pid}) ended; see {log_file}")
+                await asyncio.wait([ended], timeout=0.25)
+    except TimeoutError:
+        raise RayUnavailableError(f"Ray did not answer within {START_TIMEOUT:.0f} s; see {log_file}") from None
+    finally:
+        ended.cancel()
+        await asyncio.gather(ended, return_exceptions=True)
+
+
+async def stop_local(paths: Paths) -> bool:
+    """End the Ray that `up` started on this machine; returns whether there was one."""
+    daemon = Daemon(paths.ray_pid)
+    if daemon.pid() is None:
+        return False
+    await daemon.stop(grace=3.0, whole_session=True)
+    return True
+
+
+def machines() -> list[Machine]:
+    """The machines of the Ray cluster that are alive now."""
+    return alive_machines(_nodes())
+
+
+def this_machine() -> Machine:
+    """The machine that this process runs on, as Ray knows it."""
+    own = ray.get_runtime_context().get_node_id()
+    return alive_machines([node for node in _nodes() if node["NodeID"] == own])[0]
+
+
+def _nodes() -> list[dict[str, Any]]:
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return nodes
+
+
+def find_actor(name: str) -> Any | None:
+    """The handle of a named actor, or None."""
+    try:
+        return ray.get_actor(name)
+    except ValueError:
+        return None
+
+
+def create_actor(cls: Callable[..., Any], name: str, machine: Machine, *arguments: Any) -> Any:
+    """A detached, named actor that Ray restarts for ever on one machine; the running one if it exists already."""
+    return (
+        ray.remote(cls)
+        .options(
+            name=name,
+            lifetime="detached",
+            get_if_exists=True,
+            max_restarts=-1,
+            max_task_retries=0,
+            max_concurrency=100,
+            num_cpus=0,
+            resources={machine.resource: MACHINE_SHARE},
+        )
+        .remote(*arguments)
+    )
+
+
+async def call(method: Any, *arguments: Any, timeout: float = CALL_TIMEOUT) -> Any:
+    """Call an actor's method. Raises TimeoutError when no answer comes in time, RayCallError for any other failure."""
+    async with asyncio.timeout(timeout):
+        try:
+            return await method.remote(*arguments)
+        except RayError as error:
+            raise RayCallError(_summary(error)) from error
+
+
+def kill(handle: Any, *, restart: bool) -> None:
+    """End an actor's process; with `restart`, Ray starts it anew."""
+    ray.kill(handle, no_restart=not restart)
+
+
+def _summary(error: RayError) -> str:
+    """The cause in one line; Ray's own text is the remote traceback."""
+    cause = getattr(error, "cause", None)
+    if cause is not None:
+        return f"{type(cause).__name__}: {cause}"
+    return str(error).strip().split("\n", 1)[0]

@@ -1,0 +1,89 @@
+"""Entry point: parses the command line and runs one subcommand."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from kubeactors.actors.config import ClusterConfig, ConfigError
+from kubeactors.actors.paths import ROOT_DIR_VARIABLE, Paths
+from kubeactors.cli import down, status, up
+from kubeactors.cli.errors import CommandError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line of `kubeactors`."""
+    parser = argparse.ArgumentParser(prog="kubeactors", description="Kubernetes for a Ray cluster.")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--root-dir", metavar="DIR", help=f"where the cluster keeps its files (default: ${ROOT_DIR_VARIABLE}, else /)"
+    )
+    common.add_argument(
+        "--address", metavar="HOST:PORT", help="the Ray cluster (default: $RAY_ADDRESS, else a local one)"
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    start = commands.add_parser("up", parents=[common], help="start the cluster, or bring a running one to health")
+    start.add_argument("--config", metavar="FILE", help="YAML file with the options below")
+    start.add_argument(
+        "--timeout", type=float, default=180.0, metavar="S", help="give up after S seconds (default: 180)"
+    )
+    for item in fields(ClusterConfig):
+        option = "--" + item.name.replace("_", "-")
+        default = f" (default: {item.default})" if item.default else ""
+        start.add_argument(option, dest=f"config_{item.name}", metavar="VALUE", help=item.metadata["help"] + default)
+
+    stop = commands.add_parser("down", parents=[common], help="remove everything that the cluster runs on its machines")
+    stop.add_argument("--delete-data", action="store_true", help="delete the store, volumes, certificates and logs too")
+
+    show = commands.add_parser("status", parents=[common], help="masters, nodes and components with their health")
+    show.add_argument("--output", choices=["text", "json"], default="text", help="how to print it (default: text)")
+
+    commands.add_parser("kubeconfig", parents=[common], help="print the path of the administrator's kubeconfig")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; exits with 0, with 1 after a failure that was told, with 2 for a wrong command line."""
+    options = build_parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    paths = Paths(Path(options.root_dir)) if options.root_dir else Paths.from_environment()
+    try:
+        sys.exit(asyncio.run(_run(options, paths)))
+    except (CommandError, ConfigError) as error:
+        print(f"kubeactors {options.command}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"kubeactors {options.command}: interrupted; run it again to go on", file=sys.stderr)
+        sys.exit(130)
+
+
+async def _run(options: argparse.Namespace, paths: Paths) -> int:
+    match options.command:
+        case "up":
+            given = {
+                name.removeprefix("config_"): value
+                for name, value in vars(options).items()
+                if name.startswith("config_") and value is not None
+            }
+            file = Path(options.config) if options.config else None
+            return await up.run(paths, options.address, file, given, options.timeout)
+        case "down":
+            return await down.run(paths, options.address, delete_data=options.delete_data)
+        case "status":
+            return await status.run(paths, options.address, as_json=options.output == "json")
+        case _:
+            return kubeconfig(paths)
+
+
+def kubeconfig(paths: Paths) -> int:
+    """Print where the kubeconfig is."""
+    if not paths.kubeconfig.exists():
+        raise CommandError(f"{paths.kubeconfig} does not exist: run `kubeactors up` first")
+    print(paths.kubeconfig)
+    return 0
