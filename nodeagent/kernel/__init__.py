@@ -1,0 +1,1 @@
+"""What the agent asks of the Linux kernel directly: mounts, namespaces, inotify, control groups."""

@@ -1,0 +1,1 @@
+"""One worker per pod: what a pod needs next (pure), and who does it."""

@@ -1,0 +1,1 @@
+"""Container runtimes: the interface that pod workers use, and Podman behind it."""

@@ -1,0 +1,1 @@
+"""Volumes, one type a file."""
