@@ -79,4 +79,4 @@ class NetworkPlugin(Protocol):
         """The uids that have a network on this node, half-made ones too (for garbage collection)."""
 
     async def purge(self) -> None:
-        """Remove everything of this cluster's network from this node; works in a fresh process without an API server."""
+        """Remove everything of this cluster's network from this node; also in a fresh process with no API server."""
