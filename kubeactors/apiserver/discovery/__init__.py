@@ -1,0 +1,1 @@
+"""What this server serves, as Kubernetes' discovery documents."""

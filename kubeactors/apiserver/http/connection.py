@@ -1,0 +1,86 @@
+"""One client connection: aiohttp's protocol plus what this server must know of a connection.
+
+Extends aiohttp's RequestHandler in three points: the certificate's user is worked out once per connection, a handler
+that streams hears at once when its client is gone, and a message that is not HTTP is answered with a Status.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from kubeactors.api import errors
+from kubeactors.apiserver.http.answer import TEXT, Answer
+from kubeactors.apiserver.http.encode import status_answer
+
+if TYPE_CHECKING:
+    import asyncio
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a connection may be idle, as Kubernetes has it.
+IDLE_TIMEOUT = 90.0
+
+
+class Connection(RequestHandler):
+    """The server's end of a connection."""
+
+    __slots__ = ("_on_lost", "certificate")
+
+    def __init__(self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+        super().__init__(manager, loop=loop, **options)
+        self._on_lost: Callable[[], None] | None = None
+        #: The client's certificate (DER), verified by TLS; empty without one.
+        self.certificate = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self.certificate = tls.getpeercert(binary_form=True) or b""
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        callback, self._on_lost = self._on_lost, None
+        super().connection_lost(exc)
+        if callback is not None:
+            callback()
+
+    def when_lost(self, callback: Callable[[], None] | None) -> None:
+        """Call this when the client has gone. One at a time; None forgets it."""
+        self._on_lost = callback
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what the parser refuses, or to a fault in this server. Closes the connection."""
+        if status < 500:
+            # An unknown method is a request that Kubernetes' router answers; other errors are not HTTP.
+            if "method" in (message or "").lower() or type(exc).__name__ == "BadHttpMethod":
+                return status_answer(errors.method_not_allowed(), close=True)
+            return Answer(400, b"400 Bad Request", TEXT, close=True)
+        logger.error("unhandled error at %s %s", request.method, request.path, exc_info=exc)
+        return status_answer(errors.internal("the server could not process the request"), close=True)
+
+
+class ConnectionServer(web.Server):
+    """Makes a `Connection` for each client that connects."""
+
+    def __call__(self) -> RequestHandler:
+        return Connection(
+            self,
+            loop=self._loop,
+            keepalive_timeout=IDLE_TIMEOUT,
+            access_log=None,
+            auto_decompress=False,
+            # Request targets hold selectors and continue tokens, which may be long.
+            max_line_size=65536,
+            max_field_size=65536,
+        )

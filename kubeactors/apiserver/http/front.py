@@ -1,0 +1,211 @@
+"""Every HTTPS request comes in here: who asks, what for, and the answer in the form asked for."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import orjson
+from aiohttp import web
+
+from kubeactors.api import errors
+from kubeactors.api.errors import StatusError
+from kubeactors.api.kinds import KindRegistry
+from kubeactors.apiserver.authn.chain import AuthenticationChain
+from kubeactors.apiserver.authn.x509 import X509Authenticator
+from kubeactors.apiserver.discovery.endpoints import CachedDocument, Discovery
+from kubeactors.apiserver.http import health, negotiate
+from kubeactors.apiserver.http.answer import TEXT, Answer
+from kubeactors.apiserver.http.connection import Connection
+from kubeactors.apiserver.http.encode import accepts_gzip, render, status_answer
+from kubeactors.apiserver.http.metrics import CONTENT_TYPE, Metrics
+from kubeactors.apiserver.http.negotiate import JSON, NotAcceptable
+from kubeactors.apiserver.http.query import Target, split_target
+from kubeactors.apiserver.http.resources import ResourceRequests
+from kubeactors.apiserver.http.routes import UnknownPathError, resource_path
+from kubeactors.apiserver.openapi.endpoints import OpenApi, OpenApiDocument
+from kubeactors.apiserver.request import ANONYMOUS, UserInfo
+from kubeactors.apiserver.version import version_info
+
+logger = logging.getLogger(__name__)
+
+_AGGREGATED_CACHE = "public"
+_IMMUTABLE_CACHE = "public, immutable"
+_OPENAPI_V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+_PATHS = ("/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
+
+
+class HttpFront:
+    """The handler of the HTTPS server."""
+
+    def __init__(
+        self,
+        *,
+        registry: KindRegistry,
+        resources: ResourceRequests,
+        discovery: Discovery,
+        openapi: OpenApi,
+        certificates: X509Authenticator,
+        authentication: AuthenticationChain,
+        checks: health.Checks,
+        metrics: Metrics,
+    ) -> None:
+        self._registry = registry
+        self._resources = resources
+        self._discovery = discovery
+        self._openapi = openapi
+        self._certificates = certificates
+        self._authentication = authentication
+        self._checks = checks
+        self._metrics = metrics
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; failures become a Status."""
+        target = split_target(request._message.path)
+        try:
+            user = await self._user(request)
+            if user is ANONYMOUS and not _is_open(target.segments):
+                raise errors.unauthorized()
+            return await self._dispatch(request, target, user)
+        except StatusError as error:
+            return self._failure(request, target, error)
+        except NotAcceptable as error:
+            return self._not_acceptable(request, target, error)
+        except UnknownPathError:
+            return Answer(404, b"404 page not found\n", TEXT)
+
+    async def _user(self, request: web.BaseRequest) -> UserInfo:
+        connection = request.protocol
+        found = None
+        if isinstance(connection, Connection) and connection.certificate:
+            found = self._certificates.by_der(connection.certificate)
+        headers = request.headers
+        user = await self._authentication.authenticate(found, headers.get("Authorization", ""))
+        if "Impersonate-User" in headers:
+            raise errors.forbidden("users", headers["Impersonate-User"], "impersonation is not supported")
+        return user
+
+    async def _dispatch(self, request: web.BaseRequest, target: Target, user: UserInfo) -> web.StreamResponse:
+        segments = target.segments
+        first = segments[0] if segments else ""
+        if target.path.startswith("//"):
+            raise UnknownPathError(target.path)
+        if (first == "apis" and len(segments) > 3) or (first == "api" and len(segments) > 2):
+            path = resource_path(segments, self._registry)
+            return await self._resources.handle(request, path, target.query, user)
+        if first in ("api", "apis"):
+            return self._discover(request, target)
+        match segments:
+            case [endpoint, *check] if endpoint in health.ENDPOINTS:
+                return await self._health(endpoint, "/".join(check), target)
+            case ["version"]:
+                return self._document(request, target, orjson.dumps(version_info()))
+            case ["metrics"]:
+                return Answer(200, self._metrics.render(), CONTENT_TYPE)
+            case ["openapi", "v2"]:
+                if _OPENAPI_V2_PROTOBUF in request.headers.get("Accept", ""):
+                    message = f"only the following media types are accepted: {JSON}"
+                    raise NotAcceptable(message, routed=False)
+                return _openapi_answer(request, await self._openapi.v2())
+            case ["openapi", "v3", *rest]:
+                return await self._openapi_v3(request, "/".join(rest), target)
+            case []:
+                return self._document(request, target, orjson.dumps({"paths": self._paths()}))
+        raise UnknownPathError(target.path)
+
+    def _paths(self) -> list[str]:
+        served = [f"/{path}" for path in self._openapi.served_paths()]
+        groups = {path.rsplit("/", 1)[0] for path in served if path.startswith("/apis/")}
+        return sorted({*_PATHS, *served, *groups})
+
+    def _discover(self, request: web.BaseRequest, target: Target) -> Answer:
+        if request.method != "GET":
+            raise errors.method_not_allowed()
+        accept = request.headers.get("Accept", "")
+        form = negotiate.negotiate_discovery(accept)
+        if len(target.segments) > 1 and form.kind:
+            form = negotiate.PLAIN
+        found = self._discovery.find(target.segments, form)
+        if found is None:
+            # A group that is not served is unknown to the router; a version of a known group is a missing resource.
+            if target.segments[0] == "apis" and target.segments[1] not in self._registry.groups():
+                raise UnknownPathError(target.path)
+            raise errors.resource_not_found()
+        if found.etag:
+            return self._aggregated(request, found)
+        return self._document(request, target, found.body, vary=True)
+
+    def _aggregated(self, request: web.BaseRequest, found: CachedDocument) -> Answer:
+        headers = (("Etag", found.etag), ("Vary", "Accept"))
+        if request.headers.get("If-None-Match", "") == found.etag:
+            return Answer(304, None, "", headers, cache_control=_AGGREGATED_CACHE)
+        return Answer(200, found.body, found.content_type, headers, cache_control=_AGGREGATED_CACHE)
+
+    def _document(self, request: web.BaseRequest, target: Target, body: bytes, *, vary: bool = False) -> Answer:
+        if request.method != "GET":
+            raise errors.method_not_allowed()
+        form = negotiate.negotiate_discovery(request.headers.get("Accept", ""))
+        rendered, content_type = render(body, as_yaml=form.yaml, pretty=_pretty(request, target))
+        return Answer(200, rendered, content_type, (("Vary", "Accept"),) if vary else ())
+
+    async def _health(self, endpoint: str, check: str, target: Target) -> Answer:
+        report = health.report(endpoint, check, await self._checks(), target.query)
+        if report is None:
+            raise UnknownPathError(target.path)
+        return Answer(report.status, report.text.encode(), TEXT, (("X-Content-Type-Options", "nosniff"),))
+
+    async def _openapi_v3(self, request: web.BaseRequest, path: str, target: Target) -> Answer:
+        if request.method != "GET":
+            raise errors.method_not_allowed()
+        if not path:
+            # Kubernetes answers the index as text/plain, and clients depend on no more than the JSON in it.
+            index = await self._openapi.v3_index()
+            return Answer(200, index.body, TEXT)
+        document = await self._openapi.v3(path)
+        if document is None:
+            raise UnknownPathError(target.path)
+        current = self._openapi.hash_of(path) or ""
+        asked = target.query.first("hash")
+        if asked and asked != current:
+            return Answer(301, b"", "", (("Location", f"/openapi/v3/{path}?hash={current}"),))
+        return _openapi_answer(request, document, immutable=bool(asked))
+
+    def _failure(self, request: web.BaseRequest, target: Target, error: StatusError) -> Answer:
+        # An answer before the body has been read ends the connection, unless the rest is small.
+        close = error.code == 413
+        try:
+            form = negotiate.negotiate(request.headers.get("Accept", ""), collection=False, watch=False)
+        except NotAcceptable:
+            form = negotiate.PLAIN
+        return status_answer(error, as_yaml=form.yaml, pretty=_pretty(request, target), close=close)
+
+    def _not_acceptable(self, request: web.BaseRequest, target: Target, error: NotAcceptable) -> Answer:
+        details = {} if error.routed else None
+        status = errors.status_failure(406, "NotAcceptable", str(error), details)
+        return status_answer(StatusError(status), pretty=_pretty(request, target))
+
+
+def _is_open(segments: list[str]) -> bool:
+    """Whether anybody may ask: what Kubernetes grants by the role system:public-info-viewer."""
+    return bool(segments) and (segments[0] in health.ENDPOINTS or segments == ["version"])
+
+
+def _pretty(request: web.BaseRequest, target: Target) -> bool:
+    asked = target.query.first("pretty")
+    return negotiate.wants_pretty(asked, request.headers.get("User-Agent", ""))
+
+
+def _openapi_answer(request: web.BaseRequest, document: OpenApiDocument, *, immutable: bool = False) -> Answer:
+    headers = [("Etag", document.etag), ("Vary", "Accept-Encoding, Accept")]
+    cache = "no-cache, private"
+    if immutable:
+        cache = _IMMUTABLE_CACHE
+        expires = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 365 * 86400))
+        headers.append(("Expires", expires))
+    if request.headers.get("If-None-Match", "") == document.etag:
+        return Answer(304, None, "", headers, cache_control=cache)
+    body = document.body
+    if accepts_gzip(request.headers.get("Accept-Encoding", "")):
+        body = document.compressed
+        headers.append(("Content-Encoding", "gzip"))
+    return Answer(200, body, JSON, headers, cache_control=cache)

@@ -1,0 +1,152 @@
+"""Content negotiation: which form of an answer an Accept header asks for, and how a body is encoded.
+
+Kubernetes negotiates in two steps, and a client can tell: the router (go-restful) compares bare media types with those
+that the route produces, then the serializer looks at the parameters (`as`, `g`, `v`, `pretty`). Pure functions.
+See https://kubernetes.io/docs/reference/using-api/api-concepts/#alternate-representations-of-resources.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+JSON = "application/json"
+YAML = "application/yaml"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+
+#: What Kubernetes names in its messages. Protobuf is refused like any other type, but clients match on the text.
+PRODUCED = f"{JSON}, {YAML}, {PROTOBUF}"
+PRODUCED_BY_LISTS = f"{PRODUCED}, {JSON};stream=watch, {PROTOBUF};stream=watch"
+CONSUMED = PRODUCED
+
+
+class NotAcceptable(Exception):
+    """No clause of the Accept header can be served. `routed` tells which of Kubernetes' two layers says so."""
+
+    def __init__(self, message: str, *, routed: bool) -> None:
+        super().__init__(message)
+        self.routed = routed
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One clause of an Accept header, lower-case but for parameter values."""
+
+    type: str
+    parameters: dict[str, str] = field(default_factory=dict)
+    quality: float = 1.0
+
+
+@dataclass(frozen=True)
+class MediaForm:
+    """The form of an answer: its encoding, and the object that is to be made of the stored one.
+
+    `kind` is None (the object itself), "Table", "PartialObjectMetadata", "PartialObjectMetadataList" or, in discovery,
+    "APIGroupDiscoveryList"; `group` and `version` are those asked for.
+    """
+
+    yaml: bool = False
+    kind: str | None = None
+    group: str = ""
+    version: str = ""
+
+    @property
+    def content_type(self) -> str:
+        return YAML if self.yaml else JSON
+
+
+PLAIN = MediaForm()
+_TRANSFORMS = frozenset({"Table", "PartialObjectMetadata", "PartialObjectMetadataList"})
+_TRANSFORM_VERSIONS = frozenset({"v1", "v1beta1"})
+
+
+@lru_cache(maxsize=512)
+def parse_accept(header: str) -> tuple[Clause, ...]:
+    """The clauses, best first: by quality, then in the order written (RFC 9110, section 12.5.1)."""
+    clauses = []
+    for part in header.split(","):
+        pieces = [piece.strip() for piece in part.split(";")]
+        if not pieces[0]:
+            continue
+        quality, parameters = 1.0, {}
+        for piece in pieces[1:]:
+            key, _, value = piece.partition("=")
+            if key.strip() == "q":
+                try:
+                    quality = float(value)
+                except ValueError:
+                    quality = 1.0
+            else:
+                parameters[key.strip().lower()] = value.strip().strip('"')
+        clauses.append(Clause(pieces[0].lower(), parameters, quality))
+    return tuple(sorted(clauses, key=lambda clause: (-clause.quality, clause.type == "*/*")))
+
+
+@lru_cache(maxsize=512)
+def negotiate(header: str, *, collection: bool, watch: bool, transforms: bool = True) -> MediaForm:
+    """The form to answer a request for a resource in.
+
+    `collection` is whether the URL names a list, `watch` whether a stream is wanted; `transforms` whether Table and
+    PartialObjectMetadata can be made of the answer. Raises `NotAcceptable`.
+    """
+    clauses = parse_accept(header) if header.strip() else (Clause("*/*"),)
+    if not any(clause.type in (JSON, YAML, PROTOBUF, "*/*") for clause in clauses):
+        produced = PRODUCED_BY_LISTS if collection else PRODUCED
+        raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {produced}", routed=True)
+    for clause in clauses:
+        form = _match(clause, watch, transforms)
+        if form is not None:
+            return form
+    if all(clause.type == PROTOBUF for clause in clauses):
+        produced = f"{JSON}, {YAML}"
+    elif watch:
+        produced = f"{JSON};stream=watch, {PROTOBUF};stream=watch"
+    else:
+        produced = PRODUCED
+    raise NotAcceptable(f"only the following media types are accepted: {produced}", routed=False)
+
+
+def _match(clause: Clause, watch: bool, transforms: bool) -> MediaForm | None:
+    if clause.type not in (JSON, YAML, "*/*", "application/*") or (watch and clause.type == YAML):
+        return None
+    kind = clause.parameters.get("as")
+    if kind is None:
+        return MediaForm(yaml=clause.type == YAML)
+    group, version = clause.parameters.get("g", ""), clause.parameters.get("v", "")
+    if not transforms or kind not in _TRANSFORMS or group != "meta.k8s.io" or version not in _TRANSFORM_VERSIONS:
+        return None
+    return MediaForm(yaml=clause.type == YAML, kind=kind, group=group, version=version)
+
+
+@lru_cache(maxsize=512)
+def negotiate_discovery(header: str) -> MediaForm:
+    """The form of a discovery document: plain, or the aggregated `APIGroupDiscoveryList` v2. Raises `NotAcceptable`."""
+    clauses = parse_accept(header) if header.strip() else (Clause("*/*"),)
+    for clause in clauses:
+        if clause.type not in (JSON, YAML, "*/*"):
+            continue
+        kind = clause.parameters.get("as")
+        if kind is None:
+            return MediaForm(yaml=clause.type == YAML)
+        group, version = clause.parameters.get("g", ""), clause.parameters.get("v", "")
+        if (kind, group, version) == ("APIGroupDiscoveryList", "apidiscovery.k8s.io", "v2") and clause.type == JSON:
+            return MediaForm(kind=kind, group=group, version=version)
+    raise NotAcceptable(f"only the following media types are accepted: {PRODUCED}", routed=False)
+
+
+def wants_pretty(query: str | None, user_agent: str) -> bool:
+    """Whether to indent: by the query `pretty`, else for the tools that people read answers in.
+
+    As k8s.io/apiserver's negotiation does it: an absent or empty value leaves it to the user agent.
+    """
+    if query:
+        return query.lower() not in ("0", "false", "f")
+    return user_agent.startswith(("curl", "Wget", "Mozilla/5.0"))
+
+
+def body_media_type(header: str) -> str | None:
+    """ "json" or "yaml" for a request body's Content-Type, None if it cannot be read. An absent header means JSON."""
+    bare = header.partition(";")[0].strip().lower()
+    if bare in ("", JSON):
+        return "json"
+    return "yaml" if bare == YAML else None

@@ -1,0 +1,199 @@
+"""Requests for resources: from URL, headers and body to a `Request`, and from its `Response` to an answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import orjson
+from aiohttp import web
+
+from kubeactors.api import errors
+from kubeactors.api.kinds import Kind
+from kubeactors.apiserver.http.answer import Answer
+from kubeactors.apiserver.http.body import read_body
+from kubeactors.apiserver.http.encode import maybe_gzip, render, warning_headers
+from kubeactors.apiserver.http.metrics import Metrics
+from kubeactors.apiserver.http.negotiate import JSON, YAML, MediaForm, NotAcceptable, negotiate, wants_pretty
+from kubeactors.apiserver.http.query import Query
+from kubeactors.apiserver.http.routes import ResourcePath, verb_of
+from kubeactors.apiserver.http.stream import CHUNKED_JSON_LINES, send_stream, send_watch
+from kubeactors.apiserver.options import parse_query
+from kubeactors.apiserver.request import (
+    APPLY_PATCH,
+    JSON_LINES,
+    JSON_PATCH,
+    MERGE_PATCH,
+    NO_OPTIONS,
+    STRATEGIC_PATCH,
+    ApiHandler,
+    Form,
+    Options,
+    Request,
+    Response,
+    UserInfo,
+    Verb,
+)
+
+_PATCHES = frozenset({JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH})
+_CONSUMED = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+_READ_VERBS = frozenset({"get", "list", "watch"})
+_FORMS = {
+    "Table": Form.TABLE,
+    "PartialObjectMetadata": Form.PARTIAL,
+    "PartialObjectMetadataList": Form.PARTIAL,
+}
+#: Kubernetes' metrics label verbs by method, in capitals.
+_METRIC_VERBS = {
+    "get": "GET",
+    "list": "LIST",
+    "watch": "WATCH",
+    "create": "POST",
+    "update": "PUT",
+    "patch": "PATCH",
+    "delete": "DELETE",
+    "deletecollection": "DELETECOLLECTION",
+}
+
+
+class ResourceRequests:
+    """Brings HTTP requests for resources to the handler and its answers back."""
+
+    def __init__(
+        self, handler: ApiHandler, metrics: Metrics, *, max_request_bytes: int, max_watch_buffer_bytes: int
+    ) -> None:
+        self._handler = handler
+        self._metrics = metrics
+        self._max_request_bytes = max_request_bytes
+        self._max_watch_buffer_bytes = max_watch_buffer_bytes
+
+    async def handle(self, request: web.BaseRequest, path: ResourcePath, query: Query, user: UserInfo) -> Answer:
+        """Answer a request for a resource. Raises StatusError or `NotAcceptable`."""
+        watch = query.boolean("watch")
+        verb = verb_of(request.method, path, watch=watch)
+        kind = path.kind
+        key = (_METRIC_VERBS[verb], kind.group, kind.version, kind.plural, path.subresource, path.scope)
+        started = time.perf_counter()
+        code, size = 500, 0
+        long = verb == "watch" or path.subresource == "log"
+        gauge = self._metrics.reading if verb in _READ_VERBS else self._metrics.mutating
+        if long:
+            gauge = self._metrics.long_running.labels(*key)
+        gauge.inc()
+        try:
+            answer = await self._answer(request, path, verb, query, user)
+            code, size = answer.status, answer.size
+            return answer
+        except errors.StatusError as error:
+            code = error.code
+            raise
+        except NotAcceptable:
+            code = 406
+            raise
+        finally:
+            gauge.dec()
+            self._metrics.observe(key, code, time.perf_counter() - started, size)
+
+    async def _answer(
+        self, http: web.BaseRequest, path: ResourcePath, verb: Verb, query: Query, user: UserInfo
+    ) -> Answer:
+        headers = http.headers
+        media = self._negotiate(headers.get("Accept", ""), path, verb)
+        log = path.subresource == "log"
+        options = parse_query(query.pairs, logs=log) if query.pairs or log else NO_OPTIONS
+        form = _FORMS[media.kind] if media.kind else Form.OBJECT
+        name = path.name
+        if verb == "watch" and name:
+            options, name = _watch_one(options, name), ""
+        body, content_type = b"", JSON
+        if verb not in _READ_VERBS:
+            content_type = _content_type(headers.get("Content-Type", ""), verb)
+            body = await read_body(http, self._max_request_bytes)
+            if not content_type and body:
+                raise errors.unsupported_media_type(_CONSUMED)
+        response = await self._handler.handle(
+            Request(
+                verb=verb,
+                kind=path.kind,
+                user=user,
+                namespace=path.namespace,
+                name=name,
+                subresource=path.subresource,
+                options=options,
+                body=body,
+                content_type=content_type or JSON,
+                form=form,
+                watch_encoding=CHUNKED_JSON_LINES if http.version >= (1, 1) else JSON_LINES,
+                user_agent=headers.get("User-Agent", ""),
+            )
+        )
+        if response.watch is not None:
+            answer = Answer(200, None, JSON, warning_headers(response.warnings))
+            return await send_watch(http, response.watch, answer, self._max_watch_buffer_bytes)
+        if response.stream is not None:
+            answer = Answer(200, None, response.content_type, warning_headers(response.warnings))
+            return await send_stream(http, response.stream, answer)
+        return await _encode(http, query, media, response, compress=verb in ("get", "list"))
+
+    def _negotiate(self, accept: str, path: ResourcePath, verb: Verb) -> MediaForm:
+        collection = not path.name
+        if path.subresource in ("log", "exec", "attach", "portforward", "proxy"):
+            return MediaForm()
+        media = negotiate(accept, collection=collection, watch=verb == "watch", transforms=verb != "deletecollection")
+        if media.kind in (None, "Table") or verb in ("watch", "delete", "deletecollection"):
+            return media
+        if verb == "list" and media.kind == "PartialObjectMetadata":
+            message = f"you requested {media.kind}, but the requested object is a list (*{_go_type(path.kind)}List)"
+            raise NotAcceptable(message, routed=False)
+        if verb != "list" and media.kind == "PartialObjectMetadataList":
+            message = f"you requested {media.kind}, but the requested object is not a list (*{_go_type(path.kind)})"
+            raise NotAcceptable(message, routed=False)
+        return media
+
+
+async def _encode(
+    http: web.BaseRequest, query: Query, media: MediaForm, response: Response, *, compress: bool
+) -> Answer:
+    body = response.body
+    if media.kind == "Table" and media.version == "v1beta1":
+        body = _as_beta(body)
+    pretty = wants_pretty(query.first("pretty"), http.headers.get("User-Agent", ""))
+    body, content_type = render(body, as_yaml=media.yaml, pretty=pretty)
+    extra = warning_headers(response.warnings)
+    if compress:
+        body, encoding = await maybe_gzip(body, http.headers.get("Accept-Encoding", ""))
+        extra = (*extra, *encoding)
+    return Answer(response.status, body, content_type, extra)
+
+
+def _content_type(header: str, verb: Verb) -> str:
+    """The media type of a body, empty for one that cannot be read. Raises StatusError 415 for an unknown patch."""
+    bare = header.partition(";")[0].strip().lower()
+    if verb == "patch":
+        if bare not in _PATCHES:
+            raise errors.unsupported_media_type(None)
+        return bare
+    if bare in ("", JSON):
+        return JSON
+    return YAML if bare == YAML else ""
+
+
+def _watch_one(options: Options, name: str) -> Options:
+    """A watch on one object is a watch on the collection, selected by name."""
+    selector = f"metadata.name={name}"
+    if options.field_selector:
+        selector = f"{options.field_selector},{selector}"
+    return dataclasses.replace(options, field_selector=selector)
+
+
+def _go_type(kind: Kind) -> str:
+    """What Kubernetes' message calls the type; it quotes its programming language."""
+    return f"{kind.group.split('.')[0] or 'core'}.{kind.kind}"
+
+
+def _as_beta(body: bytes) -> bytes:
+    """A Table of meta.k8s.io/v1 as v1beta1, which has the same fields."""
+    table = orjson.loads(body)
+    if table.get("kind") == "Table":
+        table["apiVersion"] = "meta.k8s.io/v1beta1"
+    return orjson.dumps(table)

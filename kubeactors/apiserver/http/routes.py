@@ -1,0 +1,101 @@
+"""Which resource a URL names, and which verb a method asks of it.
+
+The rules are those of k8s.io/apiserver's RequestInfo and of its installed routes:
+`/api/v1/...` and `/apis/GROUP/VERSION/...`, then `[watch/][namespaces/NS/]RESOURCE[/NAME[/SUBRESOURCE...]]`.
+Pure functions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kubeactors.api import errors
+from kubeactors.api.kinds import Kind, KindRegistry
+from kubeactors.apiserver.request import Verb
+
+#: Subresources of a namespace; anything else after its name is a resource in it.
+_NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
+_OBJECT_VERBS: dict[str, Verb] = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "POST": "create"}
+_COLLECTION_VERBS: dict[str, Verb] = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
+
+
+class UnknownPathError(Exception):
+    """A path that no part of the server knows: 404 in plain text, as Go's mux answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcePath:
+    """A URL that names a resource. `name` is empty for the collection; `watched` is the old `/watch/` prefix."""
+
+    kind: Kind
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    watched: bool = False
+
+    @property
+    def scope(self) -> str:
+        """The `scope` label of Kubernetes' request metrics."""
+        if self.name:
+            return "resource"
+        return "namespace" if self.namespace else "cluster"
+
+
+def split_path(path: str) -> list[str]:
+    """The segments of a decoded path, without the empty one that a trailing slash makes."""
+    return path.strip("/").split("/") if path.strip("/") else []
+
+
+def resource_path(parts: list[str], registry: KindRegistry) -> ResourcePath:
+    """The resource that the segments below `/api` or `/apis` name.
+
+    Raises `UnknownPathError` for an unknown group, StatusError 404 for what a known group does not have.
+    """
+    if parts[0] == "api":
+        group, rest = "", parts[1:]
+    elif parts[0] == "apis" and len(parts) > 1:
+        group, rest = parts[1], parts[2:]
+        if group not in registry.groups():
+            raise UnknownPathError("/".join(parts))
+    else:
+        raise UnknownPathError("/".join(parts))
+    version, rest = rest[0], rest[1:]
+    watched = bool(rest) and rest[0] == "watch"
+    if watched:
+        rest = rest[1:]
+    namespace = ""
+    if len(rest) > 2 and rest[0] == "namespaces" and not (group == "" and rest[2] in _NAMESPACE_SUBRESOURCES):
+        namespace, rest = rest[1], rest[2:]
+    if not rest or "" in rest:
+        raise errors.resource_not_found()
+    kind = registry.by_resource(group, version, rest[0])
+    name = rest[1] if len(rest) > 1 else ""
+    subresource = rest[2] if len(rest) > 2 else ""
+    if kind is None or (namespace and not kind.namespaced) or (name and kind.namespaced and not namespace):
+        raise errors.resource_not_found()
+    if subresource and (kind.subresource(subresource) is None or (len(rest) > 3 and subresource != "proxy")):
+        raise errors.resource_not_found()
+    return ResourcePath(kind, namespace, name, subresource, watched)
+
+
+def verb_of(method: str, path: ResourcePath, *, watch: bool) -> Verb:
+    """The verb; `watch` is the query parameter. Raises StatusError 405 for what the resource does not do."""
+    kind = path.kind
+    if path.name:
+        verb = _OBJECT_VERBS.get(method)
+        if path.subresource:
+            found = kind.subresource(path.subresource)
+            allowed = found.verbs if found is not None else ()
+        else:
+            allowed = kind.verbs if verb != "create" else ()
+        if verb == "get" and path.watched and not path.subresource:
+            verb = "watch"
+    else:
+        verb = _COLLECTION_VERBS.get(method)
+        if verb == "list" and (watch or path.watched):
+            verb = "watch"
+        whole = kind.namespaced and not path.namespace
+        allowed = () if whole and verb not in ("list", "watch") else kind.verbs
+    if verb is None or verb not in allowed:
+        raise errors.method_not_allowed()
+    return verb

@@ -1,0 +1,213 @@
+"""The documents at /openapi/v3 (an index with one document per group and version) and /openapi/v2 (one for all).
+
+See https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-interface-definition.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kubeactors.api.kinds import Kind, KindRegistry
+from kubeactors.apiserver.openapi import definitions
+from kubeactors.apiserver.openapi.operations import (
+    API_RESOURCE_LIST,
+    DELETE_OPTIONS,
+    PARAMETERS,
+    PATCH,
+    PATH_PARAMETERS,
+    STATUS,
+    WATCH_EVENT,
+    Operation,
+    Path,
+    list_schema,
+    paths,
+)
+from kubeactors.apiserver.version import GIT_VERSION, KUBERNETES_MINOR
+
+Document = dict[str, Any]
+
+_ENCODINGS = ("application/json", "application/yaml")
+_STREAM_ENCODINGS = ("application/json;stream=watch",)
+_PATCH_ENCODINGS = (
+    "application/apply-patch+yaml",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+)
+_DESCRIPTIONS = {200: "OK", 201: "Created", 202: "Accepted"}
+
+
+def group_paths(registry: KindRegistry) -> dict[str, tuple[str, str]]:
+    """`apis/apps/v1` → (group, version), for every version that is served."""
+    found = {}
+    for group, versions in registry.groups().items():
+        for version in versions:
+            found[f"apis/{group}/{version}" if group else f"api/{version}"] = (group, version)
+    return dict(sorted(found.items()))
+
+
+def index_v3(registry: KindRegistry) -> Document:
+    """The document at /openapi/v3."""
+    entries = {}
+    for path, (group, version) in group_paths(registry).items():
+        entries[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={content_hash(registry, group, version)}"}
+    return {"paths": entries}
+
+
+def content_hash(registry: KindRegistry, group: str, version: str) -> str:
+    """Changes when the document of a version does: it is made of these kinds by this release."""
+    names = sorted(f"{kind.schema}/{','.join(each.name for each in kind.subresources)}" for kind in registry.all())
+    text = "\n".join((GIT_VERSION, group, version, *names))
+    return hashlib.sha512(text.encode()).hexdigest().upper()
+
+
+def document_v3(kinds: Iterable[Kind]) -> Document:
+    """The document of one group and version, whose kinds these are."""
+    kinds = list(kinds)
+    schemas = definitions.load()
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": f"v1.{KUBERNETES_MINOR}"},
+        "paths": {path.path: _path_v3(path) for path in sorted(paths(kinds), key=lambda path: path.path)},
+        "components": {
+            "schemas": {
+                name: definitions.to_v3(name, schemas[name])
+                for name in definitions.closure(_roots(kinds, schemas), schemas)
+            },
+            "securitySchemes": {
+                "BearerToken": {
+                    "type": "apiKey",
+                    "description": "Bearer Token authentication",
+                    "name": "authorization",
+                    "in": "header",
+                }
+            },
+        },
+    }
+
+
+def document_v2(kinds: Iterable[Kind]) -> Document:
+    """The Swagger 2.0 document of all kinds."""
+    kinds = list(kinds)
+    schemas = definitions.load()
+    return {
+        "swagger": "2.0",
+        "info": {"title": "Kubernetes", "version": f"v1.{KUBERNETES_MINOR}"},
+        "paths": {path.path: _path_v2(path) for path in sorted(paths(kinds), key=lambda path: path.path)},
+        "definitions": {
+            name: definitions.to_v2(name, schemas[name])
+            for name in definitions.closure(_roots(kinds, schemas), schemas)
+        },
+        "securityDefinitions": {
+            "BearerToken": {
+                "type": "apiKey",
+                "description": "Bearer Token authentication",
+                "name": "authorization",
+                "in": "header",
+            }
+        },
+        "security": [{"BearerToken": []}],
+    }
+
+
+def _roots(kinds: list[Kind], schemas: Mapping[str, Any]) -> set[str]:
+    roots = {STATUS, PATCH, DELETE_OPTIONS, WATCH_EVENT, API_RESOURCE_LIST}
+    for kind in kinds:
+        roots |= {kind.schema, list_schema(kind)}
+        roots |= {each.schema for each in kind.subresources if each.schema}
+    return {name for name in roots if name in schemas}
+
+
+def _path_v3(path: Path) -> Document:
+    parameters = [_parameter_v3("path", name, "string", PATH_PARAMETERS[name]) for name in path.parameters]
+    parameters.append(_parameter_v3("query", "pretty", *PARAMETERS["pretty"]))
+    document: Document = {each.method: _operation_v3(each) for each in path.operations}
+    return document | {"parameters": parameters}
+
+
+def _parameter_v3(place: str, name: str, kind: str, description: str) -> Document:
+    document: Document = {
+        "name": name,
+        "in": place,
+        "description": description,
+        "schema": {"type": kind, "uniqueItems": True},
+    }
+    return document | {"required": True} if place == "path" else document
+
+
+def _operation_v3(operation: Operation) -> Document:
+    document: Document = _common(operation)
+    if operation.query:
+        document["parameters"] = [_parameter_v3("query", name, *PARAMETERS[name]) for name in operation.query]
+    if operation.takes:
+        schema = {"schema": {"$ref": f"#/components/schemas/{operation.takes}"}}
+        encodings = _PATCH_ENCODINGS if operation.takes_patch else ("*/*",)
+        body: Document = {"content": dict.fromkeys(encodings, schema)}
+        document["requestBody"] = body if operation.takes_optional else body | {"required": True}
+    answer: Document
+    if operation.answers:
+        schema = {"schema": {"$ref": f"#/components/schemas/{operation.answers}"}}
+        answer = {"content": dict.fromkeys(_produced(operation), schema)}
+    else:
+        answer = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+    document["responses"] = {str(code): {"description": _DESCRIPTIONS[code], **answer} for code in operation.codes}
+    document["responses"]["401"] = {"description": "Unauthorized"}
+    return document
+
+
+def _path_v2(path: Path) -> Document:
+    parameters = [_parameter_v2("path", name, "string", PATH_PARAMETERS[name]) for name in path.parameters]
+    parameters.append(_parameter_v2("query", "pretty", *PARAMETERS["pretty"]))
+    document: Document = {each.method: _operation_v2(each) for each in path.operations}
+    return document | {"parameters": parameters}
+
+
+def _parameter_v2(place: str, name: str, kind: str, description: str) -> Document:
+    document: Document = {
+        "uniqueItems": True,
+        "type": kind,
+        "description": description,
+        "name": name,
+        "in": place,
+    }
+    return document | {"required": True} if place == "path" else document
+
+
+def _operation_v2(operation: Operation) -> Document:
+    parameters = [_parameter_v2("query", name, *PARAMETERS[name]) for name in operation.query]
+    if operation.takes:
+        body: Document = {"name": "body", "in": "body", "schema": {"$ref": f"#/definitions/{operation.takes}"}}
+        parameters.insert(0, body if operation.takes_optional else body | {"required": True})
+    schema = {"$ref": f"#/definitions/{operation.answers}"} if operation.answers else {"type": "string"}
+    document = _common(operation)
+    document["consumes"] = list(_PATCH_ENCODINGS) if operation.takes_patch else ["*/*"]
+    document["produces"] = list(_produced(operation)) if operation.answers else ["text/plain"]
+    document["schemes"] = ["https"]
+    if parameters:
+        document["parameters"] = parameters
+    document["responses"] = {
+        str(code): {"description": _DESCRIPTIONS[code], "schema": schema} for code in operation.codes
+    }
+    document["responses"]["401"] = {"description": "Unauthorized"}
+    return document
+
+
+def _common(operation: Operation) -> Document:
+    group = operation.group.split(".")[0] or "core"
+    return {
+        "tags": [f"{group}_{operation.version}"],
+        "description": operation.description,
+        "operationId": operation.id,
+        "x-kubernetes-action": operation.action,
+        "x-kubernetes-group-version-kind": {
+            "group": operation.group,
+            "version": operation.version,
+            "kind": operation.kind,
+        },
+    }
+
+
+def _produced(operation: Operation) -> tuple[str, ...]:
+    return (*_ENCODINGS, *_STREAM_ENCODINGS) if operation.streams else _ENCODINGS
