@@ -18,7 +18,7 @@ from kubeactors.apiserver.http import health, negotiate
 from kubeactors.apiserver.http.answer import TEXT, Answer
 from kubeactors.apiserver.http.connection import Connection
 from kubeactors.apiserver.http.encode import accepts_gzip, render, status_answer
-from kubeactors.apiserver.http.metrics import CONTENT_TYPE, Metrics
+from kubeactors.apiserver.metrics import CONTENT_TYPE, Metrics
 from kubeactors.apiserver.http.negotiate import JSON, NotAcceptable
 from kubeactors.apiserver.http.query import Target, split_target
 from kubeactors.apiserver.http.resources import ResourceRequests
@@ -180,8 +180,7 @@ class HttpFront:
         return status_answer(error, as_yaml=form.yaml, pretty=_pretty(request, target), close=close)
 
     def _not_acceptable(self, request: web.BaseRequest, target: Target, error: NotAcceptable) -> Answer:
-        details = {} if error.routed else None
-        status = errors.status_failure(406, "NotAcceptable", str(error), details)
+        status = errors.status_failure(406, "NotAcceptable", str(error), {} if error.routed else None)
         return status_answer(StatusError(status), pretty=_pretty(request, target))
 
 

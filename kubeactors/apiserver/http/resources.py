@@ -13,7 +13,7 @@ from kubeactors.api.kinds import Kind
 from kubeactors.apiserver.http.answer import Answer
 from kubeactors.apiserver.http.body import read_body
 from kubeactors.apiserver.http.encode import maybe_gzip, render, warning_headers
-from kubeactors.apiserver.http.metrics import Metrics
+from kubeactors.apiserver.metrics import Metrics, request_key
 from kubeactors.apiserver.http.negotiate import JSON, YAML, MediaForm, NotAcceptable, negotiate, wants_pretty
 from kubeactors.apiserver.http.query import Query
 from kubeactors.apiserver.http.routes import ResourcePath, verb_of
@@ -43,17 +43,6 @@ _FORMS = {
     "PartialObjectMetadata": Form.PARTIAL,
     "PartialObjectMetadataList": Form.PARTIAL,
 }
-#: Kubernetes' metrics label verbs by method, in capitals.
-_METRIC_VERBS = {
-    "get": "GET",
-    "list": "LIST",
-    "watch": "WATCH",
-    "create": "POST",
-    "update": "PUT",
-    "patch": "PATCH",
-    "delete": "DELETE",
-    "deletecollection": "DELETECOLLECTION",
-}
 
 
 class ResourceRequests:
@@ -71,8 +60,7 @@ class ResourceRequests:
         """Answer a request for a resource. Raises StatusError or `NotAcceptable`."""
         watch = query.boolean("watch")
         verb = verb_of(request.method, path, watch=watch)
-        kind = path.kind
-        key = (_METRIC_VERBS[verb], kind.group, kind.version, kind.plural, path.subresource, path.scope)
+        key = request_key(verb, path.kind, path.subresource, path.namespace, path.name)
         started = time.perf_counter()
         code, size = 500, 0
         long = verb == "watch" or path.subresource == "log"

@@ -33,13 +33,6 @@ class ResourcePath:
     subresource: str = ""
     watched: bool = False
 
-    @property
-    def scope(self) -> str:
-        """The `scope` label of Kubernetes' request metrics."""
-        if self.name:
-            return "resource"
-        return "namespace" if self.namespace else "cluster"
-
 
 def split_path(path: str) -> list[str]:
     """The segments of a decoded path, without the empty one that a trailing slash makes."""

@@ -1,0 +1,72 @@
+"""Watches over gRPC: the cache's shared frames, joined while the client is slower than the events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from kubeactors.api import errors
+from kubeactors.apiserver.request import WatchStream
+
+
+class QueueSink:
+    """Keeps frames until the stream takes them. Implements `WatchSink`."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._frames: list[bytes] = []
+        self._size = 0
+        self._wakeup = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self.overrun = False
+
+    def deliver(self, frame: bytes) -> bool:
+        self._frames.append(frame)
+        self._size += len(frame)
+        self._wakeup.set()
+        self._room.clear()
+        if self._size > self._max_bytes + len(frame):
+            self.overrun = True
+            return False
+        return True
+
+    async def drain(self) -> None:
+        await self._room.wait()
+
+    def wake(self, _task: object = None) -> None:
+        """Make `next` look again."""
+        self._wakeup.set()
+
+    async def next(self) -> bytes:
+        """Wait, then take everything that has come: frames put one after the other are one frame. May be empty."""
+        await self._wakeup.wait()
+        self._wakeup.clear()
+        frame = self._frames[0] if len(self._frames) == 1 else b"".join(self._frames)
+        self._frames.clear()
+        self._size = 0
+        self._room.set()
+        return frame
+
+
+async def run_watch(watch: WatchStream, write: Callable[[Any], Awaitable[Any]], max_buffer: int) -> None:
+    """Write a watch's frames until it ends. Raises StatusError if the client was too slow."""
+    sink = QueueSink(max_buffer)
+    runner = asyncio.ensure_future(watch.run(sink))
+    runner.add_done_callback(sink.wake)
+    try:
+        while True:
+            ended = runner.done()
+            if not ended or sink._frames:
+                frame = await sink.next()
+                if sink.overrun:
+                    raise errors.too_many_requests("the watcher reads more slowly than events come; watch again")
+                if frame:
+                    await write(frame)
+                continue
+            await runner
+            return
+    finally:
+        runner.cancel()
+        await asyncio.gather(runner, return_exceptions=True)
