@@ -1,6 +1,6 @@
 """Resource quantities: `500m`, `1.5Gi`, `1e3`. Parsing, arithmetic and canonical text as apimachinery's `resource`.
 
-Values are exact, in units of a billionth: finer parts are rounded away from zero, and what exceeds an int64 is cut there.
+Values are exact, in units of a billionth: finer parts are rounded away from zero; what exceeds an int64 is cut there.
 """
 
 import re
@@ -180,9 +180,9 @@ def _to_nanos(numerator: int, exponent10: int) -> int:
         return 0
     shift = exponent10 + 9
     if shift >= 0:
-        nanos = numerator * 10 ** min(shift, 64)
+        nanos = numerator * int(10 ** min(shift, 64))
     else:
-        nanos = -(-numerator // 10 ** min(-shift, len(str(numerator)) + 1))
+        nanos = -(-numerator // int(10 ** min(-shift, len(str(numerator)) + 1)))
     return min(nanos, _MAX_NANOS)
 
 

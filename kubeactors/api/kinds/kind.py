@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
+from kubeactors.api.schema import Decoder, decoder_for, definitions
 from kubeactors.api.selectors.labels import SelectorError
 
 VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -75,11 +76,20 @@ class Kind:
     def __post_init__(self) -> None:
         if not self.singular:
             object.__setattr__(self, "singular", self.kind.lower())
+        definitions.expect(self.schema)
+        for subresource in self.subresources:
+            if subresource.schema:
+                definitions.expect(subresource.schema)
 
     @cached_property
     def api_version(self) -> str:
         """`v1`, `apps/v1`: what objects carry in apiVersion."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    @cached_property
+    def decoder(self) -> Decoder:
+        """Checks and normalises parsed objects of this kind."""
+        return decoder_for(self.schema)
 
     @cached_property
     def qualified_resource(self) -> str:

@@ -1,0 +1,224 @@
+"""From the bytes of a request to an object of a kind, and back.
+
+Bodies are JSON or YAML. Field validation is the query parameter of that name: Ignore drops unknown and duplicate
+fields silently, Warn (the default) drops them with a warning for each, Strict refuses them.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from kubeactors.api import errors, yaml
+from kubeactors.api.errors import StatusError
+from kubeactors.api.kinds.kind import Kind
+from kubeactors.api.meta import Object
+from kubeactors.api.schema.decoder import DecodeProblems, Decoder, TypeMismatchError, decoder_for
+
+IGNORE: Final = "Ignore"
+WARN: Final = "Warn"
+STRICT: Final = "Strict"
+JSON: Final = "application/json"
+YAML: Final = "application/yaml"
+ACCEPTED: Final = (JSON, YAML)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An object, normalised, with kind and apiVersion set; and a text for each thing to warn about."""
+
+    obj: Object
+    warnings: list[str]
+
+
+def decode(kind: Kind, body: bytes, *, content_type: str = JSON, field_validation: str = WARN) -> Decoded:
+    """Decode the body of a create or update. Raises StatusError (400, 415)."""
+    return decode_as(
+        kind.kind, kind.api_version, kind.decoder, body, content_type=content_type, field_validation=field_validation
+    )
+
+
+def decode_definition(
+    definition: str,
+    kind: str,
+    api_version: str,
+    body: bytes,
+    *,
+    content_type: str = JSON,
+    field_validation: str = WARN,
+) -> Decoded:
+    """Decode a body that is of no registered kind, such as a Binding, a Scale or DeleteOptions."""
+    return decode_as(
+        kind,
+        api_version,
+        decoder_for(definition),
+        body,
+        content_type=content_type,
+        field_validation=field_validation,
+    )
+
+
+def decode_as(
+    kind: str,
+    api_version: str,
+    decoder: Decoder,
+    body: bytes,
+    *,
+    content_type: str = JSON,
+    field_validation: str = WARN,
+) -> Decoded:
+    """Decode a body by a decoder. Raises StatusError (400, 415)."""
+    extra: list[str] = []
+    if content_type == JSON:
+        try:
+            obj = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise _unrecognized(kind, f"couldn't get version/kind; json parse error: {error}") from None
+    elif content_type == YAML:
+        try:
+            obj, extra = yaml.load(body)
+        except yaml.YamlError as error:
+            raise _unrecognized(kind, f"yaml: {error}") from None
+    else:
+        raise errors.unsupported_media_type((*ACCEPTED, "application/vnd.kubernetes.protobuf"))
+    if obj is None:
+        obj = {}
+    _check_type_meta(obj, kind, api_version)
+    try:
+        problems = decoder(obj)
+        if content_type == JSON and field_validation != IGNORE and _may_repeat_keys(body, problems.keys):
+            obj, problems = _decode_with_duplicates(decoder, body)
+            _check_type_meta(obj, kind, api_version)
+    except TypeMismatchError as error:
+        raise _cannot_handle(kind, api_version, str(error)) from None
+    found = extra + problems.problems
+    if found and field_validation == STRICT:
+        raise _cannot_handle(kind, api_version, f"strict decoding error: {', '.join(found)}")
+    obj["kind"] = kind
+    obj["apiVersion"] = api_version
+    return Decoded(obj, [] if field_validation == IGNORE else found)
+
+
+def decode_patched(kind: Kind, obj: Object, *, field_validation: str = WARN, patch: bytes = b"") -> Decoded:
+    """Normalise the result of a patch in place. Raises StatusError (422) that quotes the patch."""
+    return decode_patched_as(
+        kind.kind, kind.api_version, kind.decoder, obj, field_validation=field_validation, patch=patch
+    )
+
+
+def decode_patched_as(
+    kind: str,
+    api_version: str,
+    decoder: Decoder,
+    obj: Object,
+    *,
+    field_validation: str = WARN,
+    patch: bytes = b"",
+) -> Decoded:
+    """Like decode_patched, for an object of no registered kind (a Scale)."""
+    text = patch.decode("utf-8", "replace")
+    if obj.get("kind") != kind or obj.get("apiVersion") != api_version:
+        given = f"{obj.get('apiVersion')}, Kind={obj.get('kind')}"
+        raise _invalid_patch(text, f"the patch changes the type of the object to {given}")
+    try:
+        problems = decoder(obj)
+    except TypeMismatchError as error:
+        raise _invalid_patch(text, str(error)) from None
+    found = duplicate_keys(patch) + problems.problems if field_validation != IGNORE else []
+    if found and field_validation == STRICT:
+        raise _invalid_patch(text, f"strict decoding error: {', '.join(found)}")
+    return Decoded(obj, found)
+
+
+def duplicate_keys(body: bytes) -> list[str]:
+    """`duplicate field "a.b"` for every key that a JSON text repeats in one object."""
+    try:
+        parsed, repeated = _parse_with_duplicates(body)
+    except ValueError:
+        return []
+    if not repeated:
+        return []
+    found: list[str] = []
+    _find_duplicates(parsed, "", repeated, found)
+    return found
+
+
+def encode(obj: Any) -> bytes:
+    """The JSON bytes of an object."""
+    return orjson.dumps(obj)
+
+
+def copy(obj: Any) -> Any:
+    """A deep copy of JSON data; faster than copy.deepcopy by an order of magnitude."""
+    return orjson.loads(orjson.dumps(obj))
+
+
+def _check_type_meta(obj: Any, kind: str, api_version: str) -> None:
+    if not isinstance(obj, dict):
+        raise _unrecognized(kind, "couldn't get version/kind; json parse error: the document is no object")
+    given_version, given_kind = obj.get("apiVersion"), obj.get("kind")
+    for given in (given_version, given_kind):
+        if given is not None and not isinstance(given, str):
+            raise _unrecognized(kind, "couldn't get version/kind; json parse error: kind and apiVersion are strings")
+    if given_kind and given_kind != kind:
+        message = (
+            f'{given_kind} in version "{(given_version or api_version).rpartition("/")[2]}" '
+            f"cannot be handled as a {kind}: converting ({given_version or api_version}.{given_kind}) "
+            f"to ({api_version}.{kind}): unknown conversion"
+        )
+        raise errors.bad_request(message)
+    if given_version and given_version != api_version:
+        raise errors.bad_request(
+            f"the API version in the data ({given_version}) does not match the expected API version ({api_version})"
+        )
+
+
+def _may_repeat_keys(body: bytes, keys: int) -> bool:
+    """False only when it is certain that no object in the text has a key twice.
+
+    Every key is followed by `":`, so as many of these as there are keys in the result leave no room for another;
+    space before a colon spoils the count.
+    """
+    return body.count(b'":') != keys or b'" :' in body
+
+
+def _decode_with_duplicates(decoder: Decoder, body: bytes) -> tuple[Object, DecodeProblems]:
+    obj, repeated = _parse_with_duplicates(body)
+    return obj or {}, decoder(obj or {}, DecodeProblems(repeated))
+
+
+def _parse_with_duplicates(body: bytes) -> tuple[Any, dict[int, list[str]]]:
+    repeated: dict[int, list[str]] = {}
+
+    def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) != len(pairs):
+            seen: set[str] = set()
+            repeated[id(made)] = list(dict.fromkeys(k for k, _ in pairs if k in seen or seen.add(k)))  # type: ignore[func-returns-value]
+        return made
+
+    return json.loads(body, object_pairs_hook=build), repeated
+
+
+def _find_duplicates(value: Any, path: str, repeated: dict[int, list[str]], found: list[str]) -> None:
+    if isinstance(value, dict):
+        found += [f'duplicate field "{path}{key}"' for key in repeated.get(id(value), ())]
+        for key, item in value.items():
+            _find_duplicates(item, f"{path}{key}.", repeated, found)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _find_duplicates(item, f"{path.removesuffix('.')}[{index}].", repeated, found)
+
+
+def _unrecognized(kind: str, message: str) -> StatusError:
+    return errors.bad_request(f"the object provided is unrecognized (must be of type {kind}): {message}")
+
+
+def _cannot_handle(kind: str, api_version: str, message: str) -> StatusError:
+    version = api_version.rpartition("/")[2]
+    return errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {message}')
+
+
+def _invalid_patch(patch: str, message: str) -> StatusError:
+    return errors.invalid("", "", [errors.FieldError("FieldValueInvalid", "patch", message, patch)])

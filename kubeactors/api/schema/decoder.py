@@ -1,0 +1,346 @@
+"""Decoding by type: checks, normalises and prunes a parsed JSON object as Kubernetes' typed decoding does.
+
+A decoder changes the object in place: unknown fields and nulls go, empty optional values that Kubernetes would not
+write go, fields that it always writes come, times and quantities take their canonical form. It is compiled to nested
+closures once per type; a pod takes some tens of microseconds.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from kubeactors.api.fielderrors import go_quote
+from kubeactors.api.meta import now_rfc3339, now_rfc3339_micro, parse_time
+from kubeactors.api.quantity import QuantityError, canonical
+from kubeactors.api.schema import overlay, types
+from kubeactors.api.schema.types import ListType, MapType, Scalar, SchemaType, Struct, struct
+
+Path = tuple[Any, ...] | None  # (parent path, field name or list index)
+
+
+class TypeMismatchError(ValueError):
+    """A value of the wrong type; the message names the field."""
+
+
+class DecodeProblems:
+    """What a decoder met besides errors: unknown and duplicate fields, in order, and how many keys there were."""
+
+    __slots__ = ("duplicates", "keys", "problems")
+
+    def __init__(self, duplicates: dict[int, list[str]] | None = None) -> None:
+        self.problems: list[str] = []
+        self.keys = 0
+        self.duplicates = duplicates  # id of a dictionary → its repeated keys
+
+    def unknown(self, path: Path, key: str) -> None:
+        self.problems.append(f"unknown field {go_quote(_join(path, key))}")
+
+    def note_duplicates(self, value: dict[str, Any], path: Path) -> None:
+        for key in (self.duplicates or {}).get(id(value), ()):
+            self.problems.append(f"duplicate field {go_quote(_join(path, key))}")
+
+
+_Decode = Callable[[Any, Path, DecodeProblems], Any]
+Zero = Callable[[], Any]
+
+
+class Decoder:
+    """Decodes objects of one struct."""
+
+    def __init__(self, of: Struct) -> None:
+        self._decode = _compile(of)
+
+    def __call__(self, obj: dict[str, Any], problems: DecodeProblems | None = None) -> DecodeProblems:
+        """Normalise `obj` in place. Raises TypeMismatchError."""
+        problems = problems or DecodeProblems()
+        self._decode(obj, None, problems)
+        return problems
+
+
+@lru_cache(maxsize=1024)
+def decoder_for(definition: str) -> Decoder:
+    """The decoder of a definition, `io.k8s.api.core.v1.Pod`."""
+    return Decoder(struct(definition))
+
+
+_compiled: dict[int, tuple[SchemaType, _Decode]] = {}
+
+
+def _compile(of: SchemaType) -> _Decode:
+    known = _compiled.get(id(of))
+    if known is not None:
+        return known[1]
+    if isinstance(of, Struct):
+        return _compile_struct(of)
+    if isinstance(of, MapType):
+        made = _map(_compile(of.value), _zero(of.value))
+    elif isinstance(of, ListType):
+        made = _list(_compile(of.item), _zero(of.item), isinstance(of.item, Scalar))
+    else:
+        made = _SCALARS[of.type]
+    _compiled[id(of)] = (of, made)
+    return made
+
+
+def _compile_struct(of: Struct) -> _Decode:
+    handlers: dict[str, tuple[bool, bool, bool, _Decode]] = {}
+    required: list[tuple[str, Zero]] = []
+
+    def decode(value: Any, path: Path, ctx: DecodeProblems) -> Any:
+        if type(value) is not dict:
+            raise _mismatch(value, path, of.name.rpartition(".")[2] or "object")
+        ctx.keys += len(value)
+        if ctx.duplicates is not None:
+            ctx.note_duplicates(value, path)
+        dropped: list[str] | None = None
+        for key, item in value.items():
+            handler = handlers.get(key)
+            if handler is None:
+                if not of.preserve_unknown:
+                    ctx.unknown(path, key)
+                    dropped = [key] if dropped is None else [*dropped, key]
+                continue
+            is_string, keep_zero, keep_empty, field = handler
+            if is_string and type(item) is str:
+                if not item and not keep_zero:
+                    dropped = [key] if dropped is None else [*dropped, key]
+                continue
+            if item is None:
+                dropped = [key] if dropped is None else [*dropped, key]
+                continue
+            new = field(item, (path, key), ctx)
+            if not new and (not keep_empty if type(new) in (dict, list) else not keep_zero):
+                dropped = [key] if dropped is None else [*dropped, key]
+            elif new is not item:
+                value[key] = new
+        if dropped is not None:
+            for key in dropped:
+                del value[key]
+        for key, zero in required:
+            if key not in value:
+                value[key] = zero()
+        return value
+
+    _compiled[id(of)] = (of, decode)
+    for name, field in of.fields.items():
+        is_string = isinstance(field.type, Scalar) and field.type.type == types.STRING
+        # Empty maps and lists of optional fields are not written; empty structs are.
+        keep_empty = field.required or not isinstance(field.type, MapType | ListType)
+        handlers[name] = (is_string, field.keep_zero, keep_empty, _compile(field.type))
+        if field.required:
+            required.append((name, _zero(field.type)))
+        elif name in of.always:
+            value = of.always[name]
+            required.append((name, _zero(field.type) if value is overlay.STRUCT else _constant(value)))
+    return decode
+
+
+def _map(item: _Decode, zero: Zero) -> _Decode:
+    plain = item is _string
+
+    def decode(value: Any, path: Path, ctx: DecodeProblems) -> Any:
+        if type(value) is not dict:
+            raise _mismatch(value, path, "map")
+        ctx.keys += len(value)
+        if ctx.duplicates is not None:
+            ctx.note_duplicates(value, path)
+        for key, entry in value.items():
+            if plain and type(entry) is str:
+                continue
+            if entry is None:
+                value[key] = zero()
+                continue
+            new = item(entry, (path, key), ctx)
+            if new is not entry:
+                value[key] = new
+        return value
+
+    return decode
+
+
+def _list(item: _Decode, zero: Zero, scalar: bool) -> _Decode:
+    plain = item is _string
+
+    def decode(value: Any, path: Path, ctx: DecodeProblems) -> Any:
+        if type(value) is not list:
+            raise _mismatch(value, path, "array")
+        for index, entry in enumerate(value):
+            if plain and type(entry) is str:
+                continue
+            if entry is None:
+                value[index] = zero()
+                continue
+            new = item(entry, (path, index), ctx)
+            if new is not entry:
+                value[index] = new
+        return value
+
+    return decode
+
+
+def _string(value: Any, path: Path, ctx: DecodeProblems) -> Any:
+    if type(value) is not str:
+        raise _mismatch(value, path, "string")
+    return value
+
+
+def _boolean(value: Any, path: Path, ctx: DecodeProblems) -> Any:
+    if type(value) is not bool:
+        raise _mismatch(value, path, "bool")
+    return value
+
+
+def _int32(value: Any, path: Path, ctx: DecodeProblems) -> Any:
+    if type(value) is not int or not -(2**31) <= value < 2**31:
+        raise _mismatch(value, path, "int32")
+    return value
+
+
+def _int64(value: Any, path: Path, ctx: DecodeProblems) -> Any:
+    if type(value) is not int or not -(2**63) <= value < 2**63:
+        raise _mismatch(value, path, "int64")
+    return value
+
+
+def _number(value: Any, path: Path, ctx: DecodeProblems) -> Any:
+    if type(value) not in (int, float):
+        raise _mismatch(value, path, "float64")
+    return value
+
+
+def _bytes(value: Any, path: Path, ctx: DecodeProblems) -> Any:
+    if type(value) is not str:
+        raise _mismatch(value, path, "[]uint8")
+    try:
+        raw = base64.b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
+    except (binascii.Error, ValueError):
+        raise TypeMismatchError(f"illegal base64 data in field {_join(path[0], path[1]) if path else ''}") from None
+    return base64.b64encode(raw).decode() if len(value) % 4 or "\n" in value else value
+
+
+def _quantity(value: Any, path: Path, ctx: DecodeProblems) -> Any:
+    if type(value) not in (str, int, float):
+        raise _mismatch(value, path, "Quantity")
+    try:
+        return canonical(value)
+    except QuantityError as error:
+        raise TypeMismatchError(str(error)) from None
+
+
+def _int_or_string(value: Any, path: Path, ctx: DecodeProblems) -> Any:
+    if type(value) is str:
+        return value
+    if type(value) is not int or not -(2**31) <= value < 2**31:
+        raise _mismatch(value, path, "int32")
+    return value
+
+
+_TIME: Final = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ")
+_MICRO: Final = re.compile(_TIME.pattern[:-1] + r"\.\d{6}Z")
+
+
+def _time(value: Any, path: Path, ctx: DecodeProblems) -> Any:
+    if type(value) is str and _TIME.fullmatch(value):
+        return value
+    return now_rfc3339(_parse_time(value, path))
+
+
+def _micro_time(value: Any, path: Path, ctx: DecodeProblems) -> Any:
+    if type(value) is str and _MICRO.fullmatch(value):
+        return value
+    return now_rfc3339_micro(_parse_time(value, path))
+
+
+def _parse_time(value: Any, path: Path) -> datetime:
+    if type(value) is not str:
+        raise _mismatch(value, path, "Time")
+    try:
+        return parse_time(value)
+    except ValueError:
+        message = f'parsing time {go_quote(value)} as "2006-01-02T15:04:05Z07:00": cannot parse {go_quote(value)}'
+        raise TypeMismatchError(message) from None
+
+
+def _any(value: Any, path: Path, ctx: DecodeProblems) -> Any:
+    if type(value) is dict:
+        ctx.keys += _count_keys(value)
+    elif type(value) is list:
+        ctx.keys += sum(_count_keys(v) for v in value)
+    return value
+
+
+def _count_keys(value: Any) -> int:
+    if type(value) is dict:
+        return len(value) + sum(_count_keys(v) for v in value.values())
+    return sum(_count_keys(v) for v in value) if type(value) is list else 0
+
+
+_SCALARS: Final[dict[str, _Decode]] = {
+    types.STRING: _string,
+    types.BOOLEAN: _boolean,
+    types.INT32: _int32,
+    types.INT64: _int64,
+    types.NUMBER: _number,
+    types.BYTES: _bytes,
+    types.QUANTITY: _quantity,
+    types.INT_OR_STRING: _int_or_string,
+    types.TIME: _time,
+    types.MICRO_TIME: _micro_time,
+    types.ANY: _any,
+}
+_ZEROS: Final[dict[str, Any]] = {
+    types.STRING: "",
+    types.BOOLEAN: False,
+    types.INT32: 0,
+    types.INT64: 0,
+    types.NUMBER: 0,
+    types.QUANTITY: "0",
+    types.INT_OR_STRING: 0,
+}
+
+
+def _constant(value: Any) -> Zero:
+    return lambda: value
+
+
+def _zero(of: SchemaType) -> Zero:
+    """What Kubernetes writes for an unset value of this type."""
+    if isinstance(of, Scalar):
+        return _constant(_ZEROS.get(of.type))
+    if isinstance(of, MapType | ListType):
+        return _constant(None)
+
+    def make() -> Any:
+        return _compile(of)({}, None, DecodeProblems())
+
+    return make
+
+
+def _mismatch(value: Any, path: Path, wanted: str) -> TypeMismatchError:
+    where = f"field {_join(path[0], path[1])}" if path else "value"
+    return TypeMismatchError(f"json: cannot unmarshal {_describe(value)} into {where} of type {wanted}")
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int | float):
+        return f"number {value}"
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"
+
+
+def _join(path: Path, last: Any) -> str:
+    parts: list[Any] = [last]
+    while path is not None:
+        parts.append(path[1])
+        path = path[0]
+    text = ""
+    for part in reversed(parts):
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".")
