@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from kubeactors.apiserver.request import WatchSink
 from kubeactors.apiserver.watchcache.cache import ResourceCache
@@ -18,11 +19,19 @@ _FRAME_EVENTS = 200
 _MAX_BACKLOG = 32 * 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Encoded events to send first. `final`: nothing follows them (an ERROR)."""
+
+    events: Iterable[bytes]
+    final: bool = False
+
+
 class Watcher:
     """Implements `WatchStream`.
 
-    `begin` is called once, on the loop, at the moment the watch starts; it gives the encoded events to send first, and
-    must be taken at the same instant at which the watcher joins its channel, so that nothing falls between.
+    `begin` is called once, on the loop, when the watch starts. What it gives must be of that instant, at which the
+    watcher joins its channel, so that nothing falls between.
     """
 
     def __init__(
@@ -30,11 +39,10 @@ class Watcher:
         cache: ResourceCache,
         key: ChannelKey,
         view: View,
-        begin: Callable[[], Iterable[bytes]],
+        begin: Callable[[], Start],
         *,
         timeout: float,
         bookmark: Callable[[], bytes] | None,
-        refused: bool = False,
     ) -> None:
         self._cache = cache
         self._key = key
@@ -42,8 +50,6 @@ class Watcher:
         self._begin = begin
         self._timeout = timeout
         self._bookmark = bookmark
-        # The watch cannot be served: `begin` gives the ERROR event, and nothing follows.
-        self._refused = refused
         self._sink: WatchSink | None = None
         self._channel: Channel | None = None
         self._backlog: list[bytes] | None = []
@@ -57,10 +63,10 @@ class Watcher:
         self._ended = loop.create_future()
         timer = loop.call_later(self._timeout, self.end)
         try:
-            first = iter(self._begin())
-            if not self._refused:
+            start = self._begin()
+            if not start.final:
                 self._channel = self._cache.channels.join(self._key, self._view, self)
-            if await self._send_all(first) and not self._refused and await self._catch_up():
+            if await self._send_all(iter(start.events)) and not start.final and await self._catch_up():
                 await self._ended
         finally:
             timer.cancel()

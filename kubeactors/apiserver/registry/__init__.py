@@ -1,0 +1,1 @@
+"""The verbs: what a request does to the objects of a resource."""

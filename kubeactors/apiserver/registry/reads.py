@@ -1,0 +1,193 @@
+"""get and list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import orjson
+
+from kubeactors.api import errors
+from kubeactors.apiserver.options import check_list, parse_version
+from kubeactors.apiserver.registry import forms
+from kubeactors.apiserver.registry.paging import INCONSISTENT, decode_continue, encode_continue, expired_continue
+from kubeactors.apiserver.registry.resource import Resource
+from kubeactors.apiserver.registry.selectors import matcher_for
+from kubeactors.apiserver.registry.versions import Freshness, too_large_version
+from kubeactors.apiserver.request import Form, ListItems, Request, Response
+from kubeactors.apiserver.storage.encoding import to_item, to_wire
+from kubeactors.apiserver.storage.transactions import Transactions
+from kubeactors.apiserver.watchcache.feed import Feed
+from kubeactors.apiserver.watchcache.matcher import Matcher
+from kubeactors.store.errors import Compacted, FutureRevision
+
+# How many keys are read from the store at a time while a selector thins them out.
+_STORE_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Items of a list. `last` is the last key below the resource's prefix if there is more, else empty."""
+
+    items: list[bytes]
+    version: int
+    last: str = ""
+    remaining: int | None = None
+
+
+class Reader:
+    """Serves reads from the caches; from the store only what lies in the past."""
+
+    def __init__(self, feed: Feed, freshness: Freshness, transactions: Transactions, clock: forms.Clock) -> None:
+        self._feed = feed
+        self._freshness = freshness
+        self._transactions = transactions
+        self._clock = clock
+
+    async def get(self, resource: Resource, request: Request) -> Response:
+        item = await self.item(resource, request.namespace, request.name, request.options.resource_version)
+        if request.form is Form.OBJECT:
+            return Response(200, to_wire(resource.head, item))
+        return Response(200, forms.render_one(resource, item, request, self._clock))
+
+    async def item(self, resource: Resource, namespace: str, name: str, version: str = "") -> bytes:
+        """One object's item bytes, as fresh as `version` demands. Raises StatusError: 404."""
+        if not version:
+            lagging = await self._freshness.latest()
+            if lagging:
+                kv = await self._transactions.get(resource.key(namespace, name))
+                if kv is None:
+                    raise errors.not_found(resource.kind.qualified_resource, name)
+                return to_item(kv.value, kv.mod_revision)
+        elif version != "0":
+            await self._freshness.at_least(parse_version(version))
+        record = resource.cache.get(namespace, name)
+        if record is None:
+            raise errors.not_found(resource.kind.qualified_resource, name)
+        return record.item
+
+    async def list(self, resource: Resource, request: Request) -> Response:
+        options = request.options
+        check_list(options, watch=False)
+        matcher = matcher_for(
+            resource.kind, request.namespace, request.name, options.label_selector, options.field_selector
+        )
+        page = await self._page(resource, request, matcher)
+        token = encode_continue(_below(page.last, request.namespace), page.version) if page.last else ""
+        if request.items:
+            whole = [to_wire(resource.head, item) for item in page.items]
+            return Response(200, items=ListItems(whole, str(page.version), token, page.remaining))
+        if request.form is not Form.OBJECT:
+            metadata = list_metadata(page.version, token, page.remaining)
+            return Response(200, forms.render_list(resource, page.items, metadata, request, self._clock))
+        return Response(200, join_list(resource, page.items, page.version, token, page.remaining))
+
+    async def _page(self, resource: Resource, request: Request, matcher: Matcher) -> Page:
+        options = request.options
+        limit = max(options.limit, 0)
+        if options.continue_:
+            return await self._continued(resource, request, matcher, limit)
+        version = parse_version(options.resource_version)
+        match = options.resource_version_match
+        if match == "Exact" or (version and limit and not match):
+            return await self._exact(resource, matcher, version, limit)
+        if options.resource_version == "":
+            lagging = await self._freshness.latest()
+            if lagging:
+                return await self._from_store(resource, matcher, lagging, limit, "")
+        elif version == 0:
+            # The real server's cache ignores the limit here, and informers rely on getting everything at once.
+            limit = 0
+        else:
+            await self._freshness.at_least(version)
+        return self._from_cache(resource, matcher, limit)
+
+    def _from_cache(self, resource: Resource, matcher: Matcher, limit: int) -> Page:
+        records = resource.cache.select(matcher)
+        version = self._feed.revision
+        if not limit:
+            return Page([record.item for record in records], version)
+        found = list(islice(records, limit + 1))
+        if len(found) <= limit:
+            return Page([record.item for record in found], version)
+        found.pop()
+        remaining = None
+        if not matcher.selects and not matcher.name:
+            remaining = resource.cache.count(matcher.namespace) - limit
+        last = found[-1]
+        path = f"{last.namespace}/{last.name}" if last.namespace else last.name
+        return Page([record.item for record in found], version, path, remaining)
+
+    async def _exact(self, resource: Resource, matcher: Matcher, version: int, limit: int) -> Page:
+        if version > self._feed.revision:
+            await self._freshness.at_least(version)
+        try:
+            return await self._from_store(resource, matcher, version, limit, "")
+        except Compacted as error:
+            raise errors.expired("The resourceVersion for the provided list is too old.") from error
+        except FutureRevision as error:
+            raise too_large_version(version, self._feed.revision) from error
+
+    async def _continued(self, resource: Resource, request: Request, matcher: Matcher, limit: int) -> Page:
+        options = request.options
+        start, version = decode_continue(options.continue_)
+        if options.resource_version not in ("", "0"):
+            raise errors.bad_request("specifying resource version is not allowed when using continue")
+        try:
+            below = f"{request.namespace}/{start}" if request.namespace else start
+            at = 0 if version == INCONSISTENT else version
+            return await self._from_store(resource, matcher, at, limit, below)
+        except Compacted as error:
+            raise expired_continue(start) from error
+        except FutureRevision as error:
+            raise errors.bad_request("invalid continue token: its version is yet to come") from error
+
+    async def _from_store(self, resource: Resource, matcher: Matcher, version: int, limit: int, start: str) -> Page:
+        """A page at a version (0: the present) from a key on, which is given below the resource's prefix."""
+        prefix = resource.prefix.encode()
+        end = prefix
+        if matcher.namespace and resource.kind.namespaced:
+            end = prefix + matcher.namespace.encode() + b"/"
+        key = prefix + start.encode() if start else end
+        narrow = matcher.selects or bool(matcher.name)
+        items: list[bytes] = []
+        while True:
+            ask = max(limit, _STORE_PAGE) if narrow and limit else limit
+            result = await self._transactions.page(key, end, limit=ask, revision=version)
+            version = version or result.revision
+            for index, kv in enumerate(result.kvs):
+                path = kv.key[len(prefix) :].decode()
+                item = to_item(kv.value, kv.mod_revision)
+                if narrow and not matcher.matches(resource.record(path, kv.mod_revision, item)):
+                    continue
+                items.append(item)
+                if limit and len(items) == limit and (result.more or index + 1 < len(result.kvs)):
+                    remaining = None if narrow else result.count - len(result.kvs)
+                    return Page(items, version, path, remaining)
+            if not result.more or not result.kvs:
+                return Page(items, version)
+            key = result.kvs[-1].key + b"\0"
+
+
+def _below(path: str, namespace: str) -> str:
+    """A path below the resource's prefix, told below the list's own prefix."""
+    return path.removeprefix(namespace + "/") if namespace else path
+
+
+def list_metadata(version: int, token: str = "", remaining: int | None = None) -> bytes:
+    """ListMeta as JSON."""
+    metadata: dict[str, object] = {"resourceVersion": str(version)}
+    if token:
+        metadata["continue"] = token
+        if remaining is not None:
+            metadata["remainingItemCount"] = remaining
+    return orjson.dumps(metadata)
+
+
+def join_list(
+    resource: Resource, items: Sequence[bytes] | Iterable[bytes], version: int, token: str, remaining: int | None
+) -> bytes:
+    """A list document; the items are only put in a row."""
+    metadata = list_metadata(version, token, remaining)
+    return b'%b"metadata":%b,"items":[%b]}' % (resource.list_head, metadata, b",".join(items))

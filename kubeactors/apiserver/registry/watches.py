@@ -1,0 +1,147 @@
+"""watch: where a watch starts, and how its events look."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import orjson
+
+from kubeactors.api import errors
+from kubeactors.apiserver.options import check_list, parse_version
+from kubeactors.apiserver.registry import forms
+from kubeactors.apiserver.registry.resource import Resource
+from kubeactors.apiserver.registry.selectors import matcher_for
+from kubeactors.apiserver.registry.versions import Freshness
+from kubeactors.apiserver.request import Form, Request, Response
+from kubeactors.apiserver.storage.encoding import to_wire
+from kubeactors.apiserver.watchcache.cache import ResourceCache, WindowExceeded
+from kubeactors.apiserver.watchcache.channels import Channel, ChannelKey, View
+from kubeactors.apiserver.watchcache.feed import Feed
+from kubeactors.apiserver.watchcache.matcher import Matcher
+from kubeactors.apiserver.watchcache.record import Change, Record
+from kubeactors.apiserver.watchcache.watcher import Start, Watcher
+
+# The annotation of the bookmark that ends the initial events (KEP-3157).
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
+_unique = itertools.count()
+
+
+class Watches:
+    """Sets watches up. `min_timeout`: a watch without one of its own ends after this to twice this many seconds."""
+
+    def __init__(self, feed: Feed, freshness: Freshness, clock: forms.Clock, min_timeout: float) -> None:
+        self._feed = feed
+        self._freshness = freshness
+        self._clock = clock
+        self._min_timeout = min_timeout
+
+    async def watch(self, resource: Resource, request: Request) -> Response:
+        options = request.options
+        check_list(options, watch=True)
+        matcher = matcher_for(
+            resource.kind, request.namespace, request.name, options.label_selector, options.field_selector
+        )
+        text = options.resource_version
+        version = parse_version(text)
+        initial = options.send_initial_events
+        if initial is None:
+            initial = not version
+        if initial:
+            if not text:
+                lagging = await self._freshness.latest()
+                if lagging:
+                    await self._freshness.at_least(lagging)
+            elif version:
+                await self._freshness.at_least(version)
+        elif not version:
+            version = self._feed.revision
+        view = self._view(resource, request)
+        # A version yet to come: nothing is sent until it has passed.
+        after = version if not initial and version > self._feed.revision else 0
+        key = ChannelKey(matcher, view.key, view.encoding.name, after)
+        first = _First(self._feed, resource.cache, matcher, view, resource.head)
+        if initial:
+            closing = options.send_initial_events is True and options.allow_watch_bookmarks
+
+            def begin() -> Start:
+                return first.present(self._bookmark(resource, request, end=True) if closing else None)
+        else:
+
+            def begin() -> Start:
+                return first.changes(version, key)
+
+        timeout = options.timeout_seconds or self._min_timeout * (1 + random.random())
+        bookmark = (lambda: self._bookmark(resource, request)) if options.allow_watch_bookmarks else None
+        watcher = Watcher(resource.cache, key, view, begin, timeout=timeout, bookmark=bookmark)
+        return Response(200, watch=watcher)
+
+    def _view(self, resource: Resource, request: Request) -> View:
+        head = resource.head
+        encoding = request.watch_encoding
+        if request.form is Form.OBJECT:
+            return View(resource.kind.api_version, lambda change, deleted: change.whole(head, deleted), encoding)
+        if request.form is Form.PARTIAL:
+            return View("partial", lambda change, deleted: forms.partial(change.whole(head, deleted)), encoding)
+        # The columns are told once, in a watch's first event, so two watches never share their Tables.
+        columns = [True]
+
+        def render(change: Change, deleted: bool) -> bytes:
+            told, columns[0] = columns[0], False
+            whole = change.whole(head, deleted)
+            return forms.table_row(resource, whole, request, self._clock, columns=told)
+
+        return View(("table", next(_unique)), render, encoding)
+
+    def _bookmark(self, resource: Resource, request: Request, *, end: bool = False) -> bytes:
+        metadata: dict[str, object] = {"resourceVersion": str(self._feed.revision)}
+        if end:
+            metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
+        document = forms.bookmark(resource, metadata, request.form)
+        return request.watch_encoding.encode("BOOKMARK", document)
+
+
+class _First:
+    """The events with which a watch begins."""
+
+    def __init__(self, feed: Feed, cache: ResourceCache, matcher: Matcher, view: View, head: bytes) -> None:
+        self._feed = feed
+        self._cache = cache
+        self._matcher = matcher
+        self._view = view
+        self._head = head
+
+    def present(self, end: bytes | None) -> Start:
+        """ADDED for everything that there is. The state is taken now, the encoding is made as it is asked for."""
+        records = list(self._cache.select(self._matcher))
+        added = (self._added(record) for record in records)
+        return Start(itertools.chain(added, [end]) if end is not None else added)
+
+    def _added(self, record: Record) -> bytes:
+        view = self._view
+        if view.key == "partial":
+            document = forms.partial(to_wire(self._head, record.item))
+        elif isinstance(view.key, tuple):
+            document = view.render(Change(record.revision, record, None), False)
+        else:
+            document = to_wire(self._head, record.item)
+        return view.encoding.encode("ADDED", document)
+
+    def changes(self, version: int, key: ChannelKey) -> Start:
+        """What happened after a version. The encodings are shared with the watchers that saw it live."""
+        try:
+            later = self._cache.changes_after(version)
+        except WindowExceeded as error:
+            status = errors.expired(f"too old resource version: {version} ({error.oldest})").status
+            return Start([self._view.encoding.encode("ERROR", orjson.dumps(status))], final=True)
+        channel = Channel(key, self._view)
+        return Start(
+            [event for change in later if self._in_scope(change) and (event := channel.event(change)) is not None]
+        )
+
+    def _in_scope(self, change: Change) -> bool:
+        subject, matcher = change.subject, self._matcher
+        return (not matcher.namespace or subject.namespace == matcher.namespace) and (
+            not matcher.name or subject.name == matcher.name
+        )
