@@ -1,0 +1,165 @@
+"""A whole cluster for a test: its own root directory, names, ranges and ports, so that none beside it is disturbed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from examples.debian_image import DebianImage
+from kubeactors.actors.paths import Paths
+from kubeactors.client.async_client import AsyncClient
+
+KUBECTL = Path(sys.executable).parent / "kubectl"
+PORT_NAMES = ("https_port", "grpc_port", "store_port", "agent_port", "ray_port", "ray_client_port")
+
+
+class CommandFailed(AssertionError):
+    """A command that a test ran did not succeed."""
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    check: bool = True,
+    timeout: float = 120,
+    stdin: str | None = None,
+    **environment: str,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command and return what it printed. Raises CommandFailed, with what it printed, when it fails."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        env={**os.environ, **environment},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+    )
+    if check and done.returncode != 0:
+        raise CommandFailed(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def until(condition: Callable[[], Any], *, timeout: float, what: str, period: float = 0.1) -> Any:
+    """Ask until the answer is true, and return it. Raises AssertionError that says what was waited for."""
+    deadline = time.monotonic() + timeout
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"still waiting after {timeout} s for {what}"
+        time.sleep(period)
+
+
+class TestCluster:
+    """One cluster below a directory of its own. `advertise_address` must be an address of this machine."""
+
+    __test__ = False  # not a test class
+
+    def __init__(self, root: Path, *, advertise_address: str, **settings: Any) -> None:
+        # Drawn, not fixed: two runs of the tests may share the machine.
+        number = random.SystemRandom().randrange(0, 64)
+        self.root = root
+        self.name = f"t{number}-{os.getpid()}"
+        self.paths = Paths(root)
+        self.settings: dict[str, Any] = {
+            "cluster_name": self.name,
+            "advertise_address": advertise_address,
+            "pod_cidr": f"10.{128 + number}.0.0/16",
+            "service_cidr": f"10.{192 + number % 60}.0.0/16",
+            "node_port_range": f"{20000 + 100 * number}-{20099 + 100 * number}",
+            **dict(zip(PORT_NAMES, _free_ports(len(PORT_NAMES)), strict=True)),
+            **settings,
+        }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command must be told to work on this cluster and no other."""
+        return {"KUBECONFIG": str(self.paths.kubeconfig), "KUBEACTORS_ROOT_DIR": str(self.root), "RAY_ADDRESS": ""}
+
+    def kubeactors(self, *arguments: str, check: bool = True, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        """The project's own command."""
+        command = [sys.executable, "-m", "kubeactors.cli.main", *arguments, "--root-dir", str(self.root)]
+        return run(command, check=check, timeout=timeout, **self.environment)
+
+    def up(self, *arguments: str) -> None:
+        """`kubeactors up` with this cluster's settings."""
+        options = [f"--{name.replace('_', '-')}={value}" for name, value in self.settings.items()]
+        self.kubeactors("up", *options, *arguments)
+
+    def down(self) -> None:
+        """`kubeactors down` with all data, then the directory itself."""
+        try:
+            self.kubeactors("down", "--delete-data")
+        finally:
+            shutil.rmtree(self.root, ignore_errors=True)
+
+    def kubectl(
+        self, *arguments: str, check: bool = True, stdin: str | None = None, timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """Unmodified kubectl."""
+        return run([KUBECTL, *arguments], check=check, stdin=stdin, timeout=timeout, **self.environment)
+
+    def get(self, *arguments: str) -> Any:
+        """What `kubectl get … -o json` prints, decoded."""
+        return json.loads(self.kubectl("get", *arguments, "-o", "json").stdout)
+
+    def client(self) -> AsyncClient:
+        """The SDK's client for the administrator; close it."""
+        return AsyncClient.from_kubeconfig(self.paths.kubeconfig)
+
+    def podman(self) -> list[str]:
+        """The beginning of a podman command that works on the cluster's images and containers."""
+        return podman_command(self.paths)
+
+    def add_images(self, *images: DebianImage) -> None:
+        """Make images known to the cluster's first machine."""
+        for image in images:
+            image.ensure(self.podman())
+
+    def status(self) -> dict[str, Any]:
+        """What `kubeactors status` says."""
+        answer = self.kubeactors("status", "--output", "json", check=False)
+        assert answer.stdout, answer.stderr
+        status: dict[str, Any] = json.loads(answer.stdout)
+        return status
+
+    def wait_until_healthy(self, timeout: float = 60) -> None:
+        """Until `kubeactors status` succeeds."""
+        until(
+            lambda: self.kubeactors("status", check=False).returncode == 0,
+            timeout=timeout,
+            what="a healthy cluster",
+            period=0.5,
+        )
+
+
+def podman_command(paths: Paths) -> list[str]:
+    """podman on the storage of a node whose files are below `paths`, with the node agent's own configuration."""
+    return [
+        "env",
+        f"CONTAINERS_CONF={paths.run / 'containers.conf'}",
+        f"CONTAINERS_STORAGE_CONF={paths.run / 'storage.conf'}",
+        "podman",
+    ]
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = []
+    for _ in range(count):
+        listener = socket.socket()
+        listener.bind(("", 0))
+        sockets.append(listener)
+    ports = [listener.getsockname()[1] for listener in sockets]
+    for listener in sockets:
+        listener.close()
+    return ports
