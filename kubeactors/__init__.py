@@ -1,0 +1,41 @@
+"""Kubernetes for a Ray cluster, in Python. This package's own names are its Python SDK; docs/sdk.md shows its use.
+
+They are imported when they are first used: the components below this package need not load the client.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kubeactors.api.errors import StatusError as StatusError
+    from kubeactors.client.async_client import AsyncClient as AsyncClient
+    from kubeactors.client.errors import ApiUnavailable as ApiUnavailable
+    from kubeactors.client.errors import OutcomeUnknown as OutcomeUnknown
+    from kubeactors.client.errors import WaitTimeout as WaitTimeout
+    from kubeactors.client.sync_client import Client as Client
+    from kubeactors.client.tls import TlsConfig as TlsConfig
+
+_HOMES = {
+    "ApiUnavailable": "kubeactors.client.errors",
+    "AsyncClient": "kubeactors.client.async_client",
+    "Client": "kubeactors.client.sync_client",
+    "OutcomeUnknown": "kubeactors.client.errors",
+    "StatusError": "kubeactors.api.errors",
+    "TlsConfig": "kubeactors.client.tls",
+    "WaitTimeout": "kubeactors.client.errors",
+}
+
+__all__ = ["ApiUnavailable", "AsyncClient", "Client", "OutcomeUnknown", "StatusError", "TlsConfig", "WaitTimeout"]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

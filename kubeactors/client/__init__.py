@@ -10,6 +10,7 @@ from kubeactors.client.leader_election import LeaderElector
 from kubeactors.client.lister import Lister
 from kubeactors.client.resource import Resource
 from kubeactors.client.results import Object, ObjectList, WatchEvent
+from kubeactors.client.sync_client import Client
 from kubeactors.client.tls import TlsConfig
 from kubeactors.client.work_queue import QueueShutDown, WorkQueue
 from kubeactors.client.workers import run_workers
@@ -17,6 +18,7 @@ from kubeactors.client.workers import run_workers
 __all__ = [
     "ApiUnavailable",
     "AsyncClient",
+    "Client",
     "EventRecorder",
     "Informer",
     "InformerFactory",

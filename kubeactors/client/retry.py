@@ -38,6 +38,8 @@ async def call(transport: Transport, request: Call, timeout: float) -> Reply:
             if lost.sent and not read:
                 raise OutcomeUnknown(f"{lost.message}; the request may have taken effect") from lost
             failure = ApiUnavailable(lost.message)
+            if lost.final:
+                raise failure from lost
             delay = backoff.next()
         except StatusError as refused:
             if not may_repeat(refused, read=read):

@@ -11,13 +11,15 @@ from kubeactors.client.calls import Call, LogsCall, RawEvent, Reply, WatchCall
 class ConnectionLost(Exception):
     """A call ended without an answer.
 
-    `sent` is False when the server surely has not seen the call, so that it may be repeated whatever it was.
+    `sent` is False when the server surely has not seen the call, so that it may be repeated whatever it was. `final`
+    is True when repeating it is no use: the server's certificate is not trusted, a key cannot be read.
     """
 
-    def __init__(self, message: str, *, sent: bool) -> None:
+    def __init__(self, message: str, *, sent: bool, final: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.sent = sent
+        self.final = final
 
 
 class Transport(Protocol):

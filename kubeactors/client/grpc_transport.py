@@ -1,0 +1,227 @@
+"""gRPC to an API server: one connection at a time, to whichever endpoint answers, replaced when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any
+
+import grpc
+
+from kubeactors.client.backoff import Backoff
+from kubeactors.client.calls import Call, ListCall, LogsCall, RawEvent, Reply, WatchCall
+from kubeactors.client.grpc_messages import (
+    failure,
+    list_reply,
+    list_request,
+    logs_request,
+    raw_events,
+    watch_request,
+)
+from kubeactors.client.grpc_session import Session, cancelled_by_caller
+from kubeactors.client.kubeconfig import ClientConfig
+from kubeactors.client.tls import TlsConfig, system_ca
+from kubeactors.client.transport import ConnectionLost
+from kubeactors.pb.api.v1 import api_pb2_grpc
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 4.0
+KEEPALIVE_TIME = 5.0
+KEEPALIVE_TIMEOUT = 3.0
+"""A server that is silent for KEEPALIVE_TIME is pinged, and given up KEEPALIVE_TIMEOUT later (seconds)."""
+
+
+def channel_options(user_agent: str, server_name: str | None) -> list[tuple[str, str | int]]:
+    options: list[tuple[str, str | int]] = [
+        ("grpc.primary_user_agent", user_agent),
+        ("grpc.keepalive_time_ms", int(KEEPALIVE_TIME * 1000)),
+        ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT * 1000)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.max_receive_message_length", -1),
+        ("grpc.max_send_message_length", -1),
+        # Each connection is its own: new certificates are used, and no back-off is inherited from an earlier one.
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.enable_http_proxy", 0),
+    ]
+    if server_name:
+        options.append(("grpc.ssl_target_name_override", server_name))
+    return options
+
+
+class _Connection:
+    """A channel with its session."""
+
+    def __init__(self, endpoint: str, channel: grpc.aio.Channel, metadata: Sequence[tuple[str, str]]) -> None:
+        self.endpoint = endpoint
+        self.metadata = metadata
+        self.stub: Any = api_pb2_grpc.ResourcesStub(channel)
+        self.session = Session(self.stub.Session(metadata=metadata), endpoint)
+
+
+class GrpcTransport:
+    """See `Transport`. Connects at the first call; `rand` (in [0, 1)) spreads clients over endpoints and in time."""
+
+    def __init__(
+        self,
+        endpoints: Sequence[str],
+        config: ClientConfig,
+        user_agent: str,
+        *,
+        rand: Callable[[], float] = random.random,
+    ) -> None:
+        self._endpoints = list(endpoints)
+        self._config = config
+        self._user_agent = user_agent
+        self._rand = rand
+        self._next = int(rand() * len(self._endpoints))
+        self._current: _Connection | None = None
+        self._connected = asyncio.Event()
+        self._failure = "not connected yet"
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    # -- calls -------------------------------------------------------------------------------------------------------
+
+    async def call(self, call: Call, timeout: float) -> Reply:
+        now = asyncio.get_running_loop().time
+        deadline = now() + timeout
+        connection = await self._connect(timeout)
+        left = deadline - now()
+        if not isinstance(call, ListCall):
+            return await connection.session.call(call, left)
+        # A list may be many megabytes, so it goes beside the session and holds up nobody's answer.
+        rpc = connection.stub.List(list_request(call), metadata=connection.metadata, timeout=left)
+        try:
+            return list_reply(await rpc)
+        except grpc.aio.AioRpcError as error:
+            raise failure(error, connection.endpoint) from error
+        except asyncio.CancelledError:
+            if cancelled_by_caller():
+                raise
+            raise ConnectionLost(f"{connection.endpoint}: the connection was closed", sent=True) from None
+
+    async def watch(self, call: WatchCall, timeout: float) -> AsyncGenerator[Sequence[RawEvent], None]:
+        connection = await self._connect(timeout)
+        rpc = connection.stub.Watch(watch_request(call), metadata=connection.metadata)
+        async for frame in _frames(rpc, connection.endpoint):
+            yield raw_events(frame)
+
+    async def logs(self, call: LogsCall, timeout: float) -> AsyncGenerator[bytes, None]:
+        connection = await self._connect(timeout)
+        rpc = connection.stub.Logs(logs_request(call), metadata=connection.metadata)
+        async for chunk in _frames(rpc, connection.endpoint):
+            yield chunk.data
+
+    async def close(self) -> None:
+        self._closed = True
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    # -- the connection ----------------------------------------------------------------------------------------------
+
+    async def _connect(self, timeout: float) -> _Connection:
+        if (connection := self._connection()) is not None:
+            return connection
+        if self._closed:
+            raise ConnectionLost("the client is closed", sent=False)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="kubeactors API connection")
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    await self._connected.wait()
+                    if (connection := self._connection()) is not None:
+                        return connection
+        except TimeoutError:
+            raise ConnectionLost(f"no API server answers: {self._failure}", sent=False) from None
+
+    def _connection(self) -> _Connection | None:
+        return self._current
+
+    async def _run(self) -> None:
+        """Keeps one connection: tries the endpoints in turn, and backs off when none of them answers."""
+        backoff = Backoff(0.05, 5.0, jitter=1.0, rand=self._rand)
+        now = asyncio.get_running_loop().time
+        failed = 0
+        while True:
+            endpoint = self._endpoints[self._next % len(self._endpoints)]
+            started = now()
+            try:
+                await self._serve(endpoint)
+            except ConnectionLost as lost:
+                self._failure = lost.message
+            except (OSError, ValueError) as error:
+                self._failure = f"{endpoint}: {error}"
+            logger.info("no connection to the API server: %s", self._failure)
+            self._next += 1
+            if now() - started > 10.0:
+                backoff.reset()
+                failed = 0
+            failed += 1
+            if failed >= len(self._endpoints):
+                await asyncio.sleep(backoff.next())
+
+    async def _serve(self, endpoint: str) -> None:
+        """Connects and holds the connection until it is lost. Raises ConnectionLost, always."""
+        metadata, channel = await self._open_channel(endpoint)
+        try:
+            connection = _Connection(endpoint, channel, metadata)
+
+            def opened() -> None:
+                deadline.reschedule(None)
+                self._current = connection
+                self._connected.set()
+                logger.debug("connected to the API server at %s", endpoint)
+
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT) as deadline:
+                    await connection.session.run(opened)
+            except TimeoutError:
+                raise ConnectionLost(f"{endpoint}: no connection within {CONNECT_TIMEOUT:g} s", sent=False) from None
+        finally:
+            self._current = None
+            self._connected.clear()
+            await channel.close()
+
+    async def _open_channel(self, endpoint: str) -> tuple[Sequence[tuple[str, str]], grpc.aio.Channel]:
+        config = self._config
+        options = channel_options(self._user_agent, config.tls.server_name if config.tls else None)
+        token = config.token
+        if config.token_file is not None:
+            token = (await asyncio.to_thread(config.token_file.read_text)).strip()
+        metadata = [("authorization", f"Bearer {token}")] if token else []
+        if config.tls is None:
+            return metadata, grpc.aio.insecure_channel(endpoint, options=options)
+        credentials = await asyncio.to_thread(_credentials, config.tls)
+        return metadata, grpc.aio.secure_channel(endpoint, credentials, options=options)
+
+
+def _credentials(tls: TlsConfig) -> grpc.ChannelCredentials:
+    if tls.insecure_skip_verify:
+        raise ValueError("gRPC cannot skip the verification of the server's certificate; give its CA or use https://")
+    loaded = tls.load()
+    return grpc.ssl_channel_credentials(loaded.ca or system_ca(), loaded.key, loaded.cert)
+
+
+async def _frames(rpc: Any, endpoint: str) -> AsyncGenerator[Any, None]:
+    """The messages of a server stream, until it ends well. Raises StatusError or ConnectionLost."""
+    try:
+        while True:
+            frame = await rpc.read()
+            if frame is grpc.aio.EOF:
+                return
+            yield frame
+    except grpc.aio.AioRpcError as error:
+        raise failure(error, endpoint) from error
+    except asyncio.CancelledError:
+        if cancelled_by_caller():
+            raise
+        raise ConnectionLost(f"{endpoint}: the connection was closed", sent=True) from None
+    finally:
+        rpc.cancel()

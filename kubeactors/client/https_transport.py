@@ -1,0 +1,201 @@
+"""REST over HTTPS, for those who have a kubeconfig and nothing else, and for any Kubernetes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import tempfile
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from kubeactors.api.errors import StatusError, status_failure
+from kubeactors.client import rest
+from kubeactors.client.calls import Call, ListCall, LogsCall, RawEvent, Reply, WatchCall
+from kubeactors.client.kubeconfig import ClientConfig
+from kubeactors.client.tls import TlsConfig
+from kubeactors.client.transport import ConnectionLost
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 4.0
+IDLE_CONNECTION = 30.0
+"""Seconds that an unused connection is kept; less than servers keep it, so that no write meets a closing one."""
+CREDENTIALS_CHECK = 10.0
+"""Seconds between looks at the files of certificates and tokens, which others renew."""
+
+
+class HttpsTransport:
+    """See `Transport`. Goes to the next endpoint when one cannot be reached."""
+
+    def __init__(self, config: ClientConfig, user_agent: str) -> None:
+        self._config = config
+        self._user_agent = user_agent
+        self._endpoints = [endpoint.rstrip("/") for endpoint in config.endpoints]
+        self._next = 0
+        self._session: aiohttp.ClientSession | None = None
+        self._context: ssl.SSLContext | bool = True
+        self._opening = asyncio.Lock()
+        self._files: Mapping[Path, tuple[int, int]] = {}
+        self._token = config.token
+        self._checked = 0.0
+        self._closed = False
+
+    async def call(self, call: Call, timeout: float) -> Reply:
+        request = rest.request(call)
+        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT)
+        session, endpoint = await self._open()
+        headers = self._headers({"Accept": "application/json"})
+        if request.content_type:
+            headers["Content-Type"] = request.content_type
+        try:
+            async with session.request(
+                request.method,
+                endpoint + request.path,
+                params=request.query,
+                data=request.body or None,
+                headers=headers,
+                timeout=limits,
+                ssl=self._context,
+            ) as response:
+                body = await response.read()
+                if response.status >= 400:
+                    raise _refusal(response, body)
+                if isinstance(call, ListCall):
+                    return await asyncio.to_thread(rest.list_reply, body)
+                return rest.object_reply(body, response.headers.getall("Warning", []))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._lost(endpoint, error) from error
+
+    async def watch(self, call: WatchCall, timeout: float) -> AsyncGenerator[Sequence[RawEvent], None]:
+        path, query = rest.watch_path(call)
+        rest_of_line = b""
+        async for chunk in self._stream(path, query, timeout):
+            *lines, rest_of_line = (rest_of_line + chunk).split(b"\n") if rest_of_line else chunk.split(b"\n")
+            events = [rest.raw_event(line) for line in lines if line]
+            if events:
+                yield events
+
+    async def logs(self, call: LogsCall, timeout: float) -> AsyncGenerator[bytes, None]:
+        path, query = rest.logs_path(call)
+        async for chunk in self._stream(path, query, timeout):
+            yield chunk
+
+    async def close(self) -> None:
+        self._closed = True
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    # -- connections -------------------------------------------------------------------------------------------------
+
+    async def _stream(self, path: str, query: Mapping[str, str], timeout: float) -> AsyncGenerator[bytes, None]:
+        session, endpoint = await self._open()
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=min(timeout, CONNECT_TIMEOUT))
+        headers = self._headers({"Accept": "application/json"})
+        try:
+            async with asyncio.timeout(timeout) as deadline:
+                async with session.get(
+                    endpoint + path, params=query, headers=headers, timeout=limits, ssl=self._context
+                ) as response:
+                    if response.status >= 400:
+                        raise _refusal(response, await response.read())
+                    deadline.reschedule(None)
+                    async for chunk in response.content.iter_any():
+                        yield chunk
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._lost(endpoint, error) from error
+
+    def _headers(self, headers: dict[str, str]) -> dict[str, str]:
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        return headers
+
+    def _lost(self, endpoint: str, error: Exception) -> ConnectionLost:
+        unreached = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+        if unreached or isinstance(error, aiohttp.ClientOSError):
+            self._next += 1
+        return ConnectionLost(
+            f"{endpoint}: {str(error) or type(error).__name__}",
+            sent=not unreached,
+            final=isinstance(error, aiohttp.ClientConnectorCertificateError),
+        )
+
+    async def _open(self) -> tuple[aiohttp.ClientSession, str]:
+        """The session, its credentials looked at lately, and the endpoint to use."""
+        if self._closed:
+            raise ConnectionLost("the client is closed", sent=False)
+        now = asyncio.get_running_loop().time
+        if self._session is None or now() - self._checked > CREDENTIALS_CHECK:
+            async with self._opening:
+                if self._session is None or now() - self._checked > CREDENTIALS_CHECK:
+                    await self._renew()
+                    self._checked = now()
+        if self._session is None:
+            connector = aiohttp.TCPConnector(keepalive_timeout=IDLE_CONNECTION, limit=0)
+            self._session = aiohttp.ClientSession(connector=connector, headers={"User-Agent": self._user_agent})
+        return self._session, self._endpoints[self._next % len(self._endpoints)]
+
+    async def _renew(self) -> None:
+        """Takes up renewed certificates (for new connections; pooled ones go on) and tokens."""
+        try:
+            files, token = await asyncio.to_thread(_read_credentials, self._config)
+            if self._session is not None and files == self._files:
+                return
+            if self._config.tls is not None:
+                self._context = await asyncio.to_thread(ssl_context, self._config.tls)
+        except (OSError, ssl.SSLError) as error:
+            if self._session is None:
+                raise ConnectionLost(f"cannot read the credentials: {error}", sent=False, final=True) from error
+            logger.warning("cannot read renewed credentials, going on with the old ones: %s", error)
+            return
+        self._files, self._token = files, token
+
+
+def ssl_context(tls: TlsConfig) -> ssl.SSLContext:
+    """Trusts and shows what `tls` says. Raises OSError or SSLError."""
+    loaded = tls.load()
+    context = ssl.create_default_context(cadata=loaded.ca.decode() if loaded.ca else None)
+    if tls.insecure_skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if loaded.cert and loaded.key:
+        # OpenSSL's binding reads certificates from files only.
+        with tempfile.TemporaryDirectory(prefix="kubeactors-") as directory:
+            pair = Path(directory, "client.pem")
+            pair.touch(mode=0o600)
+            pair.write_bytes(loaded.cert.rstrip() + b"\n" + loaded.key)
+            context.load_cert_chain(pair)
+    return context
+
+
+def _read_credentials(config: ClientConfig) -> tuple[Mapping[Path, tuple[int, int]], str | None]:
+    """What tells whether files have changed, and the token."""
+    tls = config.tls or TlsConfig()
+    files = {}
+    for name in (tls.ca_file, tls.cert_file, tls.key_file, config.token_file):
+        if name is not None:
+            found = Path(name).stat()
+            files[Path(name)] = (found.st_mtime_ns, found.st_ino)
+    token = config.token_file.read_text().strip() if config.token_file is not None else config.token
+    return files, token
+
+
+def _refusal(response: aiohttp.ClientResponse, body: bytes) -> StatusError:
+    """The server's Status; for answers that are none (a proxy's), one made of what came."""
+    status: Any = None
+    try:
+        status = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        logger.debug("an answer of %s is not JSON", response.url)
+    if not isinstance(status, dict) or status.get("kind") != "Status":
+        text = body[:1024].decode(errors="replace").strip()
+        status = status_failure(response.status, "", text or str(response.reason))
+    after = response.headers.get("Retry-After", "")
+    if after.isdigit() and int(after) > 0:
+        status.setdefault("details", {}).setdefault("retryAfterSeconds", int(after))
+    return StatusError(status)

@@ -1,0 +1,390 @@
+"""`Client`: the same verbs for code without asyncio. An AsyncClient lives on a loop in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
+from os import PathLike
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from kubeactors.client.async_client import DEFAULT_TIMEOUT, USER_AGENT, AsyncClient, PatchType
+from kubeactors.client.kubeconfig import ClientConfig, in_cluster_config, load_kubeconfig
+from kubeactors.client.resource import ResourceLike
+from kubeactors.client.results import Object, ObjectList, WatchEvent
+from kubeactors.client.tls import TlsConfig
+from kubeactors.client.transport import Transport
+
+T = TypeVar("T")
+
+
+class Client:
+    """The synchronous twin of `AsyncClient`: same methods, same arguments, same errors. Safe to use from any thread.
+
+    `watch` and `logs` return iterators; leave the loop, or call `close()` on the iterator, to end them. Use the client
+    as a context manager or call `close()`.
+    """
+
+    def __init__(
+        self,
+        endpoints: Sequence[str] = (),
+        tls: TlsConfig | None = None,
+        *,
+        user_agent: str = USER_AGENT,
+        timeout: float = DEFAULT_TIMEOUT,
+        default_namespace: str = "default",
+        field_manager: str = "",
+        config: ClientConfig | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        self._async = AsyncClient(
+            endpoints,
+            tls,
+            user_agent=user_agent,
+            timeout=timeout,
+            default_namespace=default_namespace,
+            field_manager=field_manager,
+            config=config,
+            transport=transport,
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="kubeactors client", daemon=True)
+        self._thread.start()
+        self._closed = False
+
+    @classmethod
+    def from_kubeconfig(
+        cls, path: str | PathLike[str] | None = None, context: str | None = None, **options: Any
+    ) -> Self:
+        """See `AsyncClient.from_kubeconfig`."""
+        return cls(config=load_kubeconfig(path, context), **options)
+
+    @classmethod
+    def in_cluster(cls, **options: Any) -> Self:
+        """See `AsyncClient.in_cluster`."""
+        return cls(config=in_cluster_config(), **options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends open watches, closes the connections and ends the thread."""
+        if self._closed:
+            return
+        self._closed = True
+        asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(10.0)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10.0)
+        self._loop.close()
+
+    @property
+    def default_namespace(self) -> str:
+        return self._async.default_namespace
+
+    def get(
+        self,
+        resource: ResourceLike,
+        name: str,
+        namespace: str | None = None,
+        *,
+        subresource: str | None = None,
+        timeout: float | None = None,
+    ) -> Object:
+        """See `AsyncClient.get`."""
+        return self._run(self._async.get(resource, name, namespace, subresource=subresource, timeout=timeout))
+
+    def list(
+        self,
+        resource: ResourceLike,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        limit: int | None = None,
+        continue_: str | None = None,
+        resource_version: str | None = None,
+        timeout: float | None = None,
+    ) -> ObjectList:
+        """See `AsyncClient.list`."""
+        return self._run(
+            self._async.list(
+                resource,
+                namespace,
+                label_selector=label_selector,
+                field_selector=field_selector,
+                limit=limit,
+                continue_=continue_,
+                resource_version=resource_version,
+                timeout=timeout,
+            )
+        )
+
+    def watch(
+        self,
+        resource: ResourceLike,
+        namespace: str | None = None,
+        *,
+        name: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        resource_version: str | None = None,
+        timeout_seconds: int | None = None,
+    ) -> SyncIterator[WatchEvent]:
+        """See `AsyncClient.watch`."""
+        return SyncIterator(
+            self._loop,
+            self._async.watch(
+                resource,
+                namespace,
+                name=name,
+                label_selector=label_selector,
+                field_selector=field_selector,
+                resource_version=resource_version,
+                timeout_seconds=timeout_seconds,
+            ),
+        )
+
+    def create(
+        self,
+        resource: ResourceLike,
+        obj: Object,
+        namespace: str | None = None,
+        *,
+        subresource: str | None = None,
+        name: str | None = None,
+        dry_run: bool = False,
+        field_validation: str | None = None,
+        timeout: float | None = None,
+    ) -> Object:
+        """See `AsyncClient.create`."""
+        return self._run(
+            self._async.create(
+                resource,
+                obj,
+                namespace,
+                subresource=subresource,
+                name=name,
+                dry_run=dry_run,
+                field_validation=field_validation,
+                timeout=timeout,
+            )
+        )
+
+    def update(
+        self,
+        resource: ResourceLike,
+        obj: Object,
+        *,
+        subresource: str | None = None,
+        dry_run: bool = False,
+        field_validation: str | None = None,
+        timeout: float | None = None,
+    ) -> Object:
+        """See `AsyncClient.update`."""
+        return self._run(
+            self._async.update(
+                resource,
+                obj,
+                subresource=subresource,
+                dry_run=dry_run,
+                field_validation=field_validation,
+                timeout=timeout,
+            )
+        )
+
+    def patch(
+        self,
+        resource: ResourceLike,
+        name: str,
+        patch: Object | Sequence[Object],
+        namespace: str | None = None,
+        *,
+        patch_type: PatchType = "merge",
+        subresource: str | None = None,
+        dry_run: bool = False,
+        timeout: float | None = None,
+    ) -> Object:
+        """See `AsyncClient.patch`."""
+        return self._run(
+            self._async.patch(
+                resource,
+                name,
+                patch,
+                namespace,
+                patch_type=patch_type,
+                subresource=subresource,
+                dry_run=dry_run,
+                timeout=timeout,
+            )
+        )
+
+    def apply(self, obj: Object, *, timeout: float | None = None) -> Object:
+        """See `AsyncClient.apply`."""
+        return self._run(self._async.apply(obj, timeout=timeout))
+
+    def delete(
+        self,
+        resource: ResourceLike,
+        name: str,
+        namespace: str | None = None,
+        *,
+        grace_period_seconds: int | None = None,
+        propagation_policy: str | None = None,
+        preconditions: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+        timeout: float | None = None,
+    ) -> Object:
+        """See `AsyncClient.delete`."""
+        return self._run(
+            self._async.delete(
+                resource,
+                name,
+                namespace,
+                grace_period_seconds=grace_period_seconds,
+                propagation_policy=propagation_policy,
+                preconditions=preconditions,
+                dry_run=dry_run,
+                timeout=timeout,
+            )
+        )
+
+    def delete_collection(
+        self,
+        resource: ResourceLike,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        grace_period_seconds: int | None = None,
+        propagation_policy: str | None = None,
+        timeout: float | None = None,
+    ) -> Object:
+        """See `AsyncClient.delete_collection`."""
+        return self._run(
+            self._async.delete_collection(
+                resource,
+                namespace,
+                label_selector=label_selector,
+                field_selector=field_selector,
+                grace_period_seconds=grace_period_seconds,
+                propagation_policy=propagation_policy,
+                timeout=timeout,
+            )
+        )
+
+    def logs(
+        self,
+        pod: str,
+        namespace: str | None = None,
+        *,
+        container: str | None = None,
+        follow: bool = False,
+        previous: bool = False,
+        tail_lines: int | None = None,
+        since_seconds: int | None = None,
+        timestamps: bool = False,
+    ) -> SyncIterator[bytes]:
+        """See `AsyncClient.logs`."""
+        return SyncIterator(
+            self._loop,
+            self._async.logs(
+                pod,
+                namespace,
+                container=container,
+                follow=follow,
+                previous=previous,
+                tail_lines=tail_lines,
+                since_seconds=since_seconds,
+                timestamps=timestamps,
+            ),
+        )
+
+    def wait(
+        self,
+        resource: ResourceLike,
+        name: str,
+        namespace: str | None = None,
+        *,
+        condition: Callable[[Object | None], bool] | str,
+        timeout: float,
+    ) -> Object | None:
+        """See `AsyncClient.wait`. A predicate runs on the client's thread."""
+        return self._run(self._async.wait(resource, name, namespace, condition=condition, timeout=timeout))
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return _result(self._loop, work)
+
+    async def _shut(self) -> None:
+        await self._async.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._loop.shutdown_asyncgens()
+
+
+class SyncIterator(Generic[T]):
+    """An iterator over an async generator that runs on the client's thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, source: AsyncGenerator[T, None]) -> None:
+        self._loop = loop
+        self._source: AsyncGenerator[T, None] | None = source
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        if self._source is None:
+            raise StopIteration
+        try:
+            return _result(self._loop, _next(self._source))
+        except StopAsyncIteration:
+            self._source = None
+            raise StopIteration from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        source, self._source = self._source, None
+        if source is not None and not self._loop.is_closed():
+            # `for` that was left early: end the stream; nobody is left to wait for it.
+            asyncio.run_coroutine_threadsafe(_close(source), self._loop)
+
+    def close(self) -> None:
+        """Ends the stream."""
+        source, self._source = self._source, None
+        if source is not None and not self._loop.is_closed():
+            _result(self._loop, _close(source))
+
+
+async def _next(source: AsyncGenerator[T, None]) -> T:
+    return await source.__anext__()
+
+
+async def _close(source: AsyncGenerator[T, None]) -> None:
+    await source.aclose()
+
+
+def _result(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+    """Runs `work` on the client's thread and waits. An interrupt (Ctrl-C) cancels it."""
+    if loop.is_closed():
+        work.close()
+        raise RuntimeError("the client is closed")
+    future = asyncio.run_coroutine_threadsafe(work, loop)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
