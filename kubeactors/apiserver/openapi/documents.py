@@ -195,9 +195,8 @@ def _operation_v2(operation: Operation) -> Document:
 
 
 def _common(operation: Operation) -> Document:
-    group = operation.group.split(".")[0] or "core"
     return {
-        "tags": [f"{group}_{operation.version}"],
+        "tags": [operation.tag],
         "description": operation.description,
         "operationId": operation.id,
         "x-kubernetes-action": operation.action,

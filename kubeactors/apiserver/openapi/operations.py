@@ -102,6 +102,7 @@ class Operation:
     id: str
     description: str
     action: str
+    tag: str
     group: str
     version: str
     kind: str
@@ -196,7 +197,7 @@ def _item_operations(kind: Kind, scoped: str) -> Iterator[Operation]:
     if "get" in kind.verbs:
         identifier = f"read{_prefix(kind)}{scoped}{kind.kind}"
         yield _operation(kind, "get", identifier, f"read the specified {kind.kind}", "get", kind.schema)
-    yield from _writes(kind, kind.verbs, f"{scoped}{kind.kind}", kind.kind, kind.schema)
+    yield from _writes(kind, kind.verbs, f"{scoped}{kind.kind}", f"the specified {kind.kind}", kind.schema)
     if "delete" in kind.verbs:
         yield _operation(
             kind,
@@ -253,7 +254,7 @@ def _writes(
             kind,
             "put",
             f"replace{_prefix(kind)}{name}",
-            f"replace the specified {what}",
+            f"replace {what}",
             "put",
             schema,
             takes=schema,
@@ -266,7 +267,7 @@ def _writes(
             kind,
             "patch",
             f"patch{_prefix(kind)}{name}",
-            f"partially update the specified {what}",
+            f"partially update {what}",
             "patch",
             schema,
             takes=PATCH,
@@ -299,6 +300,7 @@ def _operation(
         id=identifier,
         description=description,
         action=action,
+        tag=f"{kind.group.split('.')[0] or 'core'}_{kind.version}",
         group=group,
         version=version,
         kind=name,
