@@ -38,6 +38,7 @@ class Watched:
     machine: Machine
     handle: Any
     health: dict[str, str] = field(default_factory=dict)
+    pid: int | None = None
     unanswered: int = 0
 
 
@@ -77,6 +78,7 @@ class Cluster:
                     "component": watched.settings.component,
                     "node": watched.settings.node_name,
                     "address": watched.machine.address,
+                    "pid": watched.pid,
                     "health": watched.health,
                 }
                 for watched in self._actors.values()
@@ -168,13 +170,13 @@ class Cluster:
 
     async def _check(self, watched: Watched) -> None:
         try:
-            watched.health = await ray_cluster.call(watched.handle.health, timeout=HEALTH_TIMEOUT)
+            watched.pid, watched.health = await ray_cluster.call(watched.handle.report, timeout=HEALTH_TIMEOUT)
             watched.unanswered = 0
         except TimeoutError:
             watched.unanswered += 1
             watched.health = {watched.settings.component: f"no answer to {watched.unanswered} checks"}
         except ray_cluster.RayCallError as error:
-            watched.unanswered = 0  # Ray knows that it is away and starts it anew
+            watched.pid, watched.unanswered = None, 0  # Ray knows, and starts it anew
             watched.health = {watched.settings.component: str(error)}
         if watched.unanswered >= HUNG_AFTER and await self._machine_is_alive(watched.machine):
             logger.error("%s is stuck; its process is ended and starts anew", watched.settings.actor_name)

@@ -32,16 +32,12 @@ class ComponentActor:
             self._prepared = True
         return build(self._settings, paths)
 
-    async def pid(self) -> int:
-        """The process that the component runs in."""
-        return os.getpid()
-
-    async def health(self) -> dict[str, str]:
-        """Named checks; each is "ok" or says what is wrong."""
+    async def report(self) -> tuple[int, dict[str, str]]:
+        """The process that the component runs in, and its checks; each is "ok" or says what is wrong."""
         if self._running.done():
             error = None if self._running.cancelled() else self._running.exception()
-            return {"supervisor": f"ended: {error}"}
-        return await self._supervisor.health()
+            return os.getpid(), {"supervisor": f"ended: {error}"}
+        return os.getpid(), await self._supervisor.health()
 
     async def stop(self) -> None:
         """End the component and leave what it runs (containers, the store's process)."""

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.debian_image import DebianImage
+from kubeactors.actors.daemon import Daemon
 from kubeactors.actors.paths import Paths
 from kubeactors.client.async_client import AsyncClient
 
@@ -126,6 +128,51 @@ class TestCluster:
         for image in images:
             image.ensure(self.podman())
 
+    def inspect(self, container: str) -> dict[str, Any]:
+        """What podman knows of a container on the first machine."""
+        inspected: dict[str, Any] = json.loads(run([*self.podman(), "container", "inspect", container]).stdout)[0]
+        return inspected
+
+    @staticmethod
+    def memory_limit(pid: int) -> int:
+        """The kernel's memory limit, in bytes, of the cgroup that a process is in."""
+        for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers == "memory":
+                return int(Path(f"/sys/fs/cgroup/memory{path}/memory.limit_in_bytes").read_text())
+            if not controllers and (limit := Path(f"/sys/fs/cgroup{path}/memory.max")).exists():
+                return int(limit.read_text())
+        raise AssertionError(f"process {pid} is in no memory cgroup")
+
+    def container_ids(self, namespace: str) -> set[str]:
+        """Ids of the containers that run in a namespace's pods."""
+        return {
+            status["containerID"]
+            for pod in self.get("pods", "-n", namespace)["items"]
+            for status in pod["status"].get("containerStatuses", [])
+            if "running" in status.get("state", {})
+        }
+
+    def component_pid(self, component: str) -> int | None:
+        """The process that a component runs in, or None while it is away."""
+        status = self.status()
+        if component == "cluster":
+            return status.get("pid")
+        here = [item for item in status["components"] if item["address"] == self.settings["advertise_address"]]
+        return next((item.get("pid") for item in here if item["component"] == component), None)
+
+    def store_pid(self) -> int | None:
+        """The store member's process, which is not its actor's."""
+        return Daemon(self.paths.store_pid).pid()
+
+    def kill_ray(self) -> None:
+        """End all of Ray at once, as when its machine's supervisor stops it."""
+        daemon = Daemon(self.paths.ray_pid)
+        pid = daemon.pid()
+        assert pid is not None, "the cluster's Ray does not run"
+        os.killpg(pid, signal.SIGKILL)
+        until(lambda: not _session_members(pid), timeout=20, what="Ray's processes to end")
+
     def status(self) -> dict[str, Any]:
         """What `kubeactors status` says."""
         answer = self.kubeactors("status", "--output", "json", check=False)
@@ -141,6 +188,12 @@ class TestCluster:
             what="a healthy cluster",
             period=0.5,
         )
+
+
+def _session_members(session: int) -> list[int]:
+    """Processes that are in a session and alive."""
+    listed = run(["ps", "-o", "pid=,stat=", "-s", str(session)], check=False).stdout.splitlines()
+    return [int(line.split()[0]) for line in listed if not line.split()[1].startswith("Z")]
 
 
 def podman_command(paths: Paths) -> list[str]:

@@ -91,11 +91,15 @@ class Machine:
         ]
         self.start(command, KUBEACTORS_ROOT_DIR=str(self.root), RAY_worker_niceness="0")
 
-    def run(self, *command: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run a command on the running machine, in all its namespaces."""
+    def enter(self) -> list[str]:
+        """The beginning of a command that runs on the running machine, in all its namespaces."""
         assert self._process is not None
         first = run(["pgrep", "-P", str(self._process.pid)]).stdout.split()[0]
-        return run(["nsenter", "-t", first, "-n", "-m", "-p", *command], check=check, timeout=timeout)
+        return ["nsenter", "-t", first, "-n", "-m", "-p"]
+
+    def run(self, *command: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run a command on the running machine, in all its namespaces."""
+        return run([*self.enter(), *command], check=check, timeout=timeout)
 
     def power_off(self) -> None:
         """Kill everything on it at once."""
