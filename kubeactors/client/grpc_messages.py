@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import grpc
 import orjson
 
-from kubeactors.api.errors import StatusError
+from kubeactors.api.errors import StatusError, status_failure
 from kubeactors.client.calls import (
     Call,
     CreateCall,
@@ -30,6 +30,17 @@ from kubeactors.client.transport import ConnectionLost
 from kubeactors.pb.api.v1 import api_pb2 as pb
 
 STATUS_METADATA = "kubeactors-status-bin"
+
+# Codes that a server means, or that its gRPC library answers for it. All others are the connection's.
+_FAULTS = {
+    grpc.StatusCode.UNKNOWN: (500, "InternalError"),
+    grpc.StatusCode.INVALID_ARGUMENT: (400, "BadRequest"),
+    grpc.StatusCode.UNAUTHENTICATED: (401, "Unauthorized"),
+    grpc.StatusCode.PERMISSION_DENIED: (403, "Forbidden"),
+    grpc.StatusCode.NOT_FOUND: (404, "NotFound"),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: (413, "RequestEntityTooLarge"),
+    grpc.StatusCode.UNIMPLEMENTED: (404, "NotFound"),
+}
 
 
 def object_key(target: Target) -> pb.ObjectKey:
@@ -136,11 +147,13 @@ def raw_events(frame: pb.WatchFrame) -> Sequence[RawEvent]:
 
 
 def failure(error: grpc.aio.AioRpcError, endpoint: str) -> StatusError | ConnectionLost:
-    """What a failed RPC means: the server's Status where it sent one, else a lost connection."""
+    """What a failed RPC means: the server's Status where it sent one, a lost connection, or a fault of the server."""
     for key, value in error.trailing_metadata() or ():
         if key == STATUS_METADATA:
             return StatusError(orjson.loads(value))
-    return ConnectionLost(f"{endpoint}: {error.details() or error.code().name}", sent=True)
+    text = f"{endpoint}: {error.details() or error.code().name}"
+    code, reason = _FAULTS.get(error.code(), (0, ""))
+    return StatusError(status_failure(code, reason, text)) if code else ConnectionLost(text, sent=True)
 
 
 def _options(options: WriteOptions) -> pb.WriteOptions:

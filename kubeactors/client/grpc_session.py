@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 
+from kubeactors.api.errors import StatusError
 from kubeactors.client.calls import Call, Reply
 from kubeactors.client.grpc_messages import failure, session_call, session_reply
 from kubeactors.client.transport import ConnectionLost
@@ -36,12 +37,17 @@ class Session:
         self._outbox: dict[int, pb.SessionCall] = {}
         self._wanted = asyncio.Event()
         self._number = 0
+        self._answered = False
         self._lost: str | None = None
 
     async def run(self, opened: Callable[[], None]) -> None:
-        """Serves the stream until it ends; calls `opened` once it is established. Raises ConnectionLost at its end."""
+        """Serves the stream until it ends; calls `opened` once it is established.
+
+        Raises ConnectionLost at its end, or the server's StatusError when it refused the session.
+        """
         tasks = []
         reason = "the connection was closed"
+        refused: StatusError | None = None
         try:
             await self._stream.wait_for_connection()
             opened()
@@ -51,7 +57,10 @@ class Session:
                 task.result()
             reason = "the server ended the session"
         except grpc.aio.AioRpcError as error:
-            reason = str(failure(error, self._endpoint))
+            cause = failure(error, self._endpoint)
+            reason = str(cause)
+            if isinstance(cause, StatusError) and not self._answered:
+                refused = cause  # before any answer: this is about the session, not about a call
         except asyncio.InvalidStateError:
             reason = "the session has ended"
         except asyncio.CancelledError:
@@ -63,7 +72,9 @@ class Session:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._fail_all()
+            self._fail_all(refused)
+        if refused is not None:
+            raise refused
         raise ConnectionLost(self._lost, sent=False)
 
     async def call(self, call: Call, timeout: float) -> Reply:
@@ -108,13 +119,14 @@ class Session:
             frame = await self._stream.read()
             if frame is grpc.aio.EOF:
                 return
+            self._answered = True
             for reply in frame.replies:
                 future = self._waiting.get(reply.id)
                 if future is not None and not future.done():
                     future.set_result(reply)
 
-    def _fail_all(self) -> None:
+    def _fail_all(self, refused: StatusError | None) -> None:
         for number, future in self._waiting.items():
             if not future.done():
                 lost = ConnectionLost(self._lost or "", sent=number not in self._outbox)
-                future.set_exception(lost)
+                future.set_exception(refused or lost)

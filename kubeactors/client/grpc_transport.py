@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 
+from kubeactors.api.errors import StatusError
 from kubeactors.client.backoff import Backoff
 from kubeactors.client.calls import Call, ListCall, LogsCall, RawEvent, Reply, WatchCall
 from kubeactors.client.grpc_messages import (
@@ -29,7 +30,7 @@ from kubeactors.pb.api.v1 import api_pb2_grpc
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 4.0
-KEEPALIVE_TIME = 5.0
+KEEPALIVE_TIME = 6.0
 KEEPALIVE_TIMEOUT = 3.0
 """A server that is silent for KEEPALIVE_TIME is pinged, and given up KEEPALIVE_TIMEOUT later (seconds)."""
 
@@ -79,7 +80,7 @@ class GrpcTransport:
         self._rand = rand
         self._next = int(rand() * len(self._endpoints))
         self._current: _Connection | None = None
-        self._connected = asyncio.Event()
+        self._waiters: asyncio.Future[_Connection] | None = None
         self._failure = "not connected yet"
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -118,6 +119,9 @@ class GrpcTransport:
 
     async def close(self) -> None:
         self._closed = True
+        if self._waiters is not None and not self._waiters.done():
+            self._waiters.set_exception(ConnectionLost("the client is closed", sent=False, final=True))
+            self._waiters.exception()
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -126,23 +130,19 @@ class GrpcTransport:
     # -- the connection ----------------------------------------------------------------------------------------------
 
     async def _connect(self, timeout: float) -> _Connection:
-        if (connection := self._connection()) is not None:
-            return connection
+        if self._current is not None:
+            return self._current
         if self._closed:
-            raise ConnectionLost("the client is closed", sent=False)
+            raise ConnectionLost("the client is closed", sent=False, final=True)
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="kubeactors API connection")
+        if self._waiters is None:
+            self._waiters = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(timeout):
-                while True:
-                    await self._connected.wait()
-                    if (connection := self._connection()) is not None:
-                        return connection
+                return await asyncio.shield(self._waiters)
         except TimeoutError:
             raise ConnectionLost(f"no API server answers: {self._failure}", sent=False) from None
-
-    def _connection(self) -> _Connection | None:
-        return self._current
 
     async def _run(self) -> None:
         """Keeps one connection: tries the endpoints in turn, and backs off when none of them answers."""
@@ -158,6 +158,12 @@ class GrpcTransport:
                 self._failure = lost.message
             except (OSError, ValueError) as error:
                 self._failure = f"{endpoint}: {error}"
+            except StatusError as refused:
+                self._failure = refused.message
+                if self._waiters is not None and not self._waiters.done():
+                    self._waiters.set_exception(refused)
+                    self._waiters.exception()  # nobody may be waiting
+                self._waiters = None
             logger.info("no connection to the API server: %s", self._failure)
             self._next += 1
             if now() - started > 10.0:
@@ -176,7 +182,9 @@ class GrpcTransport:
             def opened() -> None:
                 deadline.reschedule(None)
                 self._current = connection
-                self._connected.set()
+                if self._waiters is not None and not self._waiters.done():
+                    self._waiters.set_result(connection)
+                self._waiters = None
                 logger.debug("connected to the API server at %s", endpoint)
 
             try:
@@ -186,7 +194,6 @@ class GrpcTransport:
                 raise ConnectionLost(f"{endpoint}: no connection within {CONNECT_TIMEOUT:g} s", sent=False) from None
         finally:
             self._current = None
-            self._connected.clear()
             await channel.close()
 
     async def _open_channel(self, endpoint: str) -> tuple[Sequence[tuple[str, str]], grpc.aio.Channel]:

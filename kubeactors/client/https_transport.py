@@ -128,7 +128,7 @@ class HttpsTransport:
     async def _open(self) -> tuple[aiohttp.ClientSession, str]:
         """The session, its credentials looked at lately, and the endpoint to use."""
         if self._closed:
-            raise ConnectionLost("the client is closed", sent=False)
+            raise ConnectionLost("the client is closed", sent=False, final=True)
         now = asyncio.get_running_loop().time
         if self._session is None or now() - self._checked > CREDENTIALS_CHECK:
             async with self._opening:

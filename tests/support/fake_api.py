@@ -291,6 +291,8 @@ class FakeApi:
 
     def _list(self, kind: Kind, call: ListCall) -> ListReply:
         if call.continue_:
+            if call.continue_ not in self._pages:
+                raise errors.bad_request("continue key is not valid")
             bodies, version = self._pages.pop(call.continue_)
         else:
             match_ = self._matcher(kind, call.target, call.label_selector, call.field_selector)
