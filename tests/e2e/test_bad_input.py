@@ -69,8 +69,8 @@ def test_a_stale_resource_version_is_a_conflict(cluster: TestCluster, namespace:
     cluster.kubectl("label", "configmap", "c", "a=b", "-n", namespace)
     done = cluster.kubectl("replace", "-n", namespace, "-f", "-", check=False, stdin=json.dumps(stale))
     assert (
-        'Operation cannot be fulfilled on configmaps "c": the object has been modified; please apply your changes to the '
-        "latest version and try again"
+        'Operation cannot be fulfilled on configmaps "c": the object has been modified; please apply your changes to '
+        "the latest version and try again"
     ) in done.stderr
 
 
