@@ -35,6 +35,7 @@ __all__ = [
     "too_large_object",
     "too_many_requests",
     "unauthorized",
+    "unknown",
     "unsupported_media_type",
 ]
 
@@ -219,6 +220,11 @@ def too_many_requests(message: str, retry_after_seconds: int = 1) -> StatusError
 def internal(cause: str | BaseException) -> StatusError:
     text = str(cause)
     return _failure(500, "InternalError", f"Internal error occurred: {text}", {"causes": [{"message": text}]})
+
+
+def unknown(message: str) -> StatusError:
+    """500 without a reason: what Kubernetes answers for an error that is no API error."""
+    return StatusError(status_failure(500, "", message))
 
 
 def server_timeout(resource: str, operation: str, retry_after_seconds: int = 0) -> StatusError:

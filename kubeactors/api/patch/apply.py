@@ -1,0 +1,78 @@
+"""One entry for the three kinds of patches, with the statuses that Kubernetes answers when a patch is bad."""
+
+from typing import Any, Final
+
+import orjson
+
+from kubeactors.api import errors
+from kubeactors.api.errors import StatusError
+from kubeactors.api.meta import Object
+from kubeactors.api.patch.json_patch import JsonPatchError, apply_json_patch
+from kubeactors.api.patch.merge_patch import apply_merge_patch
+from kubeactors.api.patch.strategic import BadPatchFormatError, StrategicPatchError, apply_strategic_patch
+from kubeactors.api.schema.types import Struct
+
+JSON_PATCH: Final = "application/json-patch+json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH: Final = "application/strategic-merge-patch+json"
+APPLY_PATCH: Final = "application/apply-patch+yaml"
+PATCH_TYPES: Final = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
+
+MAX_OPERATIONS: Final = 10_000
+
+
+def apply_patch(content_type: str, current: Object, patch: bytes, schema: Struct | None) -> Object:
+    """The object that a patch makes of `current`, not yet checked against the schema. `current` may be changed.
+
+    `schema` is needed by strategic merge patches only; without one (custom resources) they answer 415.
+    Raises StatusError.
+    """
+    if content_type not in PATCH_TYPES or (content_type == STRATEGIC_MERGE_PATCH and schema is None):
+        raise errors.unsupported_media_type(None)
+    parsed = _parse(patch)
+    if content_type == JSON_PATCH:
+        return _json(current, parsed)
+    if content_type == MERGE_PATCH:
+        if parsed is None:
+            raise errors.bad_request("Invalid JSON Patch")
+        if not isinstance(parsed, dict):
+            raise errors.bad_request("error decoding patch: a merge patch is an object")
+        merged: Object = apply_merge_patch(current, parsed)
+        return merged
+    if not isinstance(parsed, dict):
+        raise errors.bad_request("error decoding patch: a strategic merge patch is an object")
+    assert schema is not None
+    try:
+        return apply_strategic_patch(current, parsed, schema)
+    except BadPatchFormatError as error:
+        raise errors.bad_request(str(error)) from None
+    except StrategicPatchError as error:
+        raise errors.unknown(str(error)) from None
+
+
+def _parse(patch: bytes) -> Any:
+    try:
+        return orjson.loads(patch)
+    except orjson.JSONDecodeError as error:
+        raise errors.bad_request(f"error decoding patch: {error}") from None
+
+
+def _json(current: Object, operations: Any) -> Object:
+    if not isinstance(operations, list) or not all(isinstance(o, dict) for o in operations):
+        raise errors.bad_request("error decoding patch: a JSON patch is a list of operations")
+    if len(operations) > MAX_OPERATIONS:
+        raise errors.too_large(
+            f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
+        )
+    try:
+        result = apply_json_patch(current, operations)
+    except JsonPatchError:
+        raise _rejected() from None
+    if not isinstance(result, dict):
+        raise _rejected()
+    return result
+
+
+def _rejected() -> StatusError:
+    message = "the server rejected our request due to an error in our request"
+    return StatusError(errors.status_failure(422, "Invalid", message, {}))
