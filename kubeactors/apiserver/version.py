@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib import metadata
 from typing import Any
 
 KUBERNETES_MINOR = "37"
@@ -21,7 +20,7 @@ def version_info() -> dict[str, Any]:
         "minCompatibilityMajor": "1",
         "minCompatibilityMinor": str(int(KUBERNETES_MINOR) - 1),
         "gitVersion": GIT_VERSION,
-        "gitCommit": f"kubeactors-{metadata.version('kubeactors')}",
+        "gitCommit": "unknown",
         "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z",
         "goVersion": f"python{platform.python_version()}",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from kubeactors.apiserver.grpc.service import SERVICE, ResourcesService
@@ -36,7 +35,7 @@ class GrpcListener:
             root_certificates=client_ca.read_bytes(),
             require_client_auth=True,
         )
-        self._health = health.HealthServicer()
+        self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:

@@ -22,16 +22,14 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     content = request.content
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
-            first = await content.readany()
-            if content.at_eof():
-                return first
-            pieces, size = [first], len(first)
+            pieces: list[bytes] = []
+            size = 0
             while not content.at_eof():
                 piece = await content.readany()
                 size += len(piece)
                 if size > limit:
                     raise errors.too_large(f"limit is {limit}")
                 pieces.append(piece)
-            return b"".join(pieces)
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
     except TimeoutError as error:
         raise errors.timeout(f"the request's body did not arrive within {BODY_TIMEOUT:.0f} seconds") from error

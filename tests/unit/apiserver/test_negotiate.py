@@ -15,7 +15,9 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
-@pytest.mark.parametrize("header", ["", "*/*", "application/json", "text/html, */*;q=0.1", f"{TABLE.replace('v1', 'v9')},*/*"])
+@pytest.mark.parametrize(
+    "header", ["", "*/*", "application/json", "text/html, */*;q=0.1", f"{TABLE.replace('v1', 'v9')},*/*"]
+)
 def test_plain_json(header: str) -> None:
     assert negotiate(header, collection=False, watch=False) == MediaForm()
 

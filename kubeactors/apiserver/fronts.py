@@ -1,0 +1,70 @@
+"""The HTTPS and gRPC servers over one handler."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from kubeactors.api.kinds import KindRegistry
+from kubeactors.apiserver.authn.chain import AuthenticationChain
+from kubeactors.apiserver.authn.x509 import X509Authenticator
+from kubeactors.apiserver.config import ApiServerConfig
+from kubeactors.apiserver.discovery.endpoints import Discovery
+from kubeactors.apiserver.grpc.listener import GrpcListener
+from kubeactors.apiserver.grpc.service import ResourcesService
+from kubeactors.apiserver.http.front import HttpFront
+from kubeactors.apiserver.http.health import Checks
+from kubeactors.apiserver.http.listener import HttpsListener
+from kubeactors.apiserver.http.resources import ResourceRequests
+from kubeactors.apiserver.http.tls import server_context
+from kubeactors.apiserver.metrics import Metrics
+from kubeactors.apiserver.openapi.endpoints import OpenApi
+from kubeactors.apiserver.request import ApiHandler
+
+
+class Fronts:
+    """Everything that clients connect to."""
+
+    def __init__(self, config: ApiServerConfig, handler: ApiHandler, registry: KindRegistry, checks: Checks) -> None:
+        self._config = config
+        self.metrics = Metrics()
+        certificates = X509Authenticator(time.time)
+        resources = ResourceRequests(
+            handler,
+            self.metrics,
+            max_request_bytes=config.max_request_bytes,
+            max_watch_buffer_bytes=config.max_watch_buffer_bytes,
+        )
+        front = HttpFront(
+            registry=registry,
+            resources=resources,
+            discovery=Discovery(registry, f"{config.advertise_address}:{config.https_port}"),
+            openapi=OpenApi(registry),
+            certificates=certificates,
+            authentication=AuthenticationChain(),
+            checks=checks,
+            metrics=self.metrics,
+        )
+        service = ResourcesService(
+            handler=handler,
+            registry=registry,
+            certificates=certificates,
+            metrics=self.metrics,
+            max_request_bytes=config.max_request_bytes,
+            max_watch_buffer_bytes=config.max_watch_buffer_bytes,
+            max_session_calls=config.max_session_calls,
+        )
+        self._https = HttpsListener(front.handle, server_context(config.tls_cert, config.tls_key, config.client_ca))
+        self._grpc = GrpcListener(service, config.tls_cert, config.tls_key, config.client_ca)
+        self.https_port = 0
+        self.grpc_port = 0
+
+    async def start(self) -> None:
+        """Listen on both ports. Raises OSError."""
+        self.https_port = await self._https.start(self._config.bind_address, self._config.https_port)
+        self.grpc_port = await self._grpc.start(self._config.bind_address, self._config.grpc_port)
+
+    async def stop(self) -> None:
+        """End every request and connection, within the configured grace."""
+        grace = self._config.shutdown_grace
+        await asyncio.gather(self._https.stop(grace), self._grpc.stop(grace))

@@ -1,0 +1,324 @@
+"""The HTTPS front over real TLS, with a scripted handler behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import ssl
+from collections.abc import AsyncIterator
+
+import aiohttp
+import orjson
+import pytest
+
+from kubeactors.api import errors
+from kubeactors.apiserver.request import Form, IncludeObject, Response, WatchSink
+from tests.unit.apiserver.conftest import RunningFronts
+
+POD = "/api/v1/namespaces/a/pods/p"
+PODS = "/api/v1/namespaces/a/pods"
+
+
+@pytest.fixture
+async def client(running: RunningFronts) -> AsyncIterator[aiohttp.ClientSession]:
+    connector = aiohttp.TCPConnector(ssl=running.tls())
+    headers = {"Accept-Encoding": "identity"}
+    async with aiohttp.ClientSession(
+        running.url, connector=connector, auto_decompress=False, headers=headers
+    ) as session:
+        yield session
+
+
+async def test_a_get_becomes_a_request_of_the_certificates_user(
+    running: RunningFronts, client: aiohttp.ClientSession
+) -> None:
+    running.handler.respond = lambda request: Response(200, b'{"kind":"Pod"}', warnings=('mind the "gap"',))
+    async with client.get(POD, headers={"User-Agent": "test/1"}) as answer:
+        assert answer.status == 200
+        assert await answer.read() == b'{"kind":"Pod"}\n'
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.headers["Cache-Control"] == "no-cache, private"
+        assert len(answer.headers["Audit-Id"]) == 36
+        assert answer.headers["Warning"] == '299 - "mind the \\"gap\\""'
+    (request,) = running.handler.requests
+    assert (request.verb, request.kind.plural, request.namespace, request.name) == ("get", "pods", "a", "p")
+    assert request.user.name == "alice"
+    assert request.user.groups == ("team", "system:authenticated")
+    assert request.user.extra["authentication.kubernetes.io/credential-id"][0].startswith("X509SHA256=")
+    assert request.user_agent == "test/1"
+
+
+async def test_without_a_certificate_only_open_paths_answer(running: RunningFronts) -> None:
+    connector = aiohttp.TCPConnector(ssl=running.tls(None))
+    async with aiohttp.ClientSession(running.url, connector=connector) as client:
+        for path in ("/healthz", "/livez", "/readyz", "/version"):
+            async with client.get(path) as answer:
+                assert answer.status == 200, path
+        for path in (POD, "/api", "/apis", "/metrics", "/openapi/v2", "/nothing", "/"):
+            async with client.get(path) as answer:
+                body = await answer.json()
+                assert (answer.status, body["reason"]) == (401, "Unauthorized"), path
+        async with client.get("/healthz", headers={"Authorization": "Bearer nope"}) as answer:
+            assert answer.status == 401
+    assert not running.handler.requests
+
+
+async def test_a_certificate_of_another_authority_ends_the_handshake(running: RunningFronts) -> None:
+    connector = aiohttp.TCPConnector(ssl=running.tls("mallory"))
+    async with aiohttp.ClientSession(running.url, connector=connector) as client:
+        with pytest.raises((aiohttp.ClientError, ssl.SSLError)):
+            async with client.get("/healthz") as answer:
+                await answer.read()
+    assert not running.handler.requests
+
+
+async def test_errors_become_a_status(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    def refuse(request: object) -> Response:
+        raise errors.too_many_requests("busy", retry_after_seconds=3)
+
+    running.handler.respond = refuse
+    async with client.get(POD) as answer:
+        assert answer.status == 429
+        assert answer.headers["Retry-After"] == "3"
+        assert (await answer.json())["reason"] == "TooManyRequests"
+
+
+async def test_a_fault_is_a_500_with_a_status_and_the_server_goes_on(
+    running: RunningFronts, client: aiohttp.ClientSession
+) -> None:
+    def fail(request: object) -> Response:
+        raise RuntimeError("secret detail")
+
+    running.handler.respond = fail
+    async with client.get(POD) as answer:
+        text = await answer.text()
+        assert (answer.status, json.loads(text)["reason"]) == (500, "InternalError")
+        assert "secret" not in text
+    running.handler.respond = lambda request: Response(200, b"{}")
+    async with client.get(POD) as answer:
+        assert answer.status == 200
+
+
+async def test_bodies_and_their_media_types(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    running.handler.respond = lambda request: Response(201, b"{}")
+    async with client.post(PODS, data=b"kind: Pod", headers={"Content-Type": "application/yaml"}) as answer:
+        assert answer.status == 201
+    request = running.handler.requests[-1]
+    assert (request.verb, request.body, request.content_type) == ("create", b"kind: Pod", "application/yaml")
+    async with client.post(PODS, data=b"x", headers={"Content-Type": "text/plain"}) as answer:
+        assert answer.status == 415
+        assert "accepted media types include: application/json" in (await answer.json())["message"]
+    async with client.patch(POD, data=b"{}", headers={"Content-Type": "application/json"}) as answer:
+        assert (answer.status, (await answer.json())["message"]) == (415, "415: Unsupported Media Type")
+    headers = {"Content-Type": "application/merge-patch+json; charset=utf-8"}
+    async with client.patch(f"{POD}?dryRun=All&fieldManager=m", data=b"{}", headers=headers) as answer:
+        assert answer.status == 201
+    request = running.handler.requests[-1]
+    assert (request.content_type, request.options.dry_run) == ("application/merge-patch+json", ("All",))
+
+
+async def test_a_body_over_the_limit(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    for body in (b"x" * 100_001, _pieces(200_000)):
+        async with client.post(PODS, data=body, headers={"Content-Type": "application/json"}) as answer:
+            status = await answer.json()
+        assert (status["code"], status["reason"]) == (413, "RequestEntityTooLarge")
+        assert status["message"] == "Request entity too large: limit is 100000"
+    assert not running.handler.requests
+
+
+async def _pieces(size: int) -> AsyncIterator[bytes]:
+    for _ in range(0, size, 10_000):
+        yield b"x" * 10_000
+
+
+async def test_forms_of_answers(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    running.handler.respond = lambda request: Response(200, b'{"b":1,"a":"x"}')
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+    async with client.get(PODS, params={"includeObject": "None"}, headers={"Accept": table}) as answer:
+        assert answer.status == 200
+    request = running.handler.requests[-1]
+    assert (request.form, request.options.include_object) == (Form.TABLE, IncludeObject.NONE)
+    async with client.get(POD, headers={"Accept": "application/yaml"}) as answer:
+        assert answer.headers["Content-Type"] == "application/yaml"
+        assert await answer.text() == "a: x\nb: 1\n"
+    async with client.get(POD, params={"pretty": "1"}) as answer:
+        assert await answer.text() == '{\n  "b": 1,\n  "a": "x"\n}'
+    async with client.get(POD, headers={"Accept": "text/html"}) as answer:
+        assert (answer.status, (await answer.json())["reason"]) == (406, "NotAcceptable")
+
+
+async def test_large_answers_are_compressed_for_those_who_ask(
+    running: RunningFronts, client: aiohttp.ClientSession
+) -> None:
+    body = orjson.dumps({"items": ["x" * 100] * 2000})
+    running.handler.respond = lambda request: Response(200, body)
+    async with client.get(PODS, headers={"Accept-Encoding": "gzip"}) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(await answer.read()) == body + b"\n"
+    async with client.get(PODS, headers={"Accept-Encoding": "identity"}) as answer:
+        assert "Content-Encoding" not in answer.headers
+        assert await answer.read() == body + b"\n"
+
+
+async def test_unknown_paths_and_methods(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    for path in ("/nothing", "/apis/none.example.com", "/apis/none.example.com/v1/x", "//api"):
+        async with client.get(running.url + path) as answer:
+            assert (answer.status, await answer.text()) == (404, "404 page not found\n"), path
+            assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    for path in ("/apis/apps/v9", "/api/v1/widgets"):
+        async with client.get(path) as answer:
+            assert (answer.status, (await answer.json())["reason"]) == (404, "NotFound")
+    for method in ("OPTIONS", "TRACE", "PROPFIND", "CONNECTX"):
+        async with client.request(method, POD) as answer:
+            assert (answer.status, (await answer.json())["reason"]) == (405, "MethodNotAllowed"), method
+
+
+async def test_health_checks(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    async with client.get("/readyz") as answer:
+        assert (answer.status, await answer.text()) == (200, "ok")
+        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    async with client.get("/readyz/etcd") as answer:
+        assert (answer.status, await answer.text()) == (200, "ok")
+    async with client.get("/livez/nothing") as answer:
+        assert answer.status == 404
+    running.checks["etcd"] = "deadline exceeded at 10.0.0.1"
+    async with client.get("/readyz") as answer:
+        assert answer.status == 500
+        assert await answer.text() == "[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed\n"
+    async with client.get("/readyz?verbose&exclude=etcd") as answer:
+        assert answer.status == 200
+        assert await answer.text() == "[+]ping ok\n[+]etcd excluded: ok\nreadyz check passed\n"
+
+
+async def test_discovery_documents(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    async with client.get("/apis/apps/v1") as answer:
+        document = await answer.json()
+    names = [resource["name"] for resource in document["resources"]]
+    assert {"deployments", "deployments/scale", "deployments/status", "replicasets"} <= set(names)
+    accept = {"Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"}
+    async with client.get("/apis", headers=accept) as answer:
+        assert answer.headers["Content-Type"] == "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+        assert answer.headers["Cache-Control"] == "public"
+        etag = answer.headers["Etag"]
+        aggregated = json.loads(await answer.read())
+    apps = next(item for item in aggregated["items"] if item["metadata"]["name"] == "apps")
+    deployments = next(each for each in apps["versions"][0]["resources"] if each["resource"] == "deployments")
+    assert {each["subresource"] for each in deployments["subresources"]} == {"scale", "status"}
+    async with client.get("/apis", headers={**accept, "If-None-Match": etag}) as answer:
+        assert answer.status == 304
+
+
+async def test_openapi_documents(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    async with client.get("/openapi/v3") as answer:
+        index = json.loads(await answer.read())
+    link = index["paths"]["apis/apps/v1"]["serverRelativeURL"]
+    async with client.get(link, headers={"Accept-Encoding": "gzip"}) as answer:
+        assert "immutable" in answer.headers["Cache-Control"]
+        document = json.loads(gzip.decompress(await answer.read()))
+        etag = answer.headers["Etag"]
+    assert document["components"]["schemas"]["io.k8s.api.apps.v1.Deployment"]["x-kubernetes-group-version-kind"]
+    async with client.get(link, headers={"If-None-Match": etag}) as answer:
+        assert answer.status == 304
+    async with client.get("/openapi/v3/apis/apps/v1?hash=OLD", allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (301, link)
+    async with client.get("/openapi/v2") as answer:
+        document = json.loads(await answer.read())
+    assert document["definitions"]["io.k8s.api.core.v1.Pod"]["properties"]["spec"]["$ref"]
+
+
+async def test_metrics_count_requests(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    async with client.get(POD):
+        pass
+    async with client.get("/metrics") as answer:
+        text = await answer.text()
+    labels = 'code="200",group="",resource="pods",scope="resource",subresource="",verb="GET",version="v1"'
+    assert f"apiserver_request_total{{{labels}}} 1.0" in text
+    assert 'apiserver_current_inflight_requests{request_kind="readOnly"} 0.0' in text
+
+
+class ScriptedWatch:
+    """A watch whose events the test sends. `gone` is set when its run ends."""
+
+    def __init__(self) -> None:
+        self.sink: asyncio.Future[WatchSink] = asyncio.get_running_loop().create_future()
+        self.end = asyncio.Event()
+        self.gone = asyncio.Event()
+
+    async def run(self, sink: WatchSink) -> None:
+        self.sink.set_result(sink)
+        try:
+            await self.end.wait()
+        finally:
+            self.gone.set()
+
+
+async def test_a_watch_streams_frames_as_they_come(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    watch = ScriptedWatch()
+    running.handler.respond = lambda request: Response(watch=watch)
+    async with client.get(PODS, params={"watch": "true", "resourceVersion": "7"}) as answer:
+        assert answer.headers["Transfer-Encoding"] == "chunked"
+        assert answer.headers["Content-Type"] == "application/json"
+        (request,) = running.handler.requests
+        assert (request.verb, request.options.resource_version) == ("watch", "7")
+        encoding = request.watch_encoding
+        sink = await watch.sink
+        event = encoding.encode("ADDED", b'{"kind":"Pod"}')
+        assert sink.deliver(encoding.frame([event, event]))
+        for _ in range(2):
+            assert await answer.content.readline() == b'{"type":"ADDED","object":{"kind":"Pod"}}\n'
+        watch.end.set()
+        assert await answer.content.read() == b""
+    async with client.get("/version") as answer:  # the connection is still good
+        assert answer.status == 200
+
+
+async def test_a_watch_ends_when_its_client_goes(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    watch = ScriptedWatch()
+    running.handler.respond = lambda request: Response(watch=watch)
+    answer = await client.get(PODS, params={"watch": "1"})
+    await watch.sink
+    answer.close()
+    async with asyncio.timeout(5):
+        await watch.gone.wait()
+
+
+async def test_a_slow_watcher_is_cut_off(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    watch = ScriptedWatch()
+    running.handler.respond = lambda request: Response(watch=watch)
+    answer = await client.get(PODS, params={"watch": "1"})
+    sink = await watch.sink
+    encoding = running.handler.requests[0].watch_encoding
+    frame = encoding.frame([encoding.encode("ADDED", b'{"data":"%b"}' % (b"x" * 50_000))])
+    for _ in range(1000):  # the client does not read: its and the kernel's buffers fill, then ours
+        if not sink.deliver(frame):
+            break
+        await asyncio.sleep(0)
+    else:
+        pytest.fail("the watcher was never cut off")
+    watch.end.set()
+    with pytest.raises((aiohttp.ClientError, ConnectionError)):
+        await answer.read()
+
+
+async def test_logs_stream(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    async def lines() -> AsyncIterator[bytes]:
+        yield b"one\n"
+        yield b"two\n"
+
+    running.handler.respond = lambda request: Response(stream=lines(), content_type="text/plain")
+    async with client.get(f"{POD}/log", params={"tailLines": "2"}) as answer:
+        assert answer.headers["Content-Type"] == "text/plain"
+        assert await answer.read() == b"one\ntwo\n"
+    log = running.handler.requests[0].options.log
+    assert log is not None
+    assert log.tail_lines == 2
+
+
+async def test_a_handshake_that_hangs_does_not_keep_the_server_from_stopping(running: RunningFronts) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", running.fronts.https_port)
+    try:
+        async with asyncio.timeout(5):
+            await running.fronts.stop()
+    finally:
+        writer.close()
