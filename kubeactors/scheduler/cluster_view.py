@@ -5,7 +5,7 @@ Pods that were assumed to be on a node stay counted there until their binding sh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kubeactors.api.meta import Object, is_deleting, labels, name
 from kubeactors.scheduler.columns import Columns
@@ -17,15 +17,24 @@ _FINISHED = ("Succeeded", "Failed")
 
 
 class ClusterView:
-    """The handlers. `scheduler_name` is whose pods are queued; pods of all schedulers count on their nodes."""
+    """The handlers. `scheduler_name` is whose pods are queued; pods of all schedulers count on their nodes.
+
+    `on_gated` is told of pods that may not be scheduled yet; `annotations` belong to a pod's shape.
+    """
 
     def __init__(
-        self, columns: Columns, queue: SchedulingQueue, scheduler_name: str, annotations: Sequence[str] = ()
+        self,
+        columns: Columns,
+        queue: SchedulingQueue,
+        scheduler_name: str,
+        on_gated: Callable[[Object], None],
+        annotations: Sequence[str] = (),
     ) -> None:
         self.columns = columns
         self.queue = queue
         self.assumed: set[str] = set()
         self._scheduler_name = scheduler_name
+        self._on_gated = on_gated
         self._annotations = tuple(annotations)
 
     # Nodes
@@ -80,7 +89,10 @@ class ClusterView:
         if waiting is not None and _same_generation(old, pod):
             waiting.pod = pod  # only its status changed
             return
-        self.queue.put(uid, pod, shape_of(pod, self._annotations), bool(spec.get("schedulingGates")))
+        gated = bool(spec.get("schedulingGates"))
+        self.queue.put(uid, pod, shape_of(pod, self._annotations), gated)
+        if gated:
+            self._on_gated(pod)
 
 
 def node_changes(old: Object, new: Object) -> Event:
