@@ -55,6 +55,7 @@ class EventRecorder:
         self._correlator: EventCorrelator | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
+        self._overflowing = False
 
     def event(self, obj: Object, type: str, reason: str, message: str, *, field_path: str | None = None) -> None:
         """Records that `reason` (CamelCase) happened to `obj`; `type` is Normal or Warning.
@@ -69,8 +70,11 @@ class EventRecorder:
             self._queue.put_nowait(made)
         except asyncio.QueueFull:
             self.dropped += 1
-            logger.warning("too many events; lost: %s %s: %s", type, reason, message)
+            if not self._overflowing:
+                logger.warning("too many events of %s; losing some, first: %s: %s", self.component, reason, message)
+            self._overflowing = True
             return
+        self._overflowing = False
         if self._task is None:
             self._task = asyncio.create_task(self._write_all(), name=f"events of {self.component}")
 

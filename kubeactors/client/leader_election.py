@@ -17,6 +17,7 @@ from kubeactors.client.results import Object
 logger = logging.getLogger(__name__)
 
 JITTER = 1.2
+RESOURCE = "leases.coordination.k8s.io"
 
 
 class LeaderElector:
@@ -138,20 +139,26 @@ class LeaderElector:
 
     async def _release(self) -> None:
         """Gives the lease up with a duration of one second, as client-go does, if it is ours."""
-        held = self._observed
-        if held is None or self.leader != self.identity:
-            return
-        spec = {
-            **held["spec"],
-            "holderIdentity": "",
-            "leaseDurationSeconds": 1,
-            "renewTime": self._stamp(),
-            "acquireTime": self._stamp(),
-        }
-        try:
-            self._see(await self._client.update("leases.coordination.k8s.io", {**held, "spec": spec}, timeout=2.0))
-        except StatusError as error:
-            logger.warning("cannot release the lease %s/%s: %s", self._namespace, self._name, error)
+        for attempt in range(2):
+            held = self._observed
+            if held is None or self.leader != self.identity:
+                return
+            stamp = self._stamp()
+            freed = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": stamp, "acquireTime": stamp}
+            wanted = {**held, "spec": {**held["spec"], **freed}}
+            try:
+                self._see(await self._client.update(RESOURCE, wanted, timeout=2.0))
+                return
+            except StatusError as error:
+                if attempt or error.reason != "Conflict":
+                    logger.warning("cannot release the lease %s/%s: %s", self._namespace, self._name, error)
+                    return
+            # A renewal that was cut short has changed it after all.
+            try:
+                self._see(await self._client.get(RESOURCE, self._name, self._namespace, timeout=2.0))
+            except StatusError as error:
+                logger.warning("cannot release the lease %s/%s: %s", self._namespace, self._name, error)
+                return
 
     # -- the lease ---------------------------------------------------------------------------------------------------
 
@@ -168,32 +175,31 @@ class LeaderElector:
         return False
 
     async def _try_once(self) -> bool:
-        resource = "leases.coordination.k8s.io"
         asked_at = self._time()
         if self._observed is not None and self.leader == self.identity and self._valid(asked_at):
             # The fast path: the lease is ours, so no read first.
             try:
                 wanted = {**self._observed, "spec": self._spec(self._observed["spec"])}
-                self._see(await self._client.update(resource, wanted))
+                self._see(await self._client.update(RESOURCE, wanted))
                 self._renewed_at = asked_at
                 return True
             except StatusError as error:
                 if error.code not in (404, 409):
                     raise
         try:
-            current = await self._client.get(resource, self._name, self._namespace)
+            current = await self._client.get(RESOURCE, self._name, self._namespace)
         except StatusError as error:
             if error.code != 404:
                 raise
             fresh = {"metadata": {"name": self._name, "namespace": self._namespace}, "spec": self._spec(None)}
-            self._see(await self._client.create(resource, fresh))
+            self._see(await self._client.create(RESOURCE, fresh))
             self._renewed_at = asked_at
             return True
         if self._observed is None or current.get("spec") != self._observed.get("spec"):
             self._see(current)
         if self.leader not in ("", self.identity) and self._valid(asked_at):
             return False
-        self._see(await self._client.update(resource, {**current, "spec": self._spec(current.get("spec"))}))
+        self._see(await self._client.update(RESOURCE, {**current, "spec": self._spec(current.get("spec"))}))
         self._renewed_at = asked_at
         return True
 
