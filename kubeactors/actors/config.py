@@ -40,10 +40,6 @@ class ClusterConfig:
     ray_client_port: int = field(default=10001, metadata={"help": "port of that Ray's client server"})
     cluster_domain: str = field(default="cluster.local", metadata={"help": "DNS domain of the cluster"})
     proxy_mode: str = field(default="auto", metadata={"help": "service proxy: auto, ipvs or nftables"})
-    graph_root: str = field(
-        default="",
-        metadata={"help": "where containers and images are kept (default: Podman's own with root directory /)"},
-    )
     node_monitor_grace_period: float = field(
         default=50.0, metadata={"help": "seconds without a heartbeat after which a node is unreachable"}
     )

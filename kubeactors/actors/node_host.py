@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 from kubeactors.actors import ray_cluster
+from kubeactors.actors.config import ClusterConfig
 from kubeactors.actors.node_certificate import NodeCertificate
-from kubeactors.actors.node_parts import build_agent
 from kubeactors.actors.paths import Paths
-from kubeactors.actors.settings import CLUSTER_ACTOR, ComponentSettings
+from kubeactors.actors.settings import CLUSTER_ACTOR, NODE_AGENT, ComponentSettings
 from kubeactors.client.async_client import AsyncClient
 from kubeactors.client.tls import TlsConfig
+from kubeactors.pki.files import PUBLIC, write_atomically
+from netplugin.config import NetworkConfig
+from netplugin.plugin import BridgeNetwork
 from nodeagent.agent import NodeAgent
+from nodeagent.config import NodeAgentConfig
 
 SIGN_TIMEOUT = 30.0
 
@@ -20,37 +26,30 @@ class NodeHost:
     def __init__(self, settings: ComponentSettings, paths: Paths) -> None:
         self._settings = settings
         self._paths = paths
-        directory = paths.lib / "pki"
-        self._certificate = NodeCertificate(directory / "ca.crt", directory / "node.crt", directory / "node.key")
-        self._client: AsyncClient | None = None
-        self._agent: NodeAgent | None = None
+        self._certificate = _certificate(paths)
+        self._client = _client(settings, self._certificate)
+        self._agent = _agent(settings, paths, self._certificate, self._client)
 
     async def start(self) -> None:
-        """Returns once the node is registered or the agent tries to by itself."""
+        """Returns once the node's containers are in hand; the agent registers the node by itself."""
         settings = self._settings
         await self._certificate.ensure(settings.node_name, settings.address, self._sign)
-        tls = TlsConfig(
-            ca_file=self._certificate.ca, cert_file=self._certificate.certificate, key_file=self._certificate.key
-        )
-        self._client = AsyncClient(settings.api_servers, tls, user_agent="kubeactors-node-agent")
-        self._agent = build_agent(settings, self._paths, self._certificate, self._client)
+        identity = {"node_name": settings.node_name, "address": settings.address}
+        write_atomically(self._paths.node, json.dumps(identity).encode(), PUBLIC)
         await self._agent.start()
 
     async def stop(self) -> None:
         """Containers and the kernel's tables go on."""
-        if self._agent is not None:
-            await self._agent.stop()
-        if self._client is not None:
-            await self._client.close()
+        await self._agent.stop()
+        await self._client.close()
 
     async def health(self) -> dict[str, str]:
         """The agent's checks, with the network's among them."""
-        return {"node-agent": "starting"} if self._agent is None else await self._agent.health()
+        return await self._agent.health()
 
     async def purge(self) -> None:
-        """Remove every container, namespace, link and rule of the cluster on this machine."""
-        if self._agent is not None:
-            await self._agent.purge()
+        """Remove every container, namespace, link and rule of the cluster on this machine. Needs no API server."""
+        await self._agent.purge()
 
     @staticmethod
     async def _sign(request: bytes, node_name: str, address: str) -> tuple[bytes, bytes]:
@@ -61,3 +60,49 @@ class NodeHost:
             cluster.sign_node_certificate, request, node_name, address, timeout=SIGN_TIMEOUT
         )
         return certificate, ca
+
+
+async def purge_this_machine(config: ClusterConfig, paths: Paths) -> None:
+    """Remove what the cluster runs on this machine, without Ray and without an API server."""
+    if not paths.node.exists():
+        return
+    identity = json.loads(paths.node.read_text())
+    settings = ComponentSettings(
+        component=NODE_AGENT, root_dir=str(paths.root), api_servers=("127.0.0.1:1",), config=config, **identity
+    )
+    host = NodeHost(settings, paths)
+    try:
+        await host.purge()
+    finally:
+        await host.stop()
+
+
+def _certificate(paths: Paths) -> NodeCertificate:
+    directory = paths.lib / "pki"
+    return NodeCertificate(directory / "ca.crt", directory / "node.crt", directory / "node.key")
+
+
+def _client(settings: ComponentSettings, certificate: NodeCertificate) -> AsyncClient:
+    tls = TlsConfig(ca_file=certificate.ca, cert_file=certificate.certificate, key_file=certificate.key)
+    return AsyncClient(settings.api_servers, tls, user_agent="kubeactors-node-agent")
+
+
+def _agent(
+    settings: ComponentSettings, paths: Paths, certificate: NodeCertificate, client: AsyncClient
+) -> NodeAgent:
+    config = settings.config
+    network = BridgeNetwork(
+        client,
+        NetworkConfig(
+            node_name=settings.node_name,
+            node_ip=settings.address,
+            cluster_name=config.cluster_name,
+            state_dir=paths.lib / "network",
+            run_dir=paths.run / "network",
+            pod_cidr=config.pod_cidr,
+            service_cidr=config.service_cidr,
+            node_port_range=config.node_ports(),
+            proxy_mode=config.proxy_mode,
+        ),
+    )
+    return NodeAgent(client, network, NodeAgentConfig())

@@ -62,6 +62,16 @@ class Paths:
         return self.lib / "machines.json"
 
     @property
+    def node(self) -> Path:
+        """The name and address of the node that this machine is, for when Ray cannot be asked."""
+        return self.lib / "node.json"
+
+    @property
+    def graph_root(self) -> Path | None:
+        """Where images and containers are kept; None is Podman's own place, so that `podman ps` shows them."""
+        return None if self.root == Path("/") else self.lib / "containers"
+
+    @property
     def store_data(self) -> Path:
         """The store member's write-ahead log and snapshots."""
         return self.lib / "store"
