@@ -148,7 +148,8 @@ def invalid(kind: str, name: str, causes: Sequence[FieldError]) -> StatusError:
         details["name"] = name
     if group:
         details["group"] = group
-    details["kind"] = plain
+    if plain:
+        details["kind"] = plain
     if causes:
         details["causes"] = [{"reason": e.type, "message": e.body(), "field": e.field} for e in causes]
     return _failure(422, "Invalid", message, details)

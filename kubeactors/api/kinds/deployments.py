@@ -1,12 +1,23 @@
 """Deployment."""
 
+from kubeactors.api.defaults.workload import default_deployment
 from kubeactors.api.kinds.kind import STATUS_VERBS, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
+from kubeactors.api.meta import Object, annotations, generation
 
 
 class DeploymentStrategy(Strategy):
     has_status = True
     generation_fields = ("spec",)
+
+    def default(self, obj: Object) -> None:
+        default_deployment(obj)
+
+    def bump_generation(self, new: Object, old: Object) -> None:
+        # Annotations count too: the controller copies them to replica sets.
+        super().bump_generation(new, old)
+        if annotations(new) != annotations(old):
+            new["metadata"]["generation"] = generation(old) + 1
 
 
 _STRATEGY = DeploymentStrategy()

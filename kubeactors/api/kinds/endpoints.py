@@ -1,7 +1,15 @@
 """Endpoints."""
 
+from kubeactors.api.defaults.service import default_endpoints
 from kubeactors.api.kinds.kind import Kind
 from kubeactors.api.kinds.strategy import Strategy
+from kubeactors.api.meta import Object
+
+
+class EndpointsStrategy(Strategy):
+    def default(self, obj: Object) -> None:
+        default_endpoints(obj)
+
 
 KIND = Kind(
     group="",
@@ -10,7 +18,7 @@ KIND = Kind(
     plural="endpoints",
     short_names=("ep",),
     schema="io.k8s.api.core.v1.Endpoints",
-    strategy=Strategy(),
+    strategy=EndpointsStrategy(),
     create_on_update=True,
     storage_path="services/endpoints",
 )

@@ -1,13 +1,51 @@
 """Namespace."""
 
+from datetime import datetime
+from typing import Final
+
+from kubeactors.api import meta
 from kubeactors.api.kinds.kind import STATUS_VERBS, Kind, Subresource
-from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
+from kubeactors.api.kinds.strategy import StatusStrategy, Strategy, keep_server_owned_metadata, take_over
 from kubeactors.api.meta import Object
+from kubeactors.api.validation.names import dns1123_label_errors
+
+NAME_LABEL: Final = "kubernetes.io/metadata.name"
+FINALIZER: Final = "kubernetes"
 
 
 class NamespaceStrategy(Strategy):
     namespaced = False
     has_status = True
+    check_name = staticmethod(dns1123_label_errors)
+
+    def default(self, obj: Object) -> None:
+        name = meta.name(obj)
+        if name:
+            obj["metadata"].setdefault("labels", {}).setdefault(NAME_LABEL, name)
+
+    def prepare_for_create(self, obj: Object, now: datetime) -> None:
+        super().prepare_for_create(obj, now)
+        obj["status"] = {"phase": "Active"}
+        finalizers = (obj.get("spec") or {}).get("finalizers") or []
+        if FINALIZER not in finalizers:
+            obj["spec"] = {"finalizers": [*finalizers, FINALIZER]}
+
+    def prepare_for_update(self, new: Object, old: Object, now: datetime) -> None:
+        super().prepare_for_update(new, old, now)
+        take_over(new, old, "spec")
+
+
+class NamespaceFinalizeStrategy(Strategy):
+    """Writes to namespaces/finalize: only spec.finalizers may change."""
+
+    namespaced = False
+
+    def default(self, obj: Object) -> None:
+        _STRATEGY.default(obj)
+
+    def prepare_for_update(self, new: Object, old: Object, now: datetime) -> None:
+        keep_server_owned_metadata(new, old)
+        take_over(new, old, "status")
 
 
 def _fields(obj: Object) -> dict[str, str]:
@@ -27,7 +65,7 @@ KIND = Kind(
     schema="io.k8s.api.core.v1.Namespace",
     strategy=_STRATEGY,
     subresources=(
-        Subresource("finalize", ("update",)),
+        Subresource("finalize", ("update",), strategy=NamespaceFinalizeStrategy()),
         Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY)),
     ),
     field_labels=("status.phase",),

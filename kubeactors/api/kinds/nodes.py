@@ -1,12 +1,23 @@
 """Node."""
 
+from datetime import datetime
+
 from kubeactors.api.kinds.kind import STATUS_VERBS, Kind, Subresource
-from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
+from kubeactors.api.kinds.strategy import StatusStrategy, Strategy, take_over
 from kubeactors.api.meta import Object
 
 
 class NodeStrategy(Strategy):
     namespaced = False
+
+    def default(self, obj: Object) -> None:
+        status = obj.get("status") or {}
+        if status.get("capacity") and not status.get("allocatable"):
+            status["allocatable"] = dict(status["capacity"])
+
+    def prepare_for_update(self, new: Object, old: Object, now: datetime) -> None:
+        super().prepare_for_update(new, old, now)
+        take_over(new, old, "status")
 
 
 def _fields(obj: Object) -> dict[str, str]:

@@ -1,13 +1,36 @@
 """Pod."""
 
+from datetime import datetime
+
+from kubeactors.api.defaults.pod import default_pod
 from kubeactors.api.kinds.kind import STATUS_VERBS, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
+from kubeactors.api.qos import compute_pod_qos
 
 
 class PodStrategy(Strategy):
     has_status = True
     generation_fields = ("spec",)
+
+    def default(self, obj: Object) -> None:
+        default_pod(obj)
+
+    def prepare_for_create(self, obj: Object, now: datetime) -> None:
+        super().prepare_for_create(obj, now)
+        spec = obj["spec"]
+        obj["status"] = {"phase": "Pending", "qosClass": compute_pod_qos(spec)}
+        if spec.get("schedulingGates"):
+            obj["status"]["conditions"] = [
+                {
+                    "type": "PodScheduled",
+                    "status": "False",
+                    "reason": "SchedulingGated",
+                    "message": "Scheduling is blocked due to non-empty scheduling gates",
+                    "lastProbeTime": None,
+                    "lastTransitionTime": None,
+                }
+            ]
 
 
 _FIELDS = (

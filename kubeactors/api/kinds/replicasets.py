@@ -1,12 +1,23 @@
 """ReplicaSet."""
 
+from datetime import datetime
+
+from kubeactors.api.defaults.workload import default_replica_set
 from kubeactors.api.kinds.kind import STATUS_VERBS, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
+from kubeactors.api.meta import Object
 
 
 class ReplicaSetStrategy(Strategy):
     has_status = True
     generation_fields = ("spec",)
+
+    def default(self, obj: Object) -> None:
+        default_replica_set(obj)
+
+    def prepare_for_create(self, obj: Object, now: datetime) -> None:
+        super().prepare_for_create(obj, now)
+        obj["status"] = {"replicas": 0}
 
 
 _STRATEGY = ReplicaSetStrategy()

@@ -1,5 +1,8 @@
 """Service."""
 
+from datetime import datetime
+
+from kubeactors.api.defaults.service import default_service
 from kubeactors.api.kinds.kind import STATUS_VERBS, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
@@ -7,6 +10,13 @@ from kubeactors.api.meta import Object
 
 class ServiceStrategy(Strategy):
     has_status = True
+
+    def default(self, obj: Object) -> None:
+        default_service(obj)
+
+    def prepare_for_create(self, obj: Object, now: datetime) -> None:
+        super().prepare_for_create(obj, now)
+        obj["status"] = {"loadBalancer": {}}
 
 
 def _fields(obj: Object) -> dict[str, str]:

@@ -128,8 +128,8 @@ def _compile_struct(of: Struct) -> _Decode:
     _compiled[id(of)] = (of, decode)
     for name, field in of.fields.items():
         is_string = isinstance(field.type, Scalar) and field.type.type == types.STRING
-        # Empty maps and lists of optional fields are not written; empty structs are.
-        keep_empty = field.required or not isinstance(field.type, MapType | ListType)
+        # Empty maps and lists are not stored: those of required fields come back as null. Empty structs are.
+        keep_empty = not isinstance(field.type, MapType | ListType)
         handlers[name] = (is_string, field.keep_zero, keep_empty, _compile(field.type))
         if field.required:
             required.append((name, _zero(field.type)))

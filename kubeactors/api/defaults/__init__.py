@@ -1,0 +1,1 @@
+"""What the API server fills in when a client leaves it out. Every function changes its argument in place."""
