@@ -70,12 +70,12 @@ def set_up(config: NetworkConfig, names: Names, ranges: tuple[Range, ...]) -> in
     return mtu
 
 
-def problem(names: Names) -> str | None:
-    """What is wrong with the bridge, or None."""
+def health(names: Names) -> str:
+    """Either "ok" or what is wrong with the bridge."""
     with links.open_route_socket() as sock:
         link = links.find_link(sock, names.bridge)
         if link is None:
             return f"bridge {names.bridge} is missing"
         if not link.up:
             return f"bridge {names.bridge} is down"
-    return None
+    return "ok"

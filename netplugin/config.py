@@ -24,4 +24,4 @@ class NetworkConfig:
     mtu: int | None = None  # of pod links; None takes the MTU of the link that has node_ip
     masquerade: bool = True  # hide pod addresses behind the node's for targets outside the cluster's pod range
     address_reuse_delay: float = 60.0  # seconds before a released address is given to another pod
-    min_sync_interval: float = 0.1  # seconds between service table syncs in a burst (the first one is at once)
+    min_sync_interval: float = 0.02  # seconds between service table syncs in a burst (the first one is at once)

@@ -65,7 +65,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Route:
-    """A route of the main table; `gateway` None means on the link itself."""
+    """A route of the main table. `gateway` None: on the link itself; `link` 0: the link that leads to the gateway."""
 
     destination: str  # CIDR
     gateway: str | None
@@ -173,7 +173,7 @@ def _route_payload(route: Route, protocol: int) -> bytes:
         _rtmsg.pack(*header)
         + (netlink.attr(_RTA_DST, network.network_address.packed) if network.prefixlen else b"")
         + (netlink.attr(_RTA_GATEWAY, _ip(route.gateway)) if route.gateway else b"")
-        + netlink.u32(_RTA_OIF, route.link)
+        + (netlink.u32(_RTA_OIF, route.link) if route.link else b"")
         + (netlink.u32(_RTA_PRIORITY, route.metric) if route.metric else b"")
         + (netlink.attr(_RTA_PREFSRC, _ip(route.source)) if route.source else b"")
     )

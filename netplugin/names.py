@@ -30,21 +30,22 @@ class Names:
         return _short_hash(f"{self.cluster_name}\0{self.node_name}", 5)
 
     @property
+    def link_prefix(self) -> str:
+        """What all interface names of this node begin with."""
+        return f"ka{self.id}"
+
+    @property
     def bridge(self) -> str:
-        return f"ka{self.id}br0"
+        return f"{self.link_prefix}br0"
 
     @property
     def dummy(self) -> str:
         """The device that carries service addresses for IPVS."""
-        return f"ka{self.id}vs0"
-
-    @property
-    def veth_prefix(self) -> str:
-        return f"ka{self.id}"
+        return f"{self.link_prefix}vs0"
 
     def veth(self, uid: str) -> str:
         """The host's end of a pod's link: 8 characters (40 bits) stand for the pod."""
-        return f"{self.veth_prefix}{_short_hash(uid, 8)}"
+        return f"{self.link_prefix}{_short_hash(uid, 8)}"
 
     @property
     def table(self) -> str:

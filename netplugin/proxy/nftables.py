@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from netplugin.proxy import conntrack
 from netplugin.proxy import nftables_rules as ruleset
 from netplugin.proxy.backend import BackendConfig, BackendError
 from netplugin.proxy.libnftables import Nftables, NftablesError
@@ -105,6 +106,7 @@ class NftablesBackend:
         self._commit(prefix, gone, new)
         sticky = {front: rule for front, rule in rules.items() if rule.affinity}
         self._forget_clients(sticky)
+        conntrack.end_stale_flows(rules)
 
     def _read(self) -> list[str]:
         """Learn what the kernel has; returns commands that must come first in the next transaction."""
@@ -159,6 +161,7 @@ class NftablesBackend:
             return
         self._commit([], gone, new)
         self._forget_clients(sticky)
+        conntrack.end_stale_flows({front: rules.get(front) for front in [*changed, *removed]})
 
     def _count_local(self, old: Rule | None, rule: Rule | None, gone: dict[str, list[str]], new: Elements) -> None:
         before = old.local if old is not None else frozenset()

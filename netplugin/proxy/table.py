@@ -46,14 +46,12 @@ class Rule:
     # answers outsiders from this node's pods alone, but clients in the cluster from all.
     internal: tuple[Endpoint, ...] | None = None
     affinity: int = 0  # seconds that a client's address sticks to an endpoint; 0: no affinity
-    masquerade: str = (
-        "outsiders"  # whose connections get the node's address as source: "all", "outsiders" (not pods), "none"
-    )
+    # Whose connections get the node's address as source: "all", "outsiders" (all but pods), "none".
+    masquerade: str = "outsiders"
     refuse: bool = True  # without endpoints: refuse at once (else drop, so that a load balancer goes elsewhere)
-    local: frozenset[str] = (
-        frozenset()
-    )  # addresses of endpoints on this node (they may reach themselves through the rule)
-    dedicated: bool = True  # the address exists for services alone (a cluster IP), so a proxy may take it as its own
+    draining: tuple[Endpoint, ...] = ()  # get no new connections, but may finish those that they have
+    local: frozenset[str] = frozenset()  # addresses of endpoints on this node: they may reach themselves
+    dedicated: bool = True  # the address exists for services alone (a cluster IP): a proxy may take it as its own
 
 
 Rules = dict[Frontend, Rule]
@@ -103,6 +101,7 @@ class _PortPolicy:
         self.affinity = _affinity(spec)
         self.all = _usable(candidates)
         self.on_node = _usable([candidate for candidate in candidates if candidate.local])
+        self.draining = tuple(sorted({c.endpoint for c in candidates if c.terminating}.difference(self.all)))
         self.local = frozenset(candidate.endpoint.address for candidate in candidates if candidate.local)
 
     def internal_rule(self) -> Rule:
@@ -112,6 +111,7 @@ class _PortPolicy:
             self.name,
             endpoints,
             affinity=self.affinity,
+            draining=self.draining,
             refuse=not (self.internal_local and self.all),
             local=self._reachable(endpoints),
         )
@@ -123,6 +123,7 @@ class _PortPolicy:
                 self.all,
                 affinity=self.affinity,
                 masquerade="all",
+                draining=self.draining,
                 local=self._reachable(self.all),
                 dedicated=dedicated,
             )
@@ -133,6 +134,7 @@ class _PortPolicy:
             internal=self.all,
             affinity=self.affinity,
             masquerade="none",
+            draining=self.draining,
             refuse=not self.all,
             local=self._reachable(self.all),
             dedicated=dedicated,
