@@ -6,8 +6,11 @@ from typing import Any, Literal
 
 import orjson
 
+from kubeactors.api.kinds import registry
+from kubeactors.api.schema.types import struct
 from kubeactors.client.resource import Resource
 from kubeactors.client.results import Object
+from kubeactors.client.strategic_diff import three_way_strategic_patch
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -52,4 +55,7 @@ def three_way_patch(
 ) -> tuple[Literal["merge", "strategic"], Object]:
     """The patch and how to send it: strategic for built-in kinds, JSON merge for others. Empty: nothing differs."""
     original = last_applied(current)
-    return "merge", three_way_merge_patch(original, modified, current)
+    kind = registry.by_resource(resource.group, resource.version, resource.plural)
+    if kind is None or not kind.schema:
+        return "merge", three_way_merge_patch(original, modified, current)
+    return "strategic", three_way_strategic_patch(original, modified, current, struct(kind.schema))

@@ -304,13 +304,13 @@ class AsyncClient:
         call = PatchCall(target, PATCH_CONTENT_TYPES[patch_type], orjson.dumps(patch), self._options(dry_run, None))
         return await self._object(call, timeout)
 
-    async def apply(self, obj: Object, *, timeout: float | None = None) -> Object:
+    async def apply(self, obj: Object, *, resource: ResourceLike | None = None, timeout: float | None = None) -> Object:
         """Makes the cluster's object as `obj` says: creates it, or changes what differs since the last apply.
 
         The three-way patch of `kubectl apply`, with its annotation: fields that an earlier apply set and this one
-        leaves out are removed, fields that others set stay.
+        leaves out are removed, fields that others set stay. `resource` is needed for kinds this library does not know.
         """
-        found = resolve_object(obj["apiVersion"], obj["kind"])
+        found = resolve(resource) if resource is not None else resolve_object(obj["apiVersion"], obj["kind"])
         metadata = obj["metadata"]
         name, namespace = metadata["name"], metadata.get("namespace")
         document = last_applied_document(obj)

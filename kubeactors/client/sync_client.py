@@ -224,9 +224,9 @@ class Client:
             )
         )
 
-    def apply(self, obj: Object, *, timeout: float | None = None) -> Object:
+    def apply(self, obj: Object, *, resource: ResourceLike | None = None, timeout: float | None = None) -> Object:
         """See `AsyncClient.apply`."""
-        return self._run(self._async.apply(obj, timeout=timeout))
+        return self._run(self._async.apply(obj, resource=resource, timeout=timeout))
 
     def delete(
         self,

@@ -37,7 +37,6 @@ from kubeactors.client.calls import (
     ListCall,
     ListReply,
     LogsCall,
-    ObjectReply,
     PatchCall,
     RawEvent,
     Reply,
@@ -46,7 +45,7 @@ from kubeactors.client.calls import (
     WatchCall,
 )
 from kubeactors.client.transport import ConnectionLost
-from tests.support.fake_api_patches import apply_patch
+from tests.support.fake_api_objects import has_grace, key_of, patched, reply_of, scale_of, verb_of
 
 Object = dict[str, Any]
 Match = Callable[[Object], bool]
@@ -120,7 +119,7 @@ class FakeApi:
     def get(self, resource: str, name: str, namespace: str | None = "default") -> Object | None:
         """A copy of the object, or None."""
         kind = registry.lookup(resource)
-        return copy.deepcopy(self._table(kind).get(_key(kind, namespace or "", name)))
+        return copy.deepcopy(self._table(kind).get(key_of(kind, namespace or "", name)))
 
     def objects(self, resource: str, namespace: str | None = None) -> list[Object]:
         """Copies of a kind's objects, in order of creation."""
@@ -130,7 +129,7 @@ class FakeApi:
     def modify(self, resource: str, name: str, change: Callable[[Object], None], namespace: str = "default") -> Object:
         """Changes an object in place as some other client would: `change` gets a copy, which is then stored."""
         kind = registry.lookup(resource)
-        old = self._table(kind)[_key(kind, namespace, name)]
+        old = self._table(kind)[key_of(kind, namespace, name)]
         new = copy.deepcopy(old)
         change(new)
         return copy.deepcopy(self._commit(kind, old, new))
@@ -138,7 +137,7 @@ class FakeApi:
     def remove(self, resource: str, name: str, namespace: str = "default") -> None:
         """Removes an object at once, whatever its finalizers and grace period."""
         kind = registry.lookup(resource)
-        self._commit(kind, self._table(kind)[_key(kind, namespace, name)], None)
+        self._commit(kind, self._table(kind)[key_of(kind, namespace, name)], None)
 
     def fail(
         self,
@@ -168,7 +167,7 @@ class FakeApi:
             if isinstance(call, CreateCall) and not name:
                 name = meta.name(orjson.loads(call.body)) or "(generated)"
             place = f"{target.resource.plural}{'/' + target.subresource if target.subresource else ''}"
-            found.append((_verb(call), f"{place} {target.namespace + '/' if target.namespace else ''}{name}"))
+            found.append((verb_of(call), f"{place} {target.namespace + '/' if target.namespace else ''}{name}"))
         return found
 
     def set_log(self, namespace: str, pod: str, container: str, data: bytes) -> None:
@@ -210,36 +209,36 @@ class FakeApi:
 
     def handle(self, call: Call) -> Reply:
         """Answers a call, or raises as the server would."""
-        self._admit(call, _verb(call), call.target)
+        self._admit(call, verb_of(call), call.target)
         kind = self._kind(call.target)
         match call:
             case GetCall(target):
                 current = self._find(kind, target)
-                return _reply(_scale(current) if target.subresource == "scale" else current)
+                return reply_of(scale_of(current) if target.subresource == "scale" else current)
             case ListCall():
                 return self._list(kind, call)
             case CreateCall(target):
                 body = orjson.loads(call.body)
                 if target.subresource == "binding":
-                    return _reply(self._bind(kind, target, body))
-                return _reply(self._create(kind, target, body, call.options.dry_run))
+                    return reply_of(self._bind(kind, target, body))
+                return reply_of(self._create(kind, target, body, call.options.dry_run))
             case UpdateCall(target):
-                return _reply(self._update(kind, target, orjson.loads(call.body), call.options.dry_run))
+                return reply_of(self._update(kind, target, orjson.loads(call.body), call.options.dry_run))
             case PatchCall(target):
                 current = self._find(kind, target)
-                shown = _scale(current) if target.subresource == "scale" else current
-                patched = apply_patch(call.content_type, shown, orjson.loads(call.body), kind)
-                return _reply(self._update(kind, target, patched, call.options.dry_run))
+                shown = scale_of(current) if target.subresource == "scale" else current
+                patched = patched(call.content_type, shown, call.body, kind)
+                return reply_of(self._update(kind, target, patched, call.options.dry_run))
             case DeleteCall(target):
                 options = orjson.loads(call.options) if call.options else {}
-                return _reply(self._delete(kind, self._find(kind, target), options))
+                return reply_of(self._delete(kind, self._find(kind, target), options))
             case DeleteCollectionCall(target):
                 options = orjson.loads(call.options) if call.options else {}
                 match_ = self._matcher(kind, target, call.label_selector, call.field_selector)
                 doomed = [obj for obj in self._table(kind).values() if match_(obj)]
                 for obj in doomed:
                     self._delete(kind, obj, options)
-                return _reply({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
+                return reply_of({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
 
     async def watch(self, call: WatchCall) -> AsyncGenerator[Sequence[RawEvent], None]:
         self._admit(call, "watch", call.target)
@@ -316,7 +315,7 @@ class FakeApi:
             metadata["name"] = f"{metadata['generateName']}{next(self._numbers):05d}"
         if metadata.pop("resourceVersion", None):
             raise errors.bad_request("resourceVersion should not be set on objects to be created")
-        if _key(kind, target.namespace, metadata["name"]) in self._table(kind):
+        if key_of(kind, target.namespace, metadata["name"]) in self._table(kind):
             raise errors.already_exists(kind.qualified_resource, metadata["name"])
         for owned in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
             metadata.pop(owned, None)
@@ -335,7 +334,7 @@ class FakeApi:
                 "metadata": {**current["metadata"], "resourceVersion": meta.resource_version(body)},
                 "spec": {**current.get("spec", {}), "replicas": body["spec"].get("replicas", 0)},
             }
-        elif kind.create_on_update and _key(kind, target.namespace, target.name) not in self._table(kind):
+        elif kind.create_on_update and key_of(kind, target.namespace, target.name) not in self._table(kind):
             return self._create(kind, target, body, dry_run)
         old = self._find(kind, target)
         new = copy.deepcopy(body)
@@ -355,13 +354,13 @@ class FakeApi:
             strategy.prepare_for_update(new, copy.deepcopy(old), self._now())
         new["metadata"]["resourceVersion"] = meta.resource_version(old)
         if new == old:
-            return _scale(old) if target.subresource == "scale" else old
+            return scale_of(old) if target.subresource == "scale" else old
         if not dry_run:
-            finished = meta.is_deleting(new) and not meta.finalizers(new) and not _has_grace(kind, new)
+            finished = meta.is_deleting(new) and not meta.finalizers(new) and not has_grace(kind, new)
             new = self._commit(kind, old, new)
             if finished:
                 self._commit(kind, new, None)
-        return _scale(new) if target.subresource == "scale" else new
+        return scale_of(new) if target.subresource == "scale" else new
 
     def _delete(self, kind: Kind, old: Object, options: Object) -> Object:
         name = meta.name(old)
@@ -439,7 +438,7 @@ class FakeApi:
         return self._objects.setdefault(kind, {})
 
     def _find(self, kind: Kind, target: Target) -> Object:
-        found = self._table(kind).get(_key(kind, target.namespace, target.name))
+        found = self._table(kind).get(key_of(kind, target.namespace, target.name))
         if found is None:
             raise errors.not_found(kind.qualified_resource, target.name)
         return found
@@ -518,35 +517,3 @@ def _tell(watcher: _Watcher, change: _Change) -> None:
     elif before and change.old is not None:
         last = {**change.old, "metadata": {**change.old["metadata"], "resourceVersion": str(change.version)}}
         watcher.queue.put_nowait(RawEvent("DELETED", orjson.dumps(last)))
-
-
-def _verb(call: Call) -> str:
-    return type(call).__name__.removesuffix("Call").lower()
-
-
-def _key(kind: Kind, namespace: str, name: str) -> str:
-    return f"{namespace}/{name}" if kind.namespaced else name
-
-
-def _has_grace(kind: Kind, obj: Object) -> bool:
-    return kind.plural == "pods" and bool(obj["metadata"].get("deletionGracePeriodSeconds"))
-
-
-def _reply(obj: Object) -> ObjectReply:
-    return ObjectReply(orjson.dumps(obj))
-
-
-def _scale(obj: Object) -> Object:
-    labels = obj.get("spec", {}).get("selector", {}).get("matchLabels") or {}
-    metadata = obj["metadata"]
-    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    return {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {field: metadata[field] for field in kept if field in metadata},
-        "spec": {"replicas": obj.get("spec", {}).get("replicas", 0)},
-        "status": {
-            "replicas": obj.get("status", {}).get("replicas", 0),
-            "selector": ",".join(f"{key}={value}" for key, value in sorted(labels.items())),
-        },
-    }
