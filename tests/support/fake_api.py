@@ -227,8 +227,8 @@ class FakeApi:
             case PatchCall(target):
                 current = self._find(kind, target)
                 shown = scale_of(current) if target.subresource == "scale" else current
-                patched = patched(call.content_type, shown, call.body, kind)
-                return reply_of(self._update(kind, target, patched, call.options.dry_run))
+                wanted = patched(call.content_type, shown, call.body, kind)
+                return reply_of(self._update(kind, target, wanted, call.options.dry_run))
             case DeleteCall(target):
                 options = orjson.loads(call.options) if call.options else {}
                 return reply_of(self._delete(kind, self._find(kind, target), options))
