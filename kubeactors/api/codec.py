@@ -100,10 +100,26 @@ def decode_as(
     return Decoded(obj, [] if field_validation == IGNORE else found)
 
 
-def decode_patched(kind: Kind, obj: Object, *, field_validation: str = WARN, patch: bytes = b"") -> Decoded:
-    """Normalise the result of a patch in place. Raises StatusError (422) that quotes the patch."""
+def decode_patched(
+    kind: Kind,
+    obj: Object,
+    *,
+    field_validation: str = WARN,
+    patch: bytes = b"",
+    strategic: bool = False,
+) -> Decoded:
+    """Normalise the result of a patch in place. Raises StatusError (422).
+
+    The error quotes the result, or the patch when it is a strategic merge patch.
+    """
     return decode_patched_as(
-        kind.kind, kind.api_version, kind.decoder, obj, field_validation=field_validation, patch=patch
+        kind.kind,
+        kind.api_version,
+        kind.decoder,
+        obj,
+        field_validation=field_validation,
+        patch=patch,
+        strategic=strategic,
     )
 
 
@@ -115,16 +131,17 @@ def decode_patched_as(
     *,
     field_validation: str = WARN,
     patch: bytes = b"",
+    strategic: bool = False,
 ) -> Decoded:
     """Like decode_patched, for an object of no registered kind (a Scale)."""
-    text = patch.decode("utf-8", "replace")
+    text = patch.decode("utf-8", "replace") if strategic else orjson.dumps(obj).decode()
     if obj.get("kind") != kind or obj.get("apiVersion") != api_version:
         given = f"{obj.get('apiVersion')}, Kind={obj.get('kind')}"
         raise _invalid_patch(text, f"the patch changes the type of the object to {given}")
     try:
         problems = decoder(obj)
     except TypeMismatchError as error:
-        raise _invalid_patch(text, str(error)) from None
+        raise _invalid_patch(text, error.as_conversion() if strategic else str(error)) from None
     found = duplicate_keys(patch) + problems.problems if field_validation != IGNORE else []
     if found and field_validation == STRICT:
         raise _invalid_patch(text, f"strict decoding error: {', '.join(found)}")

@@ -2,8 +2,10 @@
 
 The registry calls, on objects that have passed the schema's decoder:
 
-- create: `default`, `prepare_for_create`, (metadata is filled, admission), `validate_create`, `warnings_on_create`
-- update: `default`, `prepare_for_update`, (admission), `validate_update`, `warnings_on_update`
+- create: `default`, (mutating admission, metadata is filled), `prepare_for_create`, `validate_create`,
+  `warnings_on_create`, (validating admission)
+- update: `default`, (mutating admission), `prepare_for_update`, `validate_update`, `warnings_on_update`,
+  (validating admission)
 
 All but the validate and warnings functions change the given (new) object in place; `old` is never changed, and the new
 object may share parts of it afterwards.

@@ -25,6 +25,32 @@ Path = tuple[Any, ...] | None  # (parent path, field name or list index)
 class TypeMismatchError(ValueError):
     """A value of the wrong type; the message names the field."""
 
+    def __init__(self, message: str, value: Any = None, wanted: str = "") -> None:
+        super().__init__(message)
+        self.value = value
+        self.wanted = wanted
+
+    def as_conversion(self) -> str:
+        """The message in the words of the converter that reads the result of strategic merge patches."""
+        given = next((name for kind, name in _CONVERTER_NAMES if isinstance(self.value, kind)), "")
+        if not self.wanted or not given:
+            return str(self)
+        if self.wanted in ("map", "array"):
+            return f"cannot restore {'slice' if self.wanted == 'array' else 'map'} from {given}"
+        if self.wanted[0].isupper():
+            return f"cannot restore struct from: {given}"
+        return f"cannot convert {given} to {self.wanted}"
+
+
+_CONVERTER_NAMES: Final = (
+    (bool, "bool"),
+    (int, "int64"),
+    (float, "float64"),
+    (str, "string"),
+    (list, "slice"),
+    (dict, "map"),
+)
+
 
 class DecodeProblems:
     """What a decoder met besides errors: unknown and duplicate fields, in order, and how many keys there were."""
@@ -322,7 +348,8 @@ def _zero(of: SchemaType) -> Zero:
 
 def _mismatch(value: Any, path: Path, wanted: str) -> TypeMismatchError:
     where = f"field {_join(path[0], path[1])}" if path else "value"
-    return TypeMismatchError(f"json: cannot unmarshal {_describe(value)} into {where} of type {wanted}")
+    message = f"json: cannot unmarshal {_describe(value)} into {where} of type {wanted}"
+    return TypeMismatchError(message, value, wanted)
 
 
 def _describe(value: Any) -> str:

@@ -127,7 +127,7 @@ _ALWAYS: Final[dict[str, Mapping[str, Any]]] = {
     "Eviction": {"metadata": STRUCT},
     "Scale": {"metadata": STRUCT, "spec": STRUCT, "status": STRUCT},
     "Endpoint": {"conditions": STRUCT},
-    "EndpointSlice": {"metadata": STRUCT, "ports": NULL},
+    "EndpointSlice": {"metadata": STRUCT, "endpoints": NULL, "ports": NULL},
     "NodeStatus": {"daemonEndpoints": STRUCT, "nodeInfo": STRUCT},
     "NodeDaemonEndpoints": {"kubeletEndpoint": STRUCT},
     "ServiceStatus": {"loadBalancer": STRUCT},
