@@ -90,6 +90,9 @@ class Bootstrap:
         for name in NAMESPACES:
             await self._ensure({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, None)
         await self._ensure(kubernetes_service(service_cidr, port), _same_ports)
+        if ipaddress.ip_address(address).is_loopback:
+            logger.warning("advertise_address %s is a loopback address: pods cannot reach default/kubernetes", address)
+            return
         await self._ensure(kubernetes_endpoints(address, port), _same("subsets"))
         await self._ensure(kubernetes_endpoint_slice(address, port), _same("endpoints", "ports"))
 

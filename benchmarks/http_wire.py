@@ -1,0 +1,90 @@
+"""A small HTTP/1.1 client: what it costs itself must not drown what it measures."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+
+
+class Wire(asyncio.Protocol):
+    """One kept-open connection, one request at a time. Understands Content-Length answers only."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._waiting: asyncio.Future[tuple[int, bytes]] | None = None
+        self._need = -1
+
+    @classmethod
+    async def open(cls, host: str, port: int, context: ssl.SSLContext) -> Wire:
+        """Connect."""
+        loop = asyncio.get_running_loop()
+        _, wire = await loop.create_connection(cls, host, port, ssl=context, server_hostname=host)
+        return wire
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if self._need < 0:
+            end = self._buffer.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            head = bytes(self._buffer[:end]).lower()
+            start = head.index(b"content-length:") + 15
+            length = int(head[start : head.find(b"\r", start) if head.find(b"\r", start) > 0 else len(head)])
+            self._need = end + 4 + length
+            self._head = end + 4
+        if len(self._buffer) >= self._need and self._waiting is not None:
+            status, body = int(self._buffer[9:12]), bytes(self._buffer[self._head : self._need])
+            del self._buffer[: self._need]
+            self._need = -1
+            waiting, self._waiting = self._waiting, None
+            waiting.set_result((status, body))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(exc or ConnectionResetError("closed by the server"))
+
+    async def request(self, method: str, path: str, body: bytes = b"", headers: str = "") -> tuple[int, bytes]:
+        """Status and body of one exchange. `headers` are whole lines, each with its line end."""
+        assert self._transport is not None
+        self._waiting = asyncio.get_running_loop().create_future()
+        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\n{headers}"
+        if body:
+            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        self._transport.write(head.encode() + b"\r\n" + body)
+        return await self._waiting
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+class WatchWire(asyncio.Protocol):
+    """A watch: calls `seen` with each batch of raw bytes."""
+
+    def __init__(self, path: str, seen: Callable[[bytes], None]) -> None:
+        self._path = path
+        self._seen = seen
+        self._transport: asyncio.Transport | None = None
+        self.opened = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(f"GET {self._path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+
+    def data_received(self, data: bytes) -> None:
+        if not self.opened.done():
+            self.opened.set_result(None)
+        self._seen(data)
+
+    def close(self) -> None:
+        """End the watch."""
+        if self._transport is not None:
+            self._transport.close()

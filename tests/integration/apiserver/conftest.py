@@ -1,0 +1,25 @@
+"""One control plane for all tests of this directory; each test gets a namespace of its own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.control_plane import ControlPlane, control_plane
+
+
+@pytest.fixture(scope="module")
+async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
+    async with control_plane(tmp_path_factory.mktemp("plane")) as running:
+        yield running
+
+
+@pytest.fixture
+async def namespace(plane: ControlPlane) -> str:
+    """A fresh namespace. It is not removed: the whole control plane is."""
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    made = await plane.kubectl("create", "namespace", name)
+    assert made.code == 0, made.stderr
+    return name

@@ -1,0 +1,72 @@
+"""What a new cluster is given, against a handler that keeps objects in a dictionary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from kubeactors.api import errors
+from kubeactors.api.kinds import registry
+from kubeactors.apiserver.bootstrap import Bootstrap, service_address
+from kubeactors.apiserver.request import Request, Response
+
+
+class DictHandler:
+    """Keeps what is written, and adds a default as a real server does."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], Any] = {}
+        self.writes: list[str] = []
+
+    async def handle(self, request: Request) -> Response:
+        plural = request.kind.plural
+        if request.verb == "get":
+            if (plural, request.name) not in self.objects:
+                raise errors.not_found(plural, request.name)
+            return Response(200, orjson.dumps(self.objects[plural, request.name]))
+        document = orjson.loads(request.body)
+        self.objects[plural, document["metadata"]["name"]] = {"defaulted": True, **document}
+        self.writes.append(f"{request.verb} {plural}/{document['metadata']['name']}")
+        return Response(201, request.body)
+
+
+async def _run(handler: DictHandler, address: str = "192.0.2.1") -> None:
+    await Bootstrap(handler, registry).run(address=address, port=6443, service_cidr="10.96.0.0/12")
+
+
+async def test_everything_is_made_once() -> None:
+    handler = DictHandler()
+    await _run(handler)
+    assert {name for kind, name in handler.objects if kind == "namespaces"} == {
+        "default",
+        "kube-system",
+        "kube-public",
+        "kube-node-lease",
+    }
+    assert handler.objects["services", "kubernetes"]["spec"]["clusterIP"] == "10.96.0.1"
+    handler.writes.clear()
+    await _run(handler)
+    assert handler.writes == []
+
+
+async def test_a_new_address_replaces_the_endpoints() -> None:
+    handler = DictHandler()
+    await _run(handler)
+    handler.writes.clear()
+    await _run(handler, "192.0.2.2")
+    assert handler.writes == ["update endpoints/kubernetes", "update endpointslices/kubernetes"]
+    assert handler.objects["endpointslices", "kubernetes"]["endpoints"][0]["addresses"] == ["192.0.2.2"]
+    assert handler.objects["endpointslices", "kubernetes"]["defaulted"]
+
+
+async def test_a_loopback_address_makes_no_endpoints() -> None:
+    handler = DictHandler()
+    await _run(handler, "127.0.0.1")
+    assert ("endpoints", "kubernetes") not in handler.objects
+
+
+@pytest.mark.parametrize(("cidr", "first"), [("10.96.0.0/12", "10.96.0.1"), ("fd00::/108", "fd00::1")])
+def test_the_first_address_of_the_range(cidr: str, first: str) -> None:
+    assert service_address(cidr) == first
