@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -108,14 +109,16 @@ class GrpcTransport:
     async def watch(self, call: WatchCall, timeout: float) -> AsyncGenerator[Sequence[RawEvent], None]:
         connection = await self._connect(timeout)
         rpc = connection.stub.Watch(watch_request(call), metadata=connection.metadata)
-        async for frame in _frames(rpc, connection.endpoint):
-            yield raw_events(frame)
+        async with aclosing(_frames(rpc, connection.endpoint)) as frames:
+            async for frame in frames:
+                yield raw_events(frame)
 
     async def logs(self, call: LogsCall, timeout: float) -> AsyncGenerator[bytes, None]:
         connection = await self._connect(timeout)
         rpc = connection.stub.Logs(logs_request(call), metadata=connection.metadata)
-        async for chunk in _frames(rpc, connection.endpoint):
-            yield chunk.data
+        async with aclosing(_frames(rpc, connection.endpoint)) as chunks:
+            async for chunk in chunks:
+                yield chunk.data
 
     async def close(self) -> None:
         self._closed = True

@@ -7,6 +7,7 @@ import logging
 import ssl
 import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +75,18 @@ class HttpsTransport:
     async def watch(self, call: WatchCall, timeout: float) -> AsyncGenerator[Sequence[RawEvent], None]:
         path, query = rest.watch_path(call)
         rest_of_line = b""
-        async for chunk in self._stream(path, query, timeout):
-            *lines, rest_of_line = (rest_of_line + chunk).split(b"\n") if rest_of_line else chunk.split(b"\n")
-            events = [rest.raw_event(line) for line in lines if line]
-            if events:
-                yield events
+        async with aclosing(self._stream(path, query, timeout)) as chunks:
+            async for chunk in chunks:
+                *lines, rest_of_line = (rest_of_line + chunk).split(b"\n")
+                events = [rest.raw_event(line) for line in lines if line]
+                if events:
+                    yield events
 
     async def logs(self, call: LogsCall, timeout: float) -> AsyncGenerator[bytes, None]:
         path, query = rest.logs_path(call)
-        async for chunk in self._stream(path, query, timeout):
-            yield chunk
+        async with aclosing(self._stream(path, query, timeout)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def close(self) -> None:
         self._closed = True

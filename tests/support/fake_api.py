@@ -17,6 +17,7 @@ import copy
 import itertools
 import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -492,8 +493,9 @@ class _FakeTransport:
 
     async def watch(self, call: WatchCall, timeout: float) -> AsyncGenerator[Sequence[RawEvent], None]:
         self._check()
-        async for batch in self._api.watch(call):
-            yield batch
+        async with aclosing(self._api.watch(call)) as batches:
+            async for batch in batches:
+                yield batch
 
     async def logs(self, call: LogsCall, timeout: float) -> AsyncGenerator[bytes, None]:
         self._check()

@@ -1,0 +1,220 @@
+"""AsyncClient over real HTTP(S) connections to the in-memory API."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubeactors.api import errors
+from kubeactors.api.errors import StatusError
+from kubeactors.client import ApiUnavailable, AsyncClient, Informer, OutcomeUnknown, TlsConfig
+from kubeactors.client.kubeconfig import ClientConfig
+from kubeactors.pki.authority import Authority, Identity
+from tests.support.eventually import eventually
+from tests.support.fake_api import FakeApi
+from tests.support.fake_rest_server import FakeRestServer
+
+
+def config_map(name: str, **data: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FakeRestServer]:
+    server = FakeRestServer(FakeApi())
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def client(server: FakeRestServer) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient([server.url], timeout=5, user_agent="test/1") as client:
+        yield client
+
+
+async def test_verbs_and_errors(client: AsyncClient, server: FakeRestServer) -> None:
+    made = await client.create("configmaps", config_map("a", x="1"))
+    made["data"]["x"] = "2"
+    await client.update("configmaps", made)
+    with pytest.raises(StatusError) as conflict:
+        await client.update("configmaps", made)
+    assert conflict.value.reason == "Conflict"
+    patched = await client.patch("cm", "a", [{"op": "add", "path": "/data/y", "value": "3"}], patch_type="json")
+    assert patched["data"] == {"x": "2", "y": "3"}
+    for number in range(3):
+        await client.create("configmaps", config_map(f"b{number}"))
+    page = await client.list("configmaps", "default", limit=3)
+    assert (len(page), page.remaining_item_count) == (3, 1)
+    rest = await client.list("configmaps", "default", limit=3, continue_=page.continue_)
+    assert [(item["kind"], item["apiVersion"]) for item in rest] == [("ConfigMap", "v1")]
+    await client.delete("configmaps", "a", preconditions={"uid": made["metadata"]["uid"]})
+    await client.delete_collection("configmaps", label_selector="!x")
+    assert len(await client.list("configmaps")) == 0
+    with pytest.raises(StatusError) as missing:
+        await client.get("configmaps", "a")
+    assert missing.value.message == 'configmaps "a" not found'
+    assert server.seen[0][2]["User-Agent"] == "test/1"
+
+
+async def test_watch_lines_may_come_in_pieces(client: AsyncClient, server: FakeRestServer) -> None:
+    server.api.seed(config_map("a"))
+    seen = []
+    async with aclosing(client.watch("configmaps", name="a")) as events:
+        async for event in events:
+            seen.append((event.type, event.object["metadata"]["name"]))
+            if len(seen) == 1:
+                server.api.seed(config_map("other"))
+                server.api.modify("configmaps", "a", lambda o: o["data"].update(x="}\n{"))
+            elif len(seen) == 2:
+                server.api.remove("configmaps", "a")
+            else:
+                break
+    assert seen == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
+    await eventually(lambda: server.api.watch_count == 0)
+
+
+async def test_an_informer_works_and_survives_broken_connections(client: AsyncClient, server: FakeRestServer) -> None:
+    informer = Informer(client, "configmaps")
+    await informer.start()
+    await informer.wait_synced(2)
+    await eventually(lambda: server.api.watch_count)
+    server.api.break_watches()
+    server.api.seed(config_map("a"))
+    await eventually(lambda: informer.lister.get("default", "a"))
+    assert informer.lister.list()[0]["kind"] == "ConfigMap"
+    await informer.stop()
+
+
+async def test_logs(client: AsyncClient, server: FakeRestServer) -> None:
+    server.api.seed({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {}})
+    server.api.set_log("default", "p", "", b"one\ntwo\n")
+    assert b"".join([chunk async for chunk in client.logs("p", tail_lines=1)]) == b"two\n"
+    with pytest.raises(StatusError) as missing:
+        [chunk async for chunk in client.logs("q")]
+    assert missing.value.code == 404
+
+
+async def test_a_server_that_asks_to_wait_is_asked_again(client: AsyncClient, server: FakeRestServer) -> None:
+    server.api.fail(errors.too_many_requests("busy", 1), verb="create")
+    started = asyncio.get_running_loop().time()
+    await client.create("configmaps", config_map("a"))
+    assert asyncio.get_running_loop().time() - started >= 1
+
+
+async def test_warnings_are_logged(
+    client: AsyncClient, server: FakeRestServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.warning = r"unknown field \"spec.x\""
+    with caplog.at_level(logging.WARNING, "kubeactors.client.async_client"):
+        await client.create("configmaps", config_map("a"))
+    assert 'the API server warns: unknown field "spec.x"' in caplog.text
+
+
+async def test_nobody_listening(server: FakeRestServer) -> None:
+    async with AsyncClient(["http://127.0.0.1:1"], timeout=0.3) as client:
+        with pytest.raises(ApiUnavailable):
+            await client.create("configmaps", config_map("a"))
+    async with AsyncClient(["http://127.0.0.1:1", server.url], timeout=5) as client:
+        assert await client.create("configmaps", config_map("a"))
+
+
+async def test_a_write_without_an_answer_has_an_unknown_outcome(client: AsyncClient, server: FakeRestServer) -> None:
+    await client.list("configmaps")
+    server.api.handle = lambda call: (_ for _ in ()).throw(ConnectionResetError())  # type: ignore[method-assign]
+    with pytest.raises(StatusError) as broken:
+        await client.create("configmaps", config_map("a"), timeout=1)
+    assert broken.value.code == 500
+    blackhole = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    port = blackhole.sockets[0].getsockname()[1]
+    async with AsyncClient([f"http://127.0.0.1:{port}"]) as other:
+        with pytest.raises(OutcomeUnknown):
+            await other.create("configmaps", config_map("a"), timeout=0.2)
+        with pytest.raises(ApiUnavailable):
+            await other.get("configmaps", "a", timeout=0.2)
+    blackhole.close()
+
+
+class Pki:
+    """A CA, a server with a certificate that asks for client certificates, and clients."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.ca = Authority.create("test", datetime.now(UTC))
+        self.ca_file = directory / "ca.crt"
+        self.ca_file.write_bytes(self.ca.certificate)
+        self.issue("server", server=True)
+        self.issue("client", client=True)
+
+    def issue(self, name: str, **usage: bool) -> None:
+        pair = self.ca.issue(Identity(name, names=("127.0.0.1",), **usage), datetime.now(UTC))
+        (self.directory / f"{name}.crt").write_bytes(pair.certificate)
+        (self.directory / f"{name}.key").write_bytes(pair.key)
+
+    def server_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.ca_file)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(self.directory / "server.crt", self.directory / "server.key")
+        return context
+
+    def tls(self, name: str = "client") -> TlsConfig:
+        return TlsConfig(self.ca_file, self.directory / f"{name}.crt", self.directory / f"{name}.key")
+
+
+async def test_mutual_tls_and_tokens(tmp_path: Path) -> None:
+    pki = Pki(tmp_path)
+    server = FakeRestServer(FakeApi(), context=pki.server_context())
+    await server.start()
+    token = tmp_path / "token"
+    token.write_text("secret\n")
+    config = ClientConfig((server.url,), pki.tls(), token_file=token)
+    async with AsyncClient(config=config, timeout=5) as client:
+        await client.create("configmaps", config_map("a"))
+    assert server.seen[0][2]["Authorization"] == "Bearer secret"
+    data = TlsConfig(
+        ca_data=pki.ca_file.read_bytes(),
+        cert_data=(tmp_path / "client.crt").read_bytes(),
+        key_data=(tmp_path / "client.key").read_bytes(),
+    )
+    async with AsyncClient([server.url], data, timeout=5) as client:
+        assert await client.get("configmaps", "a")
+    skipping = TlsConfig(None, pki.tls().cert_file, pki.tls().key_file, insecure_skip_verify=True)
+    async with AsyncClient([server.url], skipping, timeout=5) as client:
+        assert await client.get("configmaps", "a")
+    started = asyncio.get_running_loop().time()
+    async with AsyncClient([server.url], TlsConfig(), timeout=5) as client:
+        with pytest.raises(ApiUnavailable, match="certificate verify failed"):
+            await client.get("configmaps", "a")
+    assert asyncio.get_running_loop().time() - started < 2  # no use in trying until the deadline
+    missing = TlsConfig(ca_file=tmp_path / "nothing.crt")
+    async with AsyncClient([server.url], missing, timeout=5) as client:
+        with pytest.raises(ApiUnavailable, match=r"cannot read the credentials.*nothing\.crt"):
+            await client.get("configmaps", "a")
+    await server.stop()
+
+
+async def test_renewed_certificates_are_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kubeactors.client.https_transport.CREDENTIALS_CHECK", 0.0)
+    monkeypatch.setattr("kubeactors.client.https_transport.IDLE_CONNECTION", 0.001)
+    pki = Pki(tmp_path)
+    server = FakeRestServer(FakeApi(), context=pki.server_context())
+    await server.start()
+    async with AsyncClient([server.url], pki.tls(), timeout=5) as client:
+        await client.create("configmaps", config_map("a"))
+        pki.ca = Authority.create("other", datetime.now(UTC))
+        pki.ca_file.write_bytes(pki.ca.certificate)
+        pki.issue("server", server=True)
+        pki.issue("client", client=True)
+        await server.stop()
+        renewed = FakeRestServer(server.api, port=server.port, context=pki.server_context())
+        await renewed.start()
+        assert await client.get("configmaps", "a")
+        await renewed.stop()
