@@ -1,0 +1,81 @@
+"""The few things the store does to a disk, gathered so that a simulation can do them otherwise."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+FILE_MODE = 0o600
+DIR_MODE = 0o700
+
+
+class Disk:
+    """The real one. Every method raises OSError."""
+
+    def make_dir(self, path: Path) -> None:
+        """Only its owner may enter; parents are made alike. The entry is durable in the parent afterwards."""
+        if path.is_dir():
+            path.chmod(DIR_MODE)
+            return
+        if not path.parent.is_dir():
+            self.make_dir(path.parent)
+        path.mkdir(mode=DIR_MODE)
+        self.sync_dir(path.parent)
+
+    def list(self, directory: Path) -> list[str]:
+        return os.listdir(directory)
+
+    def read(self, path: Path) -> bytes:
+        return path.read_bytes()
+
+    def open(self, path: Path, *, create: bool = False) -> int:
+        """A descriptor for writing; `create` makes the file anew."""
+        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT | os.O_TRUNC if create else 0)
+        return os.open(path, flags, FILE_MODE)
+
+    def write_at(self, fd: int, data: bytes, offset: int) -> None:
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(fd, view, offset)
+            if written == 0:
+                raise OSError(errno.EIO, "the disk took no bytes")
+            view = view[written:]
+            offset += written
+
+    def allocate(self, fd: int, size: int) -> None:
+        """Make sure that `size` bytes have their place on the disk, zeros where nothing was written."""
+        try:
+            os.posix_fallocate(fd, 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+            os.ftruncate(fd, size)  # a file system without reservation; a full disk shows at the write
+
+    def truncate(self, fd: int, size: int) -> None:
+        os.ftruncate(fd, size)
+
+    def sync(self, fd: int) -> None:
+        """What was written to the file, and what is needed to read it back, is on the disk afterwards."""
+        os.fdatasync(fd)
+
+    def sync_all(self, fd: int) -> None:
+        os.fsync(fd)
+
+    def close(self, fd: int) -> None:
+        os.close(fd)
+
+    def sync_dir(self, directory: Path) -> None:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Durable afterwards."""
+        os.rename(old, new)
+        self.sync_dir(new.parent)
+
+    def remove(self, path: Path) -> None:
+        os.unlink(path)

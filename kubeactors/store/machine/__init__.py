@@ -1,0 +1,1 @@
+"""The replicated state machine: what a committed log entry does. Deterministic: equal entries, equal states."""

@@ -1,0 +1,119 @@
+"""Applying commands to the key space and the leases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from google.protobuf.message import Message
+
+from kubeactors.pb.etcd import rpc_pb2
+from kubeactors.store.errors import LeaseNotFound
+from kubeactors.store.machine import txn
+from kubeactors.store.machine.command import Command, Kind
+from kubeactors.store.machine.lease import LeaseTable
+from kubeactors.store.mvcc.state import Mvcc
+
+
+class StateMachine:
+    """The state that every member has after the same entries. `apply` is the only way to change it.
+
+    `applied_index` and `applied_term` name the last entry; `time` is the cluster time it carried, in milliseconds.
+    """
+
+    def __init__(self, mvcc: Mvcc | None = None, leases: LeaseTable | None = None) -> None:
+        self.mvcc = mvcc if mvcc is not None else Mvcc()
+        self.leases = leases if leases is not None else LeaseTable()
+        self.applied_index = 0
+        self.applied_term = 0
+        self.time = 0
+        self._handlers: dict[Kind, Callable[[Message], Message]] = {
+            Kind.PUT: self._put,
+            Kind.DELETE_RANGE: self._delete_range,
+            Kind.TXN: self._txn,
+            Kind.COMPACT: self._compact,
+            Kind.LEASE_GRANT: self._lease_grant,
+            Kind.LEASE_REVOKE: self._lease_revoke,
+            Kind.LEASE_KEEP_ALIVE: self._lease_keep_alive,
+            Kind.LEASE_EXPIRE: self._lease_expire,
+        }
+
+    def apply(self, command: Command) -> Message:
+        """The response, its header still empty. Raises StoreError; then nothing but the time has changed."""
+        if command.time > self.time:
+            self.time = command.time
+        return self._handlers[command.kind](command.request)
+
+    def _put(self, message: Message) -> Message:
+        request = cast(rpc_pb2.PutRequest, message)
+        txn.check_put(self.mvcc, self.leases, request)
+        write = self.mvcc.begin()
+        response = rpc_pb2.PutResponse()
+        txn.put(self.mvcc, write, request, response)
+        write.commit()
+        return response
+
+    def _delete_range(self, message: Message) -> Message:
+        write = self.mvcc.begin()
+        response = rpc_pb2.DeleteRangeResponse()
+        txn.delete_range(write, cast(rpc_pb2.DeleteRangeRequest, message), response)
+        write.commit()
+        return response
+
+    def _txn(self, message: Message) -> Message:
+        branch = txn.choose(self.mvcc, cast(rpc_pb2.TxnRequest, message))
+        txn.check(self.mvcc, self.leases, branch)
+        write = self.mvcc.begin()
+        response = rpc_pb2.TxnResponse()
+        txn.carry_out(self.mvcc, write, branch, response)
+        write.commit()
+        return response
+
+    def _compact(self, message: Message) -> Message:
+        self.mvcc.compact(cast(rpc_pb2.CompactionRequest, message).revision)
+        return rpc_pb2.CompactionResponse()
+
+    def _lease_grant(self, message: Message) -> Message:
+        request = cast(rpc_pb2.LeaseGrantRequest, message)
+        lease = self.leases.grant(request.ID, request.TTL, self.time)
+        return rpc_pb2.LeaseGrantResponse(ID=lease.id, TTL=lease.ttl)
+
+    def _lease_revoke(self, message: Message) -> Message:
+        lease_id = cast(rpc_pb2.LeaseRevokeRequest, message).ID
+        self.leases.revoke(lease_id)
+        write = self.mvcc.begin()
+        for key in sorted(self.mvcc.lease_keys.get(lease_id, ())):
+            write.delete_range(key, b"")
+        write.commit()
+        return rpc_pb2.LeaseRevokeResponse()
+
+    def _lease_keep_alive(self, message: Message) -> Message:
+        lease = self.leases.keep_alive(cast(rpc_pb2.LeaseKeepAliveRequest, message).ID, self.time)
+        return rpc_pb2.LeaseKeepAliveResponse(ID=lease.id, TTL=lease.ttl)
+
+    def _lease_expire(self, message: Message) -> Message:
+        lease = self.leases.get(cast(rpc_pb2.LeaseRevokeRequest, message).ID)
+        if lease is None or lease.expiry > self.time:
+            raise LeaseNotFound  # revoked or renewed by an entry before this one
+        return self._lease_revoke(message)
+
+    # ---- reads ----
+
+    def txn_read(self, request: rpc_pb2.TxnRequest) -> rpc_pb2.TxnResponse:
+        """A transaction without writes. Raises Compacted and FutureRevision."""
+        branch = txn.choose(self.mvcc, request)
+        txn.check(self.mvcc, self.leases, branch)
+        response = rpc_pb2.TxnResponse()
+        txn.carry_out(self.mvcc, self.mvcc.begin(), branch, response)
+        return response
+
+    def time_to_live(self, request: rpc_pb2.LeaseTimeToLiveRequest, now: int) -> rpc_pb2.LeaseTimeToLiveResponse:
+        """`now`: cluster time in milliseconds."""
+        lease = self.leases.get(request.ID)
+        if lease is None:
+            return rpc_pb2.LeaseTimeToLiveResponse(ID=request.ID, TTL=-1)
+        left = max(0, -((now - lease.expiry) // 1000)) if lease.expiry > now else 0
+        response = rpc_pb2.LeaseTimeToLiveResponse(ID=lease.id, TTL=min(left, lease.ttl), grantedTTL=lease.ttl)
+        if request.keys:
+            response.keys.extend(sorted(self.mvcc.lease_keys.get(lease.id, ())))
+        return response

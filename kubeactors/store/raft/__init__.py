@@ -1,0 +1,1 @@
+"""Consensus: which entries are committed. No I/O, no clock."""

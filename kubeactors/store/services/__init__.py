@@ -1,0 +1,1 @@
+"""The gRPC services of a member: etcd's, and the session stream."""

@@ -1,0 +1,54 @@
+"""What every service needs: one request as an awaitable, errors as gRPC statuses, streams whose parts end together."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NoReturn
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from kubeactors.store.api import StoreApi
+from kubeactors.store.errors import StoreError
+
+_STATUS = {int(code.value[0]): code for code in grpc.StatusCode}
+
+
+async def abort(context: grpc.aio.ServicerContext, error: StoreError) -> NoReturn:
+    await context.abort(_STATUS[error.code], error.message)
+    raise AssertionError("abort does not return")
+
+
+async def ask(api: StoreApi, field: str, request: Message) -> Message:
+    """Raises StoreError."""
+    future: asyncio.Future[Message | StoreError] = asyncio.get_running_loop().create_future()
+
+    def done(outcome: Message | StoreError) -> None:
+        if not future.done():
+            future.set_result(outcome)
+
+    api.submit(field, request, done)
+    outcome = await future
+    if isinstance(outcome, StoreError):
+        raise outcome
+    return outcome
+
+
+async def answer(api: StoreApi, field: str, request: Message, context: grpc.aio.ServicerContext) -> Message:
+    try:
+        return await ask(api, field, request)
+    except StoreError as error:
+        await abort(context, error)
+
+
+async def run_stream(*parts: asyncio.Task[None]) -> None:
+    """Until the first part of a stream ends, for whatever reason; then the others are ended. Raises what it raised."""
+    try:
+        done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for part in parts:
+            part.cancel()
+        await asyncio.gather(*parts, return_exceptions=True)
+    for part in done:
+        part.result()

@@ -1,0 +1,86 @@
+"""etcdserverpb.Maintenance: what a member says of itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NoReturn
+
+import grpc.aio
+from google.protobuf.message import Message
+
+from kubeactors.pb.etcd import rpc_pb2, rpc_pb2_grpc
+from kubeactors.store.errors import NotBuilt, StoreError
+from kubeactors.store.mvcc import hash as hashes
+from kubeactors.store.node import Node
+from kubeactors.store.services.calls import abort
+
+API_VERSION = "3.5.13"
+"""The version of etcd whose client API is offered; clients decide by it what they may ask for."""
+
+
+class MaintenanceService(rpc_pb2_grpc.MaintenanceServicer):
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def Status(self, request: rpc_pb2.StatusRequest, context: grpc.aio.ServicerContext) -> rpc_pb2.StatusResponse:
+        node = self._node
+        problems = [problem for problem in (node.failure, node.snapshot_problem) if problem]
+        return rpc_pb2.StatusResponse(
+            header=node.header(),
+            version=API_VERSION,
+            dbSize=node.machine.mvcc.bytes_in_use + node.log_bytes,
+            dbSizeInUse=node.machine.mvcc.bytes_in_use,
+            leader=node.leader,
+            raftIndex=node.commit,
+            raftTerm=node.term,
+            raftAppliedIndex=node.machine.applied_index,
+            errors=problems,
+        )
+
+    async def HashKV(self, request: rpc_pb2.HashKVRequest, context: grpc.aio.ServicerContext) -> rpc_pb2.HashKVResponse:
+        try:
+            return await self._hash(request.revision)
+        except StoreError as error:
+            await abort(context, error)
+
+    async def Hash(self, request: rpc_pb2.HashRequest, context: grpc.aio.ServicerContext) -> rpc_pb2.HashResponse:
+        answer = await self._hash(0)
+        return rpc_pb2.HashResponse(header=answer.header, hash=answer.hash)
+
+    async def _hash(self, revision: int) -> rpc_pb2.HashKVResponse:
+        node = self._node
+        mvcc = node.machine.mvcc
+        mvcc.check_revision(revision)
+        header, compact_revision = node.header(), mvcc.compact_revision
+        checksum = 0
+        mvcc.hold()
+        try:
+            for step in hashes.steps(mvcc, revision if revision > 0 else mvcc.revision):
+                checksum = step
+                await asyncio.sleep(0)  # let others have the loop between the steps
+        finally:
+            mvcc.release()
+            node.released()
+        return rpc_pb2.HashKVResponse(header=header, hash=checksum, compact_revision=compact_revision)
+
+    async def Alarm(self, request: rpc_pb2.AlarmRequest, context: grpc.aio.ServicerContext) -> rpc_pb2.AlarmResponse:
+        if request.action == rpc_pb2.AlarmRequest.ACTIVATE:
+            await abort(context, NotBuilt("etcdserver: this store raises no alarms yet"))
+        return rpc_pb2.AlarmResponse(header=self._node.header())  # none can be active
+
+    async def Defragment(
+        self, request: rpc_pb2.DefragmentRequest, context: grpc.aio.ServicerContext
+    ) -> rpc_pb2.DefragmentResponse:
+        # The state is in memory and the log is trimmed by snapshots: there never is anything to defragment.
+        return rpc_pb2.DefragmentResponse(header=self._node.header())
+
+    async def Snapshot(  # type: ignore[override]  # grpc.aio also takes a coroutine
+        self, request: Message, context: grpc.aio.ServicerContext
+    ) -> NoReturn:
+        await abort(context, NotBuilt("etcdserver: this store sends no snapshots yet"))
+
+    async def MoveLeader(self, request: Message, context: grpc.aio.ServicerContext) -> NoReturn:
+        await abort(context, NotBuilt("etcdserver: this store runs with one member, which leads"))
+
+    async def Downgrade(self, request: Message, context: grpc.aio.ServicerContext) -> NoReturn:
+        await abort(context, NotBuilt("etcdserver: this store cannot be downgraded"))

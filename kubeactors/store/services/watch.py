@@ -1,0 +1,60 @@
+"""etcdserverpb.Watch. Responses are encoded by the watch stream itself, so gRPC is given their bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import grpc
+import grpc.aio
+
+from kubeactors.pb.etcd import rpc_pb2
+from kubeactors.store.node import Node
+from kubeactors.store.services.calls import run_stream
+from kubeactors.store.watch.hub import WatchHub
+from kubeactors.store.watch.stream import WatchStream
+
+
+class WatchService:
+    def __init__(self, hub: WatchHub, node: Node, closing: asyncio.Event, progress_interval: float) -> None:
+        self._hub = hub
+        self._node = node
+        self._closing = closing
+        self._progress_interval = progress_interval
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        return grpc.method_handlers_generic_handler(
+            "etcdserverpb.Watch",
+            {
+                "Watch": grpc.stream_stream_rpc_method_handler(
+                    self._watch,
+                    request_deserializer=rpc_pb2.WatchRequest.FromString,
+                    response_serializer=_as_is,
+                )
+            },
+        )
+
+    async def _watch(self, requests: AsyncIterator[rpc_pb2.WatchRequest], context: grpc.aio.ServicerContext) -> None:
+        stream = WatchStream(self._hub, self._node.header, time.monotonic, self._progress_interval)
+
+        async def take() -> None:
+            async for request in requests:
+                stream.handle(request)
+
+        async def send() -> None:
+            while True:
+                for response in await stream.next():
+                    await context.write(response)
+
+        async def closing() -> None:
+            await self._closing.wait()
+
+        try:
+            await run_stream(*(asyncio.create_task(part()) for part in (take, send, closing)))
+        finally:
+            stream.close()
+
+
+def _as_is(encoded: bytes) -> bytes:
+    return encoded

@@ -1,0 +1,81 @@
+"""Taking a snapshot while the store goes on serving.
+
+The state is multi-version, so a snapshot of revision R is read from it in small steps while later revisions are
+written; only freeing compacted history waits. Records are handed over by reference, so there is no second copy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from kubeactors.store.disk import Disk
+from kubeactors.store.machine.machine import StateMachine
+from kubeactors.store.mvcc.record import Record
+from kubeactors.store.snapshot.file import FORMAT_VERSION, Head, SnapshotFile, SnapshotWriter, Tag, list_snapshots
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 256
+"""Records encoded in one step: about a millisecond in which the event loop may have to wait for the interpreter."""
+
+
+class Snapshotter:
+    def __init__(self, disk: Disk, directory: Path, cluster_id: int, member_id: int) -> None:
+        self._disk = disk
+        self._directory = directory
+        self._cluster_id = cluster_id
+        self._member_id = member_id
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-snapshot")
+
+    async def take(self, machine: StateMachine) -> SnapshotFile:
+        """The state as it is at the call, durable on return. Raises OSError; then nothing is left of it."""
+        loop = asyncio.get_running_loop()
+        mvcc = machine.mvcc
+        head = Head(
+            format=FORMAT_VERSION,
+            cluster_id=self._cluster_id,
+            member_id=self._member_id,
+            term=machine.applied_term,
+            index=machine.applied_index,
+            time=machine.time,
+            revision=mvcc.revision,
+            compact_revision=mvcc.compact_revision,
+            leases=[(lease.id, lease.ttl, lease.expiry) for lease in machine.leases.all()],
+        )
+        mvcc.hold()
+        try:
+            writer = await loop.run_in_executor(self._thread, SnapshotWriter, self._disk, self._directory, head)
+            try:
+                if head.compact_revision:
+                    for chunk in mvcc.base(head.compact_revision, CHUNK):
+                        await loop.run_in_executor(self._thread, writer.records, Tag.BASE, chunk)
+                    boundary = mvcc.kept_changes(head.compact_revision, head.compact_revision)
+                    records = [record for changes in boundary for record, _ in changes]
+                    await loop.run_in_executor(self._thread, writer.records, Tag.BOUNDARY, records)
+                for first in range(head.compact_revision + 1, head.revision + 1, CHUNK):
+                    after: list[Record] = []
+                    for changes in mvcc.kept_changes(first, min(first + CHUNK - 1, head.revision)):
+                        after.extend(record for record, _ in changes)
+                    await loop.run_in_executor(self._thread, writer.records, Tag.AFTER, after)
+                return await loop.run_in_executor(self._thread, writer.finish)
+            finally:
+                self._thread.submit(writer.abandon)
+        finally:
+            mvcc.release()
+
+    async def remove_older(self, snapshot: SnapshotFile) -> None:
+        """Remove every snapshot before this one. Raises OSError."""
+
+        def remove() -> None:
+            for old in list_snapshots(self._disk, self._directory):
+                if old.index < snapshot.index:
+                    self._disk.remove(old.path)
+                    logger.info("removed snapshot %s", old.path.name)
+
+        await asyncio.get_running_loop().run_in_executor(self._thread, remove)
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self._thread.shutdown)

@@ -1,0 +1,1 @@
+"""Watches: the history of the key space as streams."""
