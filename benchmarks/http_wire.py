@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from typing import cast
 
 
 class Wire(asyncio.Protocol):
@@ -24,8 +25,7 @@ class Wire(asyncio.Protocol):
         return wire
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -75,9 +75,8 @@ class WatchWire(asyncio.Protocol):
         self.opened = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(f"GET {self._path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(f"GET {self._path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
 
     def data_received(self, data: bytes) -> None:
         if not self.opened.done():
