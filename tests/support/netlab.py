@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -234,16 +234,6 @@ async def ask_udp(sock: socket.socket, address: str, port: int, timeout: float =
         await loop.sock_sendto(sock, b"?", (address, port))
         data, _ = await loop.sock_recvfrom(sock, 100)
     return data.decode().split()[0]
-
-
-async def eventually(check: Callable[[], bool], what: str, timeout: float = 5.0) -> None:
-    """Wait for a condition that has no event of its own. Raises TimeoutError that says what was waited for."""
-    try:
-        async with asyncio.timeout(timeout):
-            while not check():
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        raise TimeoutError(f"{what}: not within {timeout:g} s") from None
 
 
 @contextlib.asynccontextmanager
