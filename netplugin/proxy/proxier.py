@@ -53,6 +53,8 @@ class Proxier:
         self._backend: Backend | None = None
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
+        self._changes = 0  # that anybody told of
+        self._written = -1  # how many of them the kernel has
         self._dirty: set[str] = set()
         self._owned: dict[str, Rules] = {}  # rules by who wants them: a Service's key, or "pod <uid>"
         self._problem = "no list of services yet"
@@ -90,25 +92,34 @@ class Proxier:
         rules = host_port_rules(f"{pod.namespace}/{pod.name}", addresses, pod.host_ports)
         if rules and self._owned.get(f"pod {pod.uid}") != rules:
             self._owned[f"pod {pod.uid}"] = rules
-            self._wake.set()
+            self._changed()
 
     def remove_host_ports(self, uid: str) -> None:
         if self._owned.pop(f"pod {uid}", None):
-            self._wake.set()
+            self._changed()
+
+    @property
+    def idle(self) -> bool:
+        """Whether the kernel has all that the informers told so far."""
+        return self._written == self._changes
 
     # -- events ----------------------------------------------------------------------------------------------------
 
     def _on_service(self, service: Object) -> None:
         self._dirty.add(meta.key(service))
-        self._wake.set()
+        self._changed()
 
     def _on_slice(self, endpoint_slice: Object) -> None:
         self._dirty.update(slices_service(endpoint_slice))
-        self._wake.set()
+        self._changed()
 
     def _on_slice_update(self, old: Object, new: Object) -> None:
         self._on_slice(old)
         self._on_slice(new)
+
+    def _changed(self) -> None:
+        self._changes += 1
+        self._wake.set()
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
@@ -144,6 +155,7 @@ class Proxier:
 
     async def _sync(self, backend: Backend) -> float:
         """Write the table; returns the seconds until the next sync if nothing changes."""
+        told = self._changes
         self._recompute()
         rules, conflicts = merge(self._owned.items())
         for conflict in conflicts:
@@ -156,7 +168,9 @@ class Proxier:
             pending = backend.pending()
             return _RESYNC if pending is None else min(pending, _RESYNC)
 
-        return await self._threads.run(write)
+        pending = await self._threads.run(write)
+        self._written = told
+        return pending
 
     def _recompute(self) -> None:
         dirty, self._dirty = self._dirty, set()

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from netplugin import links, netns, sysctl
 
@@ -214,10 +214,9 @@ class UdpServer:
 
         class Protocol(asyncio.DatagramProtocol):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
-                self.transport = transport
+                self.transport = cast(asyncio.DatagramTransport, transport)
 
             def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-                assert isinstance(self.transport, asyncio.DatagramTransport)
                 self.transport.sendto(f"{name} {addr[0]}".encode(), addr)
 
         self._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Protocol, sock=sock)

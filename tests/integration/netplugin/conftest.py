@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kubeactors.api import meta
 from netplugin.config import NetworkConfig
 from netplugin.interface import HostPort, PodNetwork, PodRequest
 from netplugin.plugin import BridgeNetwork
@@ -35,8 +36,8 @@ def lab() -> Iterator[NetLab]:
 class Node:
     """A machine with a running plugin."""
 
-    def __init__(self, machine: Machine, plugin: BridgeNetwork, config: NetworkConfig) -> None:
-        self.machine, self.plugin, self.config = machine, plugin, config
+    def __init__(self, machine: Machine, plugin: BridgeNetwork, config: NetworkConfig, api: FakeApi) -> None:
+        self.machine, self.plugin, self.config, self.api = machine, plugin, config, api
 
     @property
     def namespace(self) -> str:
@@ -49,22 +50,31 @@ class Node:
     async def pod(self, name: str, *host_ports: HostPort) -> PodNetwork:
         return await self.plugin.add(PodRequest("default", name, f"uid-{name}", host_ports))
 
-    async def written(self) -> None:
-        """Wait until the proxy has written everything that the API server has."""
+    def caught_up(self) -> bool:
+        """Whether the plugin's informers have what the API server has."""
         proxier = self.plugin._proxier
-        await eventually(lambda: not proxier._dirty and not proxier._wake.is_set() and proxier._problem == "")
+        return all(
+            {meta.key(obj): meta.resource_version(obj) for obj in self.api.objects(resource)}
+            == {meta.key(obj): meta.resource_version(obj) for obj in informer.lister.list()}
+            for resource, informer in (("services", proxier._services), ("endpointslices", proxier._slices))
+        )
+
+    async def settled(self) -> None:
+        """Wait until the kernel has everything that the API server has."""
+        await eventually(lambda: self.caught_up() and self.plugin._proxier.idle, 15)
 
 
 class Cluster:
     """One API server in memory and nodes."""
 
-    def __init__(self, lab: NetLab, directory: Path, stack: AsyncExitStack) -> None:
+    def __init__(self, lab: NetLab, directory: Path, stack: AsyncExitStack, proxy_mode: str) -> None:
         self.lab, self.api = lab, FakeApi()
         self.name = f"test-{secrets.token_hex(4)}"
         self._directory, self._stack = directory, stack
+        self.proxy_mode = proxy_mode
         self._number = 0
 
-    async def node(self, name: str, proxy_mode: str = "nftables") -> Node:
+    async def node(self, name: str, proxy_mode: str | None = None) -> Node:
         self._number += 1
         machine = self.lab.machine(name, f"192.0.2.{self._number}")
         pod_cidr = f"10.244.{self._number}.0/24"
@@ -75,9 +85,9 @@ class Cluster:
             cluster_name=self.name,
             state_dir=self._directory / name / "state",
             run_dir=self._directory / name / "run",
-            proxy_mode=proxy_mode,
+            proxy_mode=proxy_mode or self.proxy_mode,
         )
-        node = Node(machine, await self.start(machine, config), config)
+        node = Node(machine, await self.start(machine, config), config, self.api)
         await node.plugin.configure([pod_cidr])
         return node
 
@@ -99,6 +109,12 @@ async def _remove(plugin: BridgeNetwork, config: NetworkConfig, machine: Machine
 
 
 @pytest.fixture
-async def cluster(lab: NetLab, tmp_path: Path) -> AsyncIterator[Cluster]:
+def proxy_mode() -> str:
+    """Inside the IPVS kernel the same tests run over the other backend."""
+    return "ipvs" if os.environ.get("IN_IPVS_VM") else "nftables"
+
+
+@pytest.fixture
+async def cluster(lab: NetLab, tmp_path: Path, proxy_mode: str) -> AsyncIterator[Cluster]:
     async with AsyncExitStack() as stack:
-        yield Cluster(lab, tmp_path, stack)
+        yield Cluster(lab, tmp_path, stack, proxy_mode)

@@ -197,14 +197,13 @@ async def test_range_exhausted(cluster: Cluster) -> None:
 async def test_host_ports(cluster: Cluster) -> None:
     a, b = await cluster.node("a"), await cluster.node("b")
     pod = await a.pod("web", HostPort("", 8088, 80, "TCP"), HostPort("192.0.2.1", 8089, 80, "TCP"))
-    await a.written()
+    await a.settled()
     async with serving(Server("web", pod.netns, 80)):
-        await eventually(lambda: not a.plugin._proxier._wake.is_set())
         assert await ask(b.namespace, a.address, 8088) == ("web", b.address)  # the client's address is kept
         assert await ask(b.namespace, a.address, 8089) == ("web", b.address)
         assert await ask(pod.netns, a.address, 8088) == ("web", "10.244.1.1")  # to itself: hairpin
         await a.plugin.delete("uid-web")
-        await a.written()
+        await a.settled()
         with pytest.raises((ConnectionRefusedError, TimeoutError)):
             await ask(b.namespace, a.address, 8088, timeout=1)
 
