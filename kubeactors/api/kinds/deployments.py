@@ -1,9 +1,10 @@
 """Deployment."""
 
 from kubeactors.api.defaults.workload import default_deployment
-from kubeactors.api.kinds.kind import STATUS_VERBS, Kind, Subresource
+from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object, annotations, generation
+from kubeactors.api.printers.workload import deployment_cells
 
 
 class DeploymentStrategy(Strategy):
@@ -42,4 +43,15 @@ KIND = Kind(
         ),
         Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY)),
     ),
+    columns=(
+        NAME_COLUMN,
+        Column("Ready", description="Number of the pod with ready state"),
+        Column("Up-to-date", doc="DeploymentStatus.updatedReplicas"),
+        Column("Available", doc="DeploymentStatus.availableReplicas"),
+        AGE_COLUMN,
+        Column("Containers", description="Names of each container in the template.", priority=1),
+        Column("Images", description="Images referenced by each container in the template.", priority=1),
+        Column("Selector", priority=1, doc="DeploymentSpec.selector"),
+    ),
+    cells=deployment_cells,
 )

@@ -1,9 +1,10 @@
 """Endpoints."""
 
 from kubeactors.api.defaults.service import default_endpoints
-from kubeactors.api.kinds.kind import Kind
+from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
+from kubeactors.api.printers.service import endpoints_cells
 
 
 class EndpointsStrategy(Strategy):
@@ -21,4 +22,11 @@ KIND = Kind(
     strategy=EndpointsStrategy(),
     create_on_update=True,
     storage_path="services/endpoints",
+    columns=(
+        NAME_COLUMN,
+        Column("Endpoints", doc="Endpoints.subsets"),
+        AGE_COLUMN,
+    ),
+    cells=endpoints_cells,
+    deprecation="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
 )

@@ -1,9 +1,10 @@
 """EndpointSlice."""
 
 from kubeactors.api.defaults.service import default_endpoint_slice
-from kubeactors.api.kinds.kind import Kind
+from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
+from kubeactors.api.printers.service import endpoint_slice_cells
 
 
 class EndpointSliceStrategy(Strategy):
@@ -20,4 +21,12 @@ KIND = Kind(
     plural="endpointslices",
     schema="io.k8s.api.discovery.v1.EndpointSlice",
     strategy=EndpointSliceStrategy(),
+    columns=(
+        NAME_COLUMN,
+        Column("AddressType", doc="EndpointSlice.addressType"),
+        Column("Ports", doc="EndpointSlice.ports"),
+        Column("Endpoints", doc="EndpointSlice.endpoints"),
+        AGE_COLUMN,
+    ),
+    cells=endpoint_slice_cells,
 )

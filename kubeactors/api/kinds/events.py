@@ -1,8 +1,9 @@
 """Event of the core group."""
 
-from kubeactors.api.kinds.kind import Kind
+from kubeactors.api.kinds.kind import Column, Kind
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
+from kubeactors.api.printers.event import event_cells
 
 _INVOLVED = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 
@@ -30,4 +31,17 @@ KIND = Kind(
     field_values=_fields,
     legacy_field_errors=True,
     create_on_update=True,
+    columns=(
+        Column("Last Seen", doc="Event.lastTimestamp"),
+        Column("Type", doc="Event.type"),
+        Column("Reason", doc="Event.reason"),
+        Column("Object", doc="Event.involvedObject"),
+        Column("Subobject", priority=1, doc="ObjectReference.fieldPath"),
+        Column("Source", priority=1, doc="Event.source"),
+        Column("Message", doc="Event.message"),
+        Column("First Seen", priority=1, doc="Event.firstTimestamp"),
+        Column("Count", priority=1, doc="Event.count"),
+        Column("Name", priority=1, format="name", doc="ObjectMeta.name"),
+    ),
+    cells=event_cells,
 )

@@ -17,13 +17,21 @@ STATUS_VERBS: Final = ("get", "patch", "update")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the Table output. `priority` above 0 shows in wide output only."""
+    """A column of the Table output. `priority` above 0 shows in wide output only.
+
+    `doc` names the schema field whose description the column takes: `ServiceSpec.type`.
+    """
 
     name: str
     type: str = "string"
     description: str = ""
     priority: int = 0
     format: str = ""
+    doc: str = ""
+
+
+NAME_COLUMN: Final = Column("Name", format="name", doc="ObjectMeta.name")
+AGE_COLUMN: Final = Column("Age", doc="ObjectMeta.creationTimestamp")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +55,10 @@ def no_fields(obj: Object) -> dict[str, str]:
     return {}
 
 
+def no_conditions(obj: Object) -> list[dict[str, str]]:
+    return []
+
+
 @dataclass(frozen=True, eq=False)
 class Kind:
     """Everything the API server and its clients must know about one kind."""
@@ -65,12 +77,14 @@ class Kind:
     strategy: Strategy = field(default_factory=Strategy)
     columns: tuple[Column, ...] = ()
     cells: Cells | None = None  # None: name and creation time
+    row_conditions: Callable[[Object], list[dict[str, str]]] = no_conditions
     field_labels: tuple[str, ...] = ()  # selectable besides metadata.name and metadata.namespace
     field_values: Fields = no_fields
     field_aliases: Mapping[str, str] = field(default_factory=dict)
     legacy_field_errors: bool = False  # core kinds word an unsupported field in their own way
     create_on_update: bool = False  # PUT of a missing object creates it
     unconditional_update: bool = True  # PUT without resourceVersion is taken
+    deprecation: str = ""  # a Warning header of every request
     storage_path: str = ""  # below /registry; empty: the plural
 
     def __post_init__(self) -> None:

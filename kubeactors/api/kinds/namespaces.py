@@ -1,12 +1,13 @@
 """Namespace."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from kubeactors.api import meta
-from kubeactors.api.kinds.kind import STATUS_VERBS, Kind, Subresource
+from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy, keep_server_owned_metadata, take_over
 from kubeactors.api.meta import Object
+from kubeactors.api.printers.text import age
 from kubeactors.api.validation.names import dns1123_label_errors
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
@@ -52,6 +53,10 @@ def _fields(obj: Object) -> dict[str, str]:
     return {"status.phase": (obj.get("status") or {}).get("phase") or ""}
 
 
+def _cells(obj: Object, now: datetime) -> list[Any]:
+    return [meta.name(obj), (obj.get("status") or {}).get("phase") or "", age(obj, now)]
+
+
 _STRATEGY = NamespaceStrategy()
 
 KIND = Kind(
@@ -71,4 +76,10 @@ KIND = Kind(
     field_labels=("status.phase",),
     field_values=_fields,
     legacy_field_errors=True,
+    columns=(
+        NAME_COLUMN,
+        Column("Status", description="The status of the namespace"),
+        AGE_COLUMN,
+    ),
+    cells=_cells,
 )

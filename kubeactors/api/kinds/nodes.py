@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from kubeactors.api.kinds.kind import STATUS_VERBS, Kind, Subresource
+from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy, take_over
 from kubeactors.api.meta import Object
+from kubeactors.api.printers.node import node_cells
 
 
 class NodeStrategy(Strategy):
@@ -40,4 +41,17 @@ KIND = Kind(
     field_values=_fields,
     legacy_field_errors=True,
     storage_path="minions",
+    columns=(
+        NAME_COLUMN,
+        Column("Status", description="The status of the node"),
+        Column("Roles", description="The roles of the node"),
+        AGE_COLUMN,
+        Column("Version", doc="NodeSystemInfo.kubeletVersion"),
+        Column("Internal-IP", priority=1, doc="NodeStatus.addresses"),
+        Column("External-IP", priority=1, doc="NodeStatus.addresses"),
+        Column("OS-Image", priority=1, doc="NodeSystemInfo.osImage"),
+        Column("Kernel-Version", priority=1, doc="NodeSystemInfo.kernelVersion"),
+        Column("Container-Runtime", priority=1, doc="NodeSystemInfo.containerRuntimeVersion"),
+    ),
+    cells=node_cells,
 )

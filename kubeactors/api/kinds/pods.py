@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from kubeactors.api.defaults.pod import default_pod
-from kubeactors.api.kinds.kind import STATUS_VERBS, Kind, Subresource
+from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
+from kubeactors.api.printers.pod import pod_cells, pod_row_conditions
 from kubeactors.api.qos import compute_pod_qos
 
 
@@ -80,4 +81,21 @@ KIND = Kind(
     field_values=_fields,
     field_aliases={"spec.host": "spec.nodeName"},
     legacy_field_errors=True,
+    columns=(
+        NAME_COLUMN,
+        Column("Ready", description="The aggregate readiness state of this pod for accepting traffic."),
+        Column("Status", description="The aggregate status of the containers in this pod."),
+        Column(
+            "Restarts",
+            description="The number of times the containers in this pod have been restarted and when the last "
+            "container in this pod has restarted.",
+        ),
+        AGE_COLUMN,
+        Column("IP", priority=1, doc="PodStatus.podIP"),
+        Column("Node", priority=1, doc="PodSpec.nodeName"),
+        Column("Nominated Node", priority=1, doc="PodStatus.nominatedNodeName"),
+        Column("Readiness Gates", priority=1, doc="PodSpec.readinessGates"),
+    ),
+    cells=pod_cells,
+    row_conditions=pod_row_conditions,
 )

@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from kubeactors.api.defaults.workload import default_replica_set
-from kubeactors.api.kinds.kind import STATUS_VERBS, Kind, Subresource
+from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
+from kubeactors.api.printers.workload import replica_set_cells
 
 
 class ReplicaSetStrategy(Strategy):
@@ -42,4 +43,15 @@ KIND = Kind(
         ),
         Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY)),
     ),
+    columns=(
+        NAME_COLUMN,
+        Column("Desired", "integer", doc="ReplicaSetSpec.replicas"),
+        Column("Current", "integer", doc="ReplicaSetStatus.replicas"),
+        Column("Ready", "integer", doc="ReplicaSetStatus.readyReplicas"),
+        AGE_COLUMN,
+        Column("Containers", description="Names of each container in the template.", priority=1),
+        Column("Images", description="Images referenced by each container in the template.", priority=1),
+        Column("Selector", priority=1, doc="ReplicaSetSpec.selector"),
+    ),
+    cells=replica_set_cells,
 )

@@ -1,10 +1,13 @@
 """Secret."""
 
 import base64
+from datetime import datetime
+from typing import Any
 
-from kubeactors.api.kinds.kind import Kind
+from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
+from kubeactors.api.printers.text import age, name
 
 
 class SecretStrategy(Strategy):
@@ -22,6 +25,10 @@ def _fields(obj: Object) -> dict[str, str]:
     return {"type": obj.get("type") or ""}
 
 
+def _cells(obj: Object, now: datetime) -> list[Any]:
+    return [name(obj), obj.get("type") or "", len(obj.get("data") or ()), age(obj, now)]
+
+
 KIND = Kind(
     group="",
     version="v1",
@@ -32,4 +39,11 @@ KIND = Kind(
     field_labels=("type",),
     field_values=_fields,
     legacy_field_errors=True,
+    columns=(
+        NAME_COLUMN,
+        Column("Type", doc="Secret.type"),
+        Column("Data", doc="Secret.data"),
+        AGE_COLUMN,
+    ),
+    cells=_cells,
 )

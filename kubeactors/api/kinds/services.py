@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from kubeactors.api.defaults.service import default_service
-from kubeactors.api.kinds.kind import STATUS_VERBS, Kind, Subresource
+from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
+from kubeactors.api.printers.service import service_cells
 
 
 class ServiceStrategy(Strategy):
@@ -41,4 +42,14 @@ KIND = Kind(
     legacy_field_errors=True,
     create_on_update=True,
     storage_path="services/specs",
+    columns=(
+        NAME_COLUMN,
+        Column("Type", doc="ServiceSpec.type"),
+        Column("Cluster-IP", doc="ServiceSpec.clusterIP"),
+        Column("External-IP", doc="ServiceSpec.externalIPs"),
+        Column("Port(s)", doc="ServiceSpec.ports"),
+        AGE_COLUMN,
+        Column("Selector", priority=1, doc="ServiceSpec.selector"),
+    ),
+    cells=service_cells,
 )
