@@ -87,9 +87,7 @@ def _client(settings: ComponentSettings, certificate: NodeCertificate) -> AsyncC
     return AsyncClient(settings.api_servers, tls, user_agent="kubeactors-node-agent")
 
 
-def _agent(
-    settings: ComponentSettings, paths: Paths, certificate: NodeCertificate, client: AsyncClient
-) -> NodeAgent:
+def _agent(settings: ComponentSettings, paths: Paths, certificate: NodeCertificate, client: AsyncClient) -> NodeAgent:
     config = settings.config
     network = BridgeNetwork(
         client,
@@ -105,4 +103,20 @@ def _agent(
             proxy_mode=config.proxy_mode,
         ),
     )
-    return NodeAgent(client, network, NodeAgentConfig())
+    return NodeAgent(
+        client,
+        network,
+        NodeAgentConfig(
+            node_name=settings.node_name,
+            node_ip=settings.address,
+            cluster_name=config.cluster_name,
+            pods_dir=paths.lib / "pods",
+            run_dir=paths.run,
+            graphroot=paths.graph_root,
+            port=config.agent_port,
+            tls_cert=certificate.certificate,
+            tls_key=certificate.key,
+            client_ca=certificate.ca,
+            cluster_domain=config.cluster_domain,
+        ),
+    )

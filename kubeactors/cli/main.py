@@ -12,7 +12,6 @@ from pathlib import Path
 
 from kubeactors.actors.config import ClusterConfig, ConfigError
 from kubeactors.actors.paths import ROOT_DIR_VARIABLE, Paths
-from kubeactors.cli import down, status, up
 from kubeactors.cli.errors import CommandError
 
 
@@ -64,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 async def _run(options: argparse.Namespace, paths: Paths) -> int:
+    # Imported late: Ray takes a second to load, which `--help` and `kubeconfig` need not wait for.
     match options.command:
         case "up":
             given = {
@@ -71,11 +71,17 @@ async def _run(options: argparse.Namespace, paths: Paths) -> int:
                 for name, value in vars(options).items()
                 if name.startswith("config_") and value is not None
             }
+            from kubeactors.cli import up
+
             file = Path(options.config) if options.config else None
             return await up.run(paths, options.address, file, given, options.timeout)
         case "down":
+            from kubeactors.cli import down
+
             return await down.run(paths, options.address, delete_data=options.delete_data)
         case "status":
+            from kubeactors.cli import status
+
             return await status.run(paths, options.address, as_json=options.output == "json")
         case _:
             return kubeconfig(paths)
