@@ -61,5 +61,6 @@ class GrpcListener:
         if self._server is None:
             return
         await self._health.enter_graceful_shutdown()
+        self._service.end_streams()
         await self._server.stop(grace)
         self._server = None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -18,7 +19,7 @@ from kubeactors.apiserver.grpc import convert
 from kubeactors.apiserver.grpc.caller import caller
 from kubeactors.apiserver.grpc.errors import grpc_code, trailing_metadata
 from kubeactors.apiserver.grpc.session import SessionStream
-from kubeactors.apiserver.grpc.watch import run_watch
+from kubeactors.apiserver.grpc.watch import QueueSink, run_watch
 from kubeactors.apiserver.metrics import Metrics, request_key
 from kubeactors.apiserver.request import ApiHandler, Request, Response, UserInfo
 from kubeactors.pb.api.v1 import api_pb2 as pb
@@ -52,6 +53,13 @@ class ResourcesService:
         self._max_request_bytes = max_request_bytes
         self._max_watch_buffer_bytes = max_watch_buffer_bytes
         self._max_session_calls = max_session_calls
+        #: How to end each stream that is open.
+        self._enders: set[Callable[[], None]] = set()
+
+    def end_streams(self) -> None:
+        """The server stops: let every watch and session end in good order."""
+        for end in list(self._enders):
+            end()
 
     def methods(self) -> grpc.GenericRpcHandler:
         """The handlers to add to a server. Watch writes serialized frames, so it has no serializer."""
@@ -128,7 +136,9 @@ class ResourcesService:
             response = await self._handler.handle(request)
             if response.watch is None:
                 raise TypeError("the handler answered a watch without a stream")
-            await run_watch(response.watch, context.write, self._max_watch_buffer_bytes)
+            sink = QueueSink(self._max_watch_buffer_bytes)
+            with self._ended_by(sink.end):
+                await run_watch(response.watch, sink, context.write)
 
     async def _logs(self, message: pb.LogsRequest, context: Any) -> None:
         await self._stream(context, lambda user: self._run_logs(message, context, user))
@@ -144,9 +154,18 @@ class ResourcesService:
     async def _session(self, frames: AsyncIterator[pb.SessionCalls], context: Any) -> None:
         async def serve(user: UserInfo) -> None:
             stream = SessionStream(lambda call: self._answer(call, user), self._max_session_calls)
-            await stream.run(frames, context.write)
+            with self._ended_by(stream.finish):
+                await stream.run(frames, context.write)
 
         await self._stream(context, serve)
+
+    @contextlib.contextmanager
+    def _ended_by(self, end: Callable[[], None]) -> Iterator[None]:
+        self._enders.add(end)
+        try:
+            yield
+        finally:
+            self._enders.discard(end)
 
     async def _answer(self, call: pb.SessionCall, user: UserInfo) -> pb.SessionReply:
         try:

@@ -31,10 +31,16 @@ class SessionStream:
         #: Calls whose answer is not yet ready.
         self._running = 0
         self._read_all = False
+        self._reader: asyncio.Future[None] | None = None
+
+    def finish(self) -> None:
+        """The server stops: take no more calls, answer those under way, then end the stream."""
+        if self._reader is not None:
+            self._reader.cancel()
 
     async def run(self, frames: AsyncIterator[pb.SessionCalls], write: Callable[[Any], Awaitable[Any]]) -> None:
         """Serve until the client has ended its side and every answer is sent, or until cancelled."""
-        reader = asyncio.ensure_future(self._read(frames))
+        reader = self._reader = asyncio.ensure_future(self._read(frames))
         try:
             while True:
                 while self._ready:
@@ -46,7 +52,8 @@ class SessionStream:
                     break
                 self._wakeup.clear()
                 await self._wakeup.wait()
-            await reader
+            if not reader.cancelled():
+                await reader
         finally:
             reader.cancel()
             pending = [reader, *self._calls]

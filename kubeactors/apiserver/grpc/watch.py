@@ -20,7 +20,10 @@ class QueueSink:
         self._wakeup = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
+        #: Whether the watcher was too slow.
         self.overrun = False
+        #: Whether the stream is to end.
+        self.ending = False
 
     def deliver(self, frame: bytes) -> bool:
         self._frames.append(frame)
@@ -39,6 +42,16 @@ class QueueSink:
         """Make `next` look again."""
         self._wakeup.set()
 
+    def end(self) -> None:
+        """The server stops: send what is there and end the stream."""
+        self.ending = True
+        self._wakeup.set()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits to be written."""
+        return not self._frames
+
     async def next(self) -> bytes:
         """Wait, then take everything that has come: frames put one after the other are one frame. May be empty."""
         await self._wakeup.wait()
@@ -50,23 +63,19 @@ class QueueSink:
         return frame
 
 
-async def run_watch(watch: WatchStream, write: Callable[[Any], Awaitable[Any]], max_buffer: int) -> None:
+async def run_watch(watch: WatchStream, sink: QueueSink, write: Callable[[Any], Awaitable[Any]]) -> None:
     """Write a watch's frames until it ends. Raises StatusError if the client was too slow."""
-    sink = QueueSink(max_buffer)
     runner = asyncio.ensure_future(watch.run(sink))
     runner.add_done_callback(sink.wake)
     try:
-        while True:
-            ended = runner.done()
-            if not ended or sink._frames:
-                frame = await sink.next()
-                if sink.overrun:
-                    raise errors.too_many_requests("the watcher reads more slowly than events come; watch again")
-                if frame:
-                    await write(frame)
-                continue
+        while not (sink.ending or runner.done()) or not sink.empty:
+            frame = await sink.next()
+            if sink.overrun:
+                raise errors.too_many_requests("the watcher reads more slowly than events come; watch again")
+            if frame:
+                await write(frame)
+        if runner.done():
             await runner
-            return
     finally:
         runner.cancel()
         await asyncio.gather(runner, return_exceptions=True)

@@ -50,8 +50,14 @@ class Connection(RequestHandler):
             callback()
 
     def when_lost(self, callback: Callable[[], None] | None) -> None:
-        """Call this when the client has gone. One at a time; None forgets it."""
+        """Call this when the client has gone or the server stops. One at a time; None forgets it."""
         self._on_lost = callback
+
+    def end_stream(self) -> None:
+        """The server stops: let a stream without an end come to one."""
+        callback, self._on_lost = self._on_lost, None
+        if callback is not None:
+            callback()
 
     def handle_error(
         self,
@@ -72,6 +78,12 @@ class Connection(RequestHandler):
 
 class ConnectionServer(web.Server):
     """Makes a `Connection` for each client that connects."""
+
+    def end_streams(self) -> None:
+        """End every watch and log."""
+        for connection in self.connections:
+            if isinstance(connection, Connection):
+                connection.end_stream()
 
     def __call__(self) -> RequestHandler:
         return Connection(

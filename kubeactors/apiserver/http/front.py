@@ -18,11 +18,11 @@ from kubeactors.apiserver.http import health, negotiate
 from kubeactors.apiserver.http.answer import TEXT, Answer
 from kubeactors.apiserver.http.connection import Connection
 from kubeactors.apiserver.http.encode import accepts_gzip, render, status_answer
-from kubeactors.apiserver.metrics import CONTENT_TYPE, Metrics
 from kubeactors.apiserver.http.negotiate import JSON, NotAcceptable
 from kubeactors.apiserver.http.query import Target, split_target
 from kubeactors.apiserver.http.resources import ResourceRequests
 from kubeactors.apiserver.http.routes import UnknownPathError, resource_path
+from kubeactors.apiserver.metrics import CONTENT_TYPE, Metrics
 from kubeactors.apiserver.openapi.endpoints import OpenApi, OpenApiDocument
 from kubeactors.apiserver.request import ANONYMOUS, UserInfo
 from kubeactors.apiserver.version import version_info

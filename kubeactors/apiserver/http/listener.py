@@ -49,6 +49,7 @@ class HttpsListener:
         if self._server is None or self._connections is None:
             return
         self._server.close()
+        self._connections.end_streams()
         self._connections.pre_shutdown()
         await self._connections.shutdown(grace)
         self._server = self._connections = None

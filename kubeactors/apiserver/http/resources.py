@@ -13,11 +13,11 @@ from kubeactors.api.kinds import Kind
 from kubeactors.apiserver.http.answer import Answer
 from kubeactors.apiserver.http.body import read_body
 from kubeactors.apiserver.http.encode import maybe_gzip, render, warning_headers
-from kubeactors.apiserver.metrics import Metrics, request_key
 from kubeactors.apiserver.http.negotiate import JSON, YAML, MediaForm, NotAcceptable, negotiate, wants_pretty
 from kubeactors.apiserver.http.query import Query
 from kubeactors.apiserver.http.routes import ResourcePath, verb_of
 from kubeactors.apiserver.http.stream import CHUNKED_JSON_LINES, send_stream, send_watch
+from kubeactors.apiserver.metrics import Metrics, request_key
 from kubeactors.apiserver.options import parse_query
 from kubeactors.apiserver.request import (
     APPLY_PATCH,

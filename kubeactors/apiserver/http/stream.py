@@ -95,7 +95,7 @@ async def send_stream(request: web.BaseRequest, chunks: AsyncIterator[bytes], an
 
 @contextlib.contextmanager
 def _cancelled_when_lost(connection: Connection) -> Iterator[None]:
-    """Cancel the current task when the client goes, and end the block quietly then."""
+    """Cancel the current task when the client goes or the server stops, and end the block quietly then."""
     task = asyncio.current_task()
     lost = False
 

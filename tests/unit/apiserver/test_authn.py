@@ -6,7 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from kubeactors.api.errors import StatusError
 from kubeactors.apiserver.authn.chain import AuthenticationChain
@@ -41,7 +44,19 @@ def test_a_certificate_expires_though_its_connection_lives() -> None:
 
 
 def test_a_certificate_without_a_name_is_nobody() -> None:
-    assert X509Authenticator(NOW.timestamp).by_pem(_certificate(Identity("", ("a",), client=True))) is None
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "system:masters")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    assert X509Authenticator(NOW.timestamp).by_der(certificate.public_bytes(Encoding.DER)) is None
 
 
 class _OneToken:

@@ -280,3 +280,29 @@ async def test_health_and_reflection(running: RunningFronts) -> None:
         )
         assert (await reflection.read()).file_descriptor_response.file_descriptor_proto
         await reflection.done_writing()
+
+
+async def test_streams_end_in_good_order_when_the_server_stops(
+    running: RunningFronts, stub: api_pb2_grpc.ResourcesStub
+) -> None:
+    gate = asyncio.Event()
+
+    async def handle(request: Request) -> Response:
+        if request.verb == "watch":
+            return Response(watch=ScriptedWatch(request, 1))
+        gate.set()
+        await asyncio.sleep(0.05)
+        return Response(200, b"{}")
+
+    running.handler.handle = handle  # type: ignore[method-assign]
+    watch = stub.Watch(pb.WatchRequest(key=PODS))
+    assert (await watch.read()).events
+    session = stub.Session()
+    await session.write(pb.SessionCalls(calls=[_get(1, "a")]))
+    await gate.wait()
+    async with asyncio.timeout(5):
+        await running.fronts.stop()
+        assert set(await _replies(session, 1)) == {1}
+        assert await session.read() is grpc.aio.EOF
+        assert await watch.read() is grpc.aio.EOF
+        assert await watch.code() == grpc.StatusCode.OK

@@ -322,3 +322,16 @@ async def test_a_handshake_that_hangs_does_not_keep_the_server_from_stopping(run
             await running.fronts.stop()
     finally:
         writer.close()
+
+
+async def test_watches_end_in_good_order_when_the_server_stops(
+    running: RunningFronts, client: aiohttp.ClientSession
+) -> None:
+    watch = ScriptedWatch()
+    running.handler.respond = lambda request: Response(watch=watch)
+    async with client.get(PODS, params={"watch": "1"}) as answer:
+        await watch.sink
+        async with asyncio.timeout(5):
+            await running.fronts.stop()
+            assert await answer.content.read() == b""
+    assert watch.gone.is_set()
