@@ -253,8 +253,14 @@ def delete_options(request: Request, decode: Callable[[bytes, str], Any]) -> Del
     """
     if not request.body:
         options = request.options
+        # The query's resourceVersion is the precondition's: apimachinery reads nested options flat.
         found = DeleteOptions(
-            options.grace_period_seconds, options.orphan_dependents, options.propagation_policy, options.dry_run
+            options.grace_period_seconds,
+            options.orphan_dependents,
+            options.propagation_policy,
+            options.dry_run,
+            None,
+            options.resource_version or None,
         )
     else:
         found = _delete_options_of(decode(request.body, request.content_type))

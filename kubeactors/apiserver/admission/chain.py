@@ -15,7 +15,7 @@ Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
 @dataclass(slots=True)
 class Attributes:
-    """One write. `obj` is None for deletes; `old` is None for creates. Plugins change `obj` in place in `admit` only."""
+    """One write. `obj` is None for deletes; `old` is None for creates. Plugins change `obj` in `admit` only."""
 
     operation: Operation
     kind: Kind

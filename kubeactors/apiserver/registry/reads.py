@@ -83,6 +83,17 @@ class Reader:
             return Response(200, forms.render_list(resource, page.items, metadata, request, self._clock))
         return Response(200, join_list(resource, page.items, page.version, token, page.remaining))
 
+    async def collection(self, resource: Resource, request: Request) -> Page:
+        """All objects that a deletecollection is about."""
+        options = request.options
+        matcher = matcher_for(
+            resource.kind, request.namespace, request.name, options.label_selector, options.field_selector
+        )
+        lagging = await self._freshness.latest()
+        if lagging:
+            return await self._from_store(resource, matcher, lagging, max(options.limit, 0), options.continue_)
+        return self._from_cache(resource, matcher, max(options.limit, 0))
+
     async def _page(self, resource: Resource, request: Request, matcher: Matcher) -> Page:
         options = request.options
         limit = max(options.limit, 0)

@@ -10,7 +10,7 @@ from typing import Protocol
 from kubeactors.api import errors
 from kubeactors.store import keys
 from kubeactors.store.client import ops
-from kubeactors.store.client.results import KeyValue, RangeResult, TxnResult, WatchBatch
+from kubeactors.store.client.results import KeyValue, LeaseGranted, RangeResult, TxnResult, WatchBatch
 from kubeactors.store.errors import Compacted, FutureRevision, RequestTooLarge, StoreError, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,10 @@ class StoreApi(Protocol):
     ) -> TxnResult: ...
 
     def watch(self, key: bytes, start_revision: int = 0) -> StoreWatch: ...
+
+    async def compact(self, revision: int) -> None: ...
+
+    async def lease_grant(self, ttl: int) -> LeaseGranted: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,229 @@
+"""The API server without its fronts: handler, watch cache and storage put together."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from kubeactors.api.kinds import Kind, KindRegistry
+from kubeactors.api.meta import Object
+from kubeactors.apiserver.admission import AdmissionChain, Plugin
+from kubeactors.apiserver.admission.default_tolerations import DefaultTolerations
+from kubeactors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from kubeactors.apiserver.authz import AllowAuthenticated, Authorizer
+from kubeactors.apiserver.handler import Handler, Verb
+from kubeactors.apiserver.node.connections import AgentTls, NodeConnections
+from kubeactors.apiserver.node.logs import PodLogs
+from kubeactors.apiserver.registry.binding import Bindings
+from kubeactors.apiserver.registry.deletes import Deleter
+from kubeactors.apiserver.registry.objects import Objects
+from kubeactors.apiserver.registry.reads import Reader
+from kubeactors.apiserver.registry.resource import Resource
+from kubeactors.apiserver.registry.scale import Scales
+from kubeactors.apiserver.registry.versions import Freshness
+from kubeactors.apiserver.registry.watches import Watches
+from kubeactors.apiserver.registry.writes import Writer
+from kubeactors.apiserver.request import ApiHandler, Request, Response
+from kubeactors.apiserver.services.claims import ADDRESS_PREFIX, PORT_PREFIX, ServiceClaims
+from kubeactors.apiserver.services.ranges import AddressRange, PortRange
+from kubeactors.apiserver.services.repair import Repair
+from kubeactors.apiserver.storage.compaction import Compactor
+from kubeactors.apiserver.storage.leases import EventLeases
+from kubeactors.apiserver.storage.transactions import StoreApi, Transactions
+from kubeactors.apiserver.watchcache.barrier import ReadBarrier
+from kubeactors.apiserver.watchcache.cache import ResourceCache
+from kubeactors.apiserver.watchcache.feed import Feed
+from kubeactors.apiserver.watchcache.record import FieldsOf
+
+logger = logging.getLogger(__name__)
+
+# Fields by which many watchers select one value each.
+_INDEXED_FIELDS = {("", "pods"): "spec.nodeName"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreConfig:
+    """`agent_tls` None: node agents are reached in plaintext (tests). Times are seconds."""
+
+    service_cidr: str = "10.96.0.0/12"
+    node_port_range: tuple[int, int] = (30000, 32767)
+    agent_tls: AgentTls | None = None
+    min_watch_timeout: float = 1800.0
+    bookmark_interval: float = 60.0
+    event_ttl: int = 3600
+    compaction_interval: float = 300.0
+    repair_interval: float = 600.0
+
+
+class ApiCore:
+    """`handler` answers requests between `start` and `stop`."""
+
+    def __init__(
+        self,
+        store: StoreApi,
+        registry: KindRegistry,
+        config: CoreConfig,
+        *,
+        authorizer: Authorizer | None = None,
+        plugins: Sequence[Plugin] = (),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._transactions = Transactions(store)
+        self._feed = Feed(store)
+        self._barrier = ReadBarrier(store.revision)
+        freshness = Freshness(self._feed, self._barrier)
+        self._caches: dict[str, ResourceCache] = {}
+        self._monotonic = monotonic
+        self._resources = {kind: self._resource(kind) for kind in registry.all()}
+        self._connections = NodeConnections(config.agent_tls)
+        self._compactor = Compactor(store, interval=config.compaction_interval)
+        self._leases = EventLeases(store, ttl=config.event_ttl, monotonic=monotonic)
+        self._tasks: list[asyncio.Task[None]] = []
+
+        reader = Reader(self._feed, freshness, self._transactions, now)
+        objects = Objects(self._feed, self._transactions, self._leases.lease_for)
+        chain = AdmissionChain([NamespaceLifecycle(self._finder(registry, objects)), DefaultTolerations(), *plugins])
+        writer = Writer(objects, chain, now)
+        deleter = Deleter(objects, reader, chain, now)
+        watches = Watches(self._feed, freshness, now, config.min_watch_timeout)
+        self._repair = self._serve_services(registry, objects, freshness, now)
+
+        self.handler: ApiHandler = Handler(
+            self._resources,
+            authorizer or AllowAuthenticated(),
+            {
+                "get": reader.get,
+                "list": reader.list,
+                "watch": watches.watch,
+                "create": writer.create,
+                "update": writer.update,
+                "patch": writer.patch,
+                "delete": deleter.delete,
+                "deletecollection": deleter.delete_collection,
+            },
+            self._subresources(registry, reader, writer, Bindings(objects, chain, now)),
+        )
+
+    # --- life
+
+    async def start(self) -> None:
+        """Read the store's state; raises StoreError when that fails."""
+        await self._feed.start()
+        self._tasks = [
+            asyncio.create_task(self._bookmarks(), name="watch-bookmarks"),
+            asyncio.create_task(self._compactor.run(), name="store-compaction"),
+            asyncio.create_task(self._repair.run(), name="service-claims-repair"),
+        ]
+
+    async def stop(self) -> None:
+        """End every watch, then everything else."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        await self._feed.stop()
+        await self._barrier.stop()
+        await self._connections.stop()
+
+    async def health(self) -> dict[str, str]:
+        return {"watch-cache": self._feed.health()}
+
+    # --- parts
+
+    def _resource(self, kind: Kind) -> Resource:
+        indexed = _INDEXED_FIELDS.get((kind.group, kind.plural), "")
+        cache = self._cache(kind.storage_prefix, kind.namespaced, kind.selectable_fields, indexed)
+        return Resource(kind, cache)
+
+    def _cache(
+        self, prefix: str, namespaced: bool, fields_of: FieldsOf = lambda obj: {}, indexed: str = ""
+    ) -> ResourceCache:
+        """The cache of what lies under a prefix; several kinds may share one."""
+        cache = self._caches.get(prefix)
+        if cache is None:
+            cache = ResourceCache(prefix, namespaced, fields_of, indexed_field=indexed, now=self._monotonic)
+            self._caches[prefix] = cache
+            self._feed.add(cache)
+        return cache
+
+    def _finder(self, registry: KindRegistry, objects: Objects) -> Callable[[str], Awaitable[Object | None]]:
+        kind = registry.by_resource("", "v1", "namespaces")
+        assert kind is not None, "namespaces are a kind of every server"
+        namespaces = self._resources[kind]
+
+        async def find(name: str) -> Object | None:
+            record = namespaces.cache.get("", name)
+            if record is not None:
+                return record.decode()
+            return (await objects.present(namespaces, "", name)).obj
+
+        return find
+
+    def _serve_services(
+        self, registry: KindRegistry, objects: Objects, freshness: Freshness, now: Callable[[], datetime]
+    ) -> Repair:
+        kind = registry.by_resource("", "v1", "services")
+        assert kind is not None, "services are a kind of every server"
+        claims = ServiceClaims(
+            self._cache(ADDRESS_PREFIX, False),
+            self._cache(PORT_PREFIX, False),
+            AddressRange(ipaddress.ip_network(self._config.service_cidr)),
+            PortRange(*self._config.node_port_range),
+            freshness,
+            now,
+        )
+        objects.add_hook(kind.storage_prefix, claims)
+        interval = self._config.repair_interval
+        return Repair(self._resources[kind].cache, claims, self._transactions, now, interval)
+
+    def _subresources(
+        self, registry: KindRegistry, reader: Reader, writer: Writer, bindings: Bindings
+    ) -> dict[str | tuple[str, str], dict[str, Verb]]:
+        scales = Scales(reader, writer)
+        logs = PodLogs(
+            self._connections, self._getter(registry, "pods", reader), self._getter(registry, "nodes", reader)
+        )
+
+        async def log(resource: Resource, request: Request) -> Response:
+            return await logs.log(request)
+
+        return {
+            "status": {"get": reader.get, "update": writer.update, "patch": writer.patch},
+            "scale": {"get": scales.handle, "update": scales.handle, "patch": scales.handle},
+            ("namespaces", "finalize"): {"update": writer.update},
+            ("pods", "binding"): {"create": bindings.create},
+            ("pods", "log"): {"get": log},
+        }
+
+    def _getter(self, registry: KindRegistry, plural: str, reader: Reader) -> Callable[[str, str], Awaitable[Object]]:
+        kind = registry.by_resource("", "v1", plural)
+        assert kind is not None
+        resource = self._resources[kind]
+
+        async def get(namespace: str, name: str) -> Object:
+            return resource.decode(await reader.item(resource, namespace, name))
+
+        return get
+
+    async def _bookmarks(self) -> None:
+        """Tell the watchers that want to know how far they have seen, each at its own moment of the interval."""
+        while True:
+            await asyncio.sleep(self._config.bookmark_interval * random.uniform(0.9, 1.0))
+            for cache in self._caches.values():
+                for channel in cache.channels.each():
+                    for receiver in list(channel.receivers):
+                        receiver.send_bookmark()
+
+
+def build_core(store: StoreApi, registry: KindRegistry, config: CoreConfig) -> ApiCore:
+    """The transport-neutral API server on a store client (`kubeactors.store.client.StoreClient`)."""
+    return ApiCore(store, registry, config)

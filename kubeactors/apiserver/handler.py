@@ -1,0 +1,70 @@
+"""The chain after authentication: authorize, find the resource, carry out the verb."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from kubeactors.api import errors
+from kubeactors.api.errors import StatusError
+from kubeactors.api.kinds import Kind
+from kubeactors.apiserver.authz import Authorizer
+from kubeactors.apiserver.registry.resource import Resource
+from kubeactors.apiserver.request import Request, Response
+from kubeactors.store.errors import StoreError
+
+logger = logging.getLogger(__name__)
+
+Verb = Callable[[Resource, Request], Awaitable[Response]]
+
+
+class Handler:
+    """Implements `request.ApiHandler`. `verbs` serve every resource; `subresources` are found by their name alone or,
+    where it means something else for one kind, by (plural, name)."""
+
+    def __init__(
+        self,
+        resources: Mapping[Kind, Resource],
+        authorizer: Authorizer,
+        verbs: Mapping[str, Verb],
+        subresources: Mapping[str | tuple[str, str], Mapping[str, Verb]],
+    ) -> None:
+        self._resources = resources
+        self._authorizer = authorizer
+        self._verbs = verbs
+        self._subresources = subresources
+
+    async def handle(self, request: Request) -> Response:
+        """Raises StatusError and nothing else."""
+        try:
+            await self._authorizer.authorize(request)
+            resource = self._resources.get(request.kind)
+            if resource is None:
+                raise errors.resource_not_found()
+            return await self._verb(resource, request)(resource, request)
+        except StatusError:
+            raise
+        except StoreError as error:
+            logger.warning("%s %s: the store failed: %s", request.verb, request.kind.plural, error)
+            raise errors.internal(error.message) from error
+        except Exception as error:
+            logger.exception("%s of %s failed", request.verb, request.kind.qualified_resource)
+            raise errors.internal(f"{type(error).__name__}: {error}") from error
+
+    def _verb(self, resource: Resource, request: Request) -> Verb:
+        kind = resource.kind
+        name = request.subresource
+        if not name:
+            if request.verb not in kind.verbs:
+                raise errors.method_not_allowed()
+            return self._verbs[request.verb]
+        subresource = kind.subresource(name)
+        if subresource is None:
+            raise errors.resource_not_found()
+        if request.verb not in subresource.verbs:
+            raise errors.method_not_allowed()
+        verbs = self._subresources.get((kind.plural, name)) or self._subresources.get(name)
+        if verbs is None or request.verb not in verbs:
+            message = f"{kind.plural}/{name} is not served by this server yet"
+            raise StatusError(errors.status_failure(501, "NotImplemented", message))
+        return verbs[request.verb]

@@ -1,0 +1,129 @@
+"""The scale subresource: an autoscaling/v1 Scale as another face of an object with replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+
+from kubeactors.api import codec, errors, fielderrors
+from kubeactors.api.kinds import Kind
+from kubeactors.api.meta import Object
+from kubeactors.api.patch import PATCH_TYPES, apply_patch
+from kubeactors.api.schema import decoder_for, struct
+from kubeactors.api.selectors import from_label_selector, from_map
+from kubeactors.apiserver.registry.reads import Reader
+from kubeactors.apiserver.registry.resource import Resource
+from kubeactors.apiserver.registry.writes import Writer, check_name, check_namespace
+from kubeactors.apiserver.request import STRATEGIC_PATCH, Request, Response
+
+KIND, API_VERSION = "Scale", "autoscaling/v1"
+_SCHEMA = "io.k8s.api.autoscaling.v1.Scale"
+_METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+
+
+def scale_of(kind: Kind, obj: Object) -> Object:
+    """The Scale of an object."""
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    scale: Object = {
+        "kind": KIND,
+        "apiVersion": API_VERSION,
+        "metadata": {field: obj["metadata"][field] for field in _METADATA if field in obj["metadata"]},
+        "spec": {},
+        "status": {},
+    }
+    if spec.get("replicas"):
+        scale["spec"]["replicas"] = spec["replicas"]
+    if status.get("replicas"):
+        scale["status"]["replicas"] = status["replicas"]
+    selector = spec.get("selector")
+    if selector:
+        # Replication controllers select by a plain map.
+        parsed = from_map(selector) if kind.plural == "replicationcontrollers" else from_label_selector(selector)
+        scale["status"]["selector"] = str(parsed)
+    return scale
+
+
+def apply_scale(obj: Object, scale: Object) -> None:
+    """Make the object what its Scale says: replicas, and the preconditions on version and uid."""
+    metadata, given = obj["metadata"], scale["metadata"]
+    for field in ("resourceVersion", "uid"):
+        if given.get(field):
+            metadata[field] = given[field]
+    obj.setdefault("spec", {})["replicas"] = (scale.get("spec") or {}).get("replicas") or 0
+
+
+def check_scale(scale: Object) -> None:
+    """Raises StatusError (422)."""
+    replicas = (scale.get("spec") or {}).get("replicas") or 0
+    if replicas < 0:
+        cause = fielderrors.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
+        raise errors.invalid("Scale.autoscaling", scale["metadata"].get("name") or "", [cause])
+
+
+class Scales:
+    """get, update and patch of the scale of any kind that has one."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def handle(self, resource: Resource, request: Request) -> Response:
+        if request.verb == "get":
+            item = await self._reader.item(resource, request.namespace, request.name, request.options.resource_version)
+            return Response(200, orjson.dumps(scale_of(resource.kind, resource.decode(item))))
+        if request.verb == "update":
+            return await self._update(resource, request)
+        return await self._patch(resource, request)
+
+    async def _update(self, resource: Resource, request: Request) -> Response:
+        decoded = codec.decode_definition(
+            _SCHEMA,
+            KIND,
+            API_VERSION,
+            request.body,
+            content_type=request.content_type,
+            field_validation=request.options.field_validation or codec.WARN,
+        )
+        scale = decoded.obj
+        check_name(scale, request.name)
+        check_namespace(scale, request.namespace)
+        check_scale(scale)
+
+        def wanted(old: Object | None) -> Object:
+            assert old is not None
+            apply_scale(old, scale)
+            return old
+
+        return await self._write(resource, request, wanted, decoded.warnings)
+
+    async def _patch(self, resource: Resource, request: Request) -> Response:
+        if request.content_type not in PATCH_TYPES:
+            raise errors.unsupported_media_type(None)
+        schema = struct(_SCHEMA) if request.content_type == STRATEGIC_PATCH else None
+        warnings: list[str] = []
+
+        def wanted(old: Object | None) -> Object:
+            assert old is not None
+            patched = apply_patch(request.content_type, scale_of(resource.kind, old), request.body, schema)
+            decoded = codec.decode_patched_as(
+                KIND,
+                API_VERSION,
+                decoder_for(_SCHEMA),
+                patched,
+                field_validation=request.options.field_validation or codec.WARN,
+                patch=request.body,
+            )
+            check_name(decoded.obj, request.name)
+            check_scale(decoded.obj)
+            warnings[:] = decoded.warnings
+            apply_scale(old, decoded.obj)
+            return old
+
+        return await self._write(resource, request, wanted, warnings)
+
+    async def _write(
+        self, resource: Resource, request: Request, wanted: Callable[[Object | None], Object], warnings: list[str]
+    ) -> Response:
+        item, _ = await self._writer.apply(resource, request, wanted, strategy=resource.kind.strategy)
+        return Response(200, orjson.dumps(scale_of(resource.kind, resource.decode(item))), warnings=warnings)
