@@ -9,6 +9,7 @@ from typing import Any
 from kubeactors.api import errors, fielderrors
 from kubeactors.api.errors import StatusError
 from kubeactors.api.fielderrors import FieldError
+from kubeactors.api.table import check_include_object
 from kubeactors.apiserver.request import NO_OPTIONS, IncludeObject, LogOptions, Options, Request
 
 _GROUP = ".meta.k8s.io"
@@ -98,12 +99,8 @@ def parse_query(query: Iterable[tuple[str, str]], *, logs: bool = False) -> Opti
 def _include_object(text: str) -> IncludeObject:
     if not text:
         return IncludeObject.METADATA
-    try:
-        return IncludeObject(text)
-    except ValueError:
-        supported = ["Metadata", "None", "Object"]
-        cause = fielderrors.not_supported("includeObject", text, supported)
-        raise errors.invalid("TableOptions" + _GROUP, "", [cause]) from None
+    check_include_object(text)
+    return IncludeObject(text)
 
 
 # --- lists and watches

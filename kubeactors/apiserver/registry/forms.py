@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from kubeactors.api import table
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.request import Form, IncludeObject, Request
 
@@ -70,4 +71,12 @@ def _table(
     *,
     columns: bool = True,
 ) -> bytes:
-    raise NotImplementedError
+    made = table.make_table(
+        resource.kind,
+        objects,
+        clock(),
+        include_object=include.value,
+        list_metadata=metadata,
+        with_definitions=columns,
+    )
+    return orjson.dumps(made)
