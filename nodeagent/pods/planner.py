@@ -111,7 +111,7 @@ class Plan:
 def plan(pod: Object, state: PodState, now: float) -> Plan:
     """The actions that the pod needs now, in no particular order."""
     if state.removed or is_deleting(pod) or state.failure is not None or is_finished(pod, state):
-        return _plan_end(pod, state)
+        return _plan_end(pod, state, now)
     result = Plan()
     spec = pod["spec"]
     deadline = spec.get("activeDeadlineSeconds")
@@ -268,11 +268,12 @@ def _plan_start(pod: Object, state: PodState, container: ContainerState, now: fl
     result.actions.append(StartContainer(container.name))
 
 
-def _plan_end(pod: Object, state: PodState) -> Plan:
+def _plan_end(pod: Object, state: PodState, now: float) -> Plan:
     result = Plan()
     aborting = [o for o in sorted(state.in_flight) if o == "sandbox" or o.startswith("start/")]
     result.actions += [Abort(operation) for operation in aborting]
-    deadline = state.terminating_since + (state.grace if state.grace is not None else _grace(pod))
+    # A pod that has come to its end by itself gives what still serves it (sidecars) the whole grace period.
+    deadline = now + _grace(pod) if state.grace is None else state.terminating_since + state.grace
     first = [c for c in state.of_kind("main", "init") if c.is_running]
     # Sidecars end after what they serve, the last one first.
     sidecars = [c for c in reversed(state.of_kind("sidecar")) if c.is_running][:1]

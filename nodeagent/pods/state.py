@@ -29,11 +29,15 @@ class Run:
     exit_code: int = 0
     reason: str = ""
     message: str = ""
-    signal: int = 0
+    pid: int = 0
+    #: The number of the signal that asks it to end.
+    stop_signal: int = 15
     #: The sandbox that it ran in, by Sandbox.attempt.
     sandbox: int = 0
     #: We ended it so that it starts anew, whatever its exit code says.
     ended_to_restart: bool = False
+    #: Its postStart hook has succeeded.
+    hook_done: bool = False
 
 
 @dataclass(frozen=True)

@@ -164,8 +164,6 @@ def _terminated(run: Run, runtime: str) -> Object:
     }
     if run.message:
         result["message"] = run.message
-    if run.signal:
-        result["signal"] = run.signal
     return result
 
 

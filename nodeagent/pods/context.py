@@ -1,0 +1,48 @@
+"""What all pod workers of a node share."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from kubeactors.api.meta import Object
+from kubeactors.client import EventRecorder
+from netplugin.interface import NetworkPlugin
+from nodeagent.config import NodeAgentConfig
+from nodeagent.images import Images
+from nodeagent.kernel.cgroups import Cgroups
+from nodeagent.objects import ReferencedObjects
+from nodeagent.pods.field_refs import PodFacts
+from nodeagent.pods.status import Host
+from nodeagent.probes.prober import Handlers
+from nodeagent.runtime.interface import Runtime
+
+
+@dataclass
+class NodeContext:
+    """The node as workers see it. `clock` is seconds since the epoch."""
+
+    config: NodeAgentConfig
+    runtime: Runtime
+    network: NetworkPlugin
+    images: Images
+    objects: ReferencedObjects
+    handlers: Handlers
+    recorder: EventRecorder
+    host: Host
+    node_memory: int
+    allocatable: dict[str, str]
+    #: All services, once they are known; see `services_known`.
+    services: Callable[[], Sequence[Object]]
+    services_known: Callable[[], bool]
+    cgroups: Cgroups = field(default_factory=Cgroups)
+    clock: Callable[[], float] = time.time
+
+    def facts(self, pod_ips: tuple[str, ...]) -> PodFacts:
+        return PodFacts(self.config.node_name, self.host.ips, pod_ips, self.allocatable)
+
+    def tell(self, pod: Object, type: str, reason: str, message: str, container: str = "", kind: str = "main") -> None:
+        """Record an event about the pod, or one of its containers."""
+        path = None
+        if container:
+            path = f"spec.{'containers' if kind == 'main' else 'initContainers'}{{{container}}}"
+        self.recorder.event(pod, type, reason, message, field_path=path)
