@@ -6,20 +6,21 @@ import uuid
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from tests.support.control_plane import ControlPlane, control_plane
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
     async with control_plane(tmp_path_factory.mktemp("plane")) as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def namespace(plane: ControlPlane) -> str:
     """A fresh namespace. It is not removed: the whole control plane is."""
     name = f"t-{uuid.uuid4().hex[:8]}"
-    made = await plane.kubectl("create", "namespace", name)
+    made = await plane.kubectl("apply", "-f", "-", stdin=f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}")
     assert made.code == 0, made.stderr
     return name
