@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 
 from kubeactors.client.async_client import DEFAULT_TIMEOUT, USER_AGENT, AsyncClient, PatchType
 from kubeactors.client.kubeconfig import ClientConfig, in_cluster_config, load_kubeconfig
@@ -342,11 +342,11 @@ class SyncIterator(Generic[T]):
     def __next__(self) -> T:
         if self._source is None:
             raise StopIteration
-        try:
-            return _result(self._loop, _next(self._source))
-        except StopAsyncIteration:
+        ended, item = _result(self._loop, _next(self._source))
+        if ended:
             self._source = None
-            raise StopIteration from None
+            raise StopIteration
+        return cast(T, item)
 
     def __enter__(self) -> Self:
         return self
@@ -369,8 +369,11 @@ class SyncIterator(Generic[T]):
             _result(self._loop, _close(source))
 
 
-async def _next(source: AsyncGenerator[T, None]) -> T:
-    return await source.__anext__()
+async def _next(source: AsyncGenerator[T, None]) -> tuple[bool, T | None]:
+    """Whether the generator has ended, else what it yields. (A task cannot end with StopAsyncIteration.)"""
+    async for item in source:
+        return False, item
+    return True, None
 
 
 async def _close(source: AsyncGenerator[T, None]) -> None:

@@ -1,0 +1,59 @@
+"""The public names of the SDK: adding one is a decision, and none goes away by accident."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import kubeactors
+import kubeactors.client
+
+
+def test_names_of_the_package() -> None:
+    assert kubeactors.__all__ == [
+        "ApiUnavailable",
+        "AsyncClient",
+        "Client",
+        "OutcomeUnknown",
+        "StatusError",
+        "TlsConfig",
+        "WaitTimeout",
+    ]
+    for name in kubeactors.__all__:
+        assert getattr(kubeactors, name).__name__ == name
+        assert name in dir(kubeactors)
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = kubeactors.Nothing
+
+
+def test_names_of_the_client_package() -> None:
+    assert kubeactors.client.__all__ == [
+        "ApiUnavailable",
+        "AsyncClient",
+        "Client",
+        "EventRecorder",
+        "Informer",
+        "InformerFactory",
+        "KubeconfigError",
+        "LeaderElector",
+        "Lister",
+        "Object",
+        "ObjectList",
+        "OutcomeUnknown",
+        "QueueShutDown",
+        "Resource",
+        "TlsConfig",
+        "WaitTimeout",
+        "WatchEvent",
+        "WorkQueue",
+        "run_workers",
+    ]
+    for name in kubeactors.client.__all__:
+        assert getattr(kubeactors.client, name) is not None
+
+
+def test_importing_the_package_loads_no_client() -> None:
+    script = "import sys, kubeactors; sys.exit('grpc' in sys.modules or 'aiohttp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -1,0 +1,110 @@
+"""Kubeconfig files and in-cluster configuration."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kubeactors.client import AsyncClient, KubeconfigError
+from kubeactors.client.kubeconfig import in_cluster_config, kubeconfig_path, load_kubeconfig, parse_kubeconfig
+
+
+def document(**user: Any) -> dict[str, Any]:
+    return {
+        "current-context": "main",
+        "contexts": [
+            {"name": "main", "context": {"cluster": "c", "user": "u", "namespace": "shop"}},
+            {"name": "bare", "context": {"cluster": "plain"}},
+            {"name": "lost", "context": {"cluster": "nowhere"}},
+        ],
+        "clusters": [
+            {
+                "name": "c",
+                "cluster": {
+                    "server": "https://h:6443/",
+                    "certificate-authority-data": base64.b64encode(b"CA").decode(),
+                    "tls-server-name": "kubernetes",
+                },
+            },
+            {"name": "plain", "cluster": {"server": "http://h:8080"}},
+        ],
+        "users": [{"name": "u", "user": user}],
+    }
+
+
+def test_certificates_as_data_and_as_files() -> None:
+    config = parse_kubeconfig(document(**{"client-certificate": "u.crt", "client-key": "/k/u.key"}), Path("/base"))
+    assert config.endpoints == ("https://h:6443",)
+    assert config.namespace == "shop"
+    assert config.tls is not None
+    assert (config.tls.ca_data, config.tls.server_name) == (b"CA", "kubernetes")
+    assert (config.tls.cert_file, config.tls.key_file) == (Path("/base/u.crt"), Path("/k/u.key"))
+
+
+def test_tokens_and_contexts() -> None:
+    config = parse_kubeconfig(document(token="t", tokenFile="f"), Path("/base"))
+    assert (config.token, config.token_file) == ("t", Path("/base/f"))
+    bare = parse_kubeconfig(document(), Path("/base"), "bare")
+    assert (bare.endpoints, bare.tls, bare.namespace) == (("http://h:8080",), None, "default")
+
+
+@pytest.mark.parametrize(
+    ("context", "user", "message"),
+    [
+        ("nope", {}, "no context named 'nope'"),
+        ("lost", {}, "no cluster named 'nowhere'"),
+        ("main", {"exec": {}}, "'exec' credentials are not supported"),
+        ("main", {"client-key-data": "!!"}, "client-key-data is not base64"),
+    ],
+)
+def test_what_is_wrong_is_said(context: str, user: dict[str, Any], message: str) -> None:
+    with pytest.raises(KubeconfigError, match=message):
+        parse_kubeconfig(document(**user), Path("/"), context)
+
+
+def test_files_are_found_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/none:{tmp_path}/some")
+    (tmp_path / "some").write_text(yaml.safe_dump(document(token="t")))
+    assert kubeconfig_path() == tmp_path / "some"
+    assert load_kubeconfig().token == "t"
+    monkeypatch.delenv("KUBECONFIG")
+    assert kubeconfig_path() == tmp_path / ".kube" / "config"
+    with pytest.raises(KubeconfigError, match="cannot read the kubeconfig"):
+        load_kubeconfig()
+    (tmp_path / "bad").write_text("{")
+    with pytest.raises(KubeconfigError, match="is not YAML"):
+        load_kubeconfig(tmp_path / "bad")
+    (tmp_path / "empty").write_text("")
+    with pytest.raises(KubeconfigError, match="is empty"):
+        load_kubeconfig(tmp_path / "empty")
+
+
+def test_in_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(KubeconfigError, match="not in a cluster"):
+        in_cluster_config(tmp_path)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    with pytest.raises(KubeconfigError, match="no service account is mounted"):
+        in_cluster_config(tmp_path)
+    (tmp_path / "token").write_text("t")
+    (tmp_path / "namespace").write_text("shop\n")
+    config = in_cluster_config(tmp_path)
+    assert config.endpoints == ("https://[fd00::1]:443",)
+    assert (config.namespace, config.token_file) == ("shop", tmp_path / "token")
+
+
+def test_the_scheme_chooses_the_transport() -> None:
+    assert type(AsyncClient(["h:6444"])._transport).__name__ == "GrpcTransport"
+    assert type(AsyncClient(["grpc://h:6444"])._transport).__name__ == "GrpcTransport"
+    assert type(AsyncClient(["https://h:6443"])._transport).__name__ == "HttpsTransport"
+    with pytest.raises(ValueError, match="all be gRPC or all be HTTP"):
+        AsyncClient(["h:6444", "https://h:6443"])
+    with pytest.raises(ValueError, match="at least one endpoint"):
+        AsyncClient([])
