@@ -21,7 +21,7 @@ demo: setup ## install what is missing, start a cluster, run the guestbook and s
 	@$(PYTHON) -m examples.guestbook.demo
 
 down: ## remove everything that the cluster runs on this machine, and nothing else
-	@if [ -x $(PYTHON) ]; then $(PYTHON) -m kubeactors.cli.main down; else echo "nothing to remove: the environment was never made"; fi
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m kubeactors.cli down; else echo "nothing to remove: the environment was never made"; fi
 
 test: setup-test lint types layers protos-check unit integration e2e ## install what is missing and run every check
 

@@ -98,6 +98,9 @@ async def start_local(config: ClusterConfig, paths: Paths) -> None:
         f"--ray-client-server-port={config.ray_client_port}",
         f"--temp-dir={paths.ray_temp}",
         f"--object-store-memory={OBJECT_STORE_BYTES}",
+        # Chosen by the kernel: Ray's own range holds the node agent's port.
+        "--min-worker-port=0",
+        "--max-worker-port=0",
         "--include-dashboard=false",
         "--include-log-monitor=false",
         "--no-monitor",

@@ -90,7 +90,7 @@ class TestCluster:
 
     def kubeactors(self, *arguments: str, check: bool = True, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """The project's own command."""
-        command = [sys.executable, "-m", "kubeactors.cli.main", *arguments, "--root-dir", str(self.root)]
+        command = [sys.executable, "-m", "kubeactors.cli", *arguments, "--root-dir", str(self.root)]
         return run(command, check=check, timeout=timeout, **self.environment)
 
     def up(self, *arguments: str) -> None:

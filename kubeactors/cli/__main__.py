@@ -1,0 +1,5 @@
+"""`python -m kubeactors.cli`: the same as the `kubeactors` command."""
+
+from kubeactors.cli.main import main
+
+main()
