@@ -47,6 +47,7 @@ class NodeRegistrar:
         self._clock = clock
         self._node: Object | None = None
         self._reported_at = 0.0
+        self._told: list[str] = []  # the ranges that on_cidrs knows
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._informer = Informer(client, "nodes", field_selector=f"metadata.name={config.node_name}")
@@ -78,10 +79,8 @@ class NodeRegistrar:
     # -- the Node --------------------------------------------------------------------------------------------------
 
     def _on_node(self, node: Object) -> None:
-        cidrs = _cidrs(node)
-        news = self._node is None or cidrs != _cidrs(self._node)
         self._node = node
-        if news:
+        if _cidrs(node) != self._told:
             self._changed.set()
 
     def _gone(self) -> None:
@@ -91,7 +90,6 @@ class NodeRegistrar:
         self._changed.set()
 
     async def _keep_node(self) -> None:
-        told: list[str] = []
         while True:
             self._changed.clear()
             wait = self._config.status_interval
@@ -99,10 +97,13 @@ class NodeRegistrar:
                 if not self.registered.is_set():
                     await self._register()
                 cidrs = _cidrs(self._node) if self._node else []
-                if cidrs and cidrs != told:
+                if cidrs and cidrs != self._told:
                     await self._on_cidrs(cidrs)
-                    told = cidrs
+                    self._told = cidrs
                 await self._report()
+                # The answer to a write may bring the range before the watch does.
+                if self._node is not None and _cidrs(self._node) != self._told:
+                    continue
             except StatusError as error:
                 logger.warning("node %s: %s; trying again", self._config.node_name, error)
                 wait = _RETRY
