@@ -238,6 +238,11 @@ class PodWorker:
                 known.kill_message = f"Container {known.name} definition changed, will be restarted"
 
     def _publish(self) -> None:
+        if self._ended_before_us():
+            if self.state.torn_down and not self.state.final_status_written:
+                self.state.final_status_written = True
+                self._changed.set()
+            return
         runtime = self._context.runtime.version().name
         status = pod_status(self.pod, self.state, self._context.host, self._context.clock(), runtime)
         if not self.state.removed:
@@ -250,6 +255,11 @@ class PodWorker:
 
             self._statuses.update(self.pod, status, written)
         self._record.save(self.pod, self.state)
+
+    def _ended_before_us(self) -> bool:
+        """Whether the status tells of an end of which nothing is left here: it is not ours to change any more."""
+        ended = (self.pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+        return ended and all(container.run is None for container in self.state.containers.values())
 
     # -- operations ------------------------------------------------------------------------------------------------
 
