@@ -102,7 +102,7 @@ class NodeRegistrar:
                     self._told = cidrs
                 await self._report()
                 # The answer to a write may bring the range before the watch does.
-                if self._node is not None and _cidrs(self._node) != self._told:
+                if self._node is not None and _cidrs(self._node) not in ([], self._told):
                     continue
             except StatusError as error:
                 logger.warning("node %s: %s; trying again", self._config.node_name, error)
