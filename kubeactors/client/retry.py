@@ -15,6 +15,9 @@ from kubeactors.client.calls import Call, ReadCalls, Reply
 from kubeactors.client.errors import ApiUnavailable, OutcomeUnknown
 from kubeactors.client.transport import ConnectionLost, Transport
 
+LAST_CHANCE = 0.05
+"""Seconds before the deadline after which it is not worth while to try again."""
+
 
 def may_repeat(error: StatusError, *, read: bool) -> bool:
     """Whether the server's answer allows the same call again."""
@@ -40,12 +43,12 @@ async def call(transport: Transport, request: Call, timeout: float) -> Reply:
             failure = ApiUnavailable(lost.message)
             if lost.final:
                 raise failure from lost
-            delay = backoff.next()
+            delay = min(backoff.next(), (deadline - now()) / 2)
         except StatusError as refused:
             if not may_repeat(refused, read=read):
                 raise
             failure = refused
             delay = max(backoff.next(), float(refused.retry_after_seconds or 0))
-        if now() + delay >= deadline:
+        if now() + max(delay, LAST_CHANCE) >= deadline:
             raise failure
         await asyncio.sleep(delay)

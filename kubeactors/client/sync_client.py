@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from os import PathLike
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar
 
 from kubeactors.client.async_client import DEFAULT_TIMEOUT, USER_AGENT, AsyncClient, PatchType
 from kubeactors.client.kubeconfig import ClientConfig, in_cluster_config, load_kubeconfig
@@ -17,6 +18,9 @@ from kubeactors.client.tls import TlsConfig
 from kubeactors.client.transport import Transport
 
 T = TypeVar("T")
+
+READ_AHEAD = 16
+"""Items of a watch or log that wait for the reader."""
 
 
 class Client:
@@ -330,23 +334,27 @@ class Client:
 
 
 class SyncIterator(Generic[T]):
-    """An iterator over an async generator that runs on the client's thread."""
+    """An iterator over an async generator that runs on the client's thread, in one task from beginning to end."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, source: AsyncGenerator[T, None]) -> None:
         self._loop = loop
-        self._source: AsyncGenerator[T, None] | None = source
+        self._stream: _Stream[T] | None = _Stream(source)
 
     def __iter__(self) -> Iterator[T]:
         return self
 
     def __next__(self) -> T:
-        if self._source is None:
+        if self._stream is None:
             raise StopIteration
-        ended, item = _result(self._loop, _next(self._source))
-        if ended:
-            self._source = None
+        try:
+            found = _result(self._loop, self._stream.next())
+        except BaseException:
+            self._stream = None
+            raise
+        if found is None:
+            self._stream = None
             raise StopIteration
-        return cast(T, item)
+        return found[0]
 
     def __enter__(self) -> Self:
         return self
@@ -357,27 +365,50 @@ class SyncIterator(Generic[T]):
         self.close()
 
     def __del__(self) -> None:
-        source, self._source = self._source, None
-        if source is not None and not self._loop.is_closed():
+        stream, self._stream = self._stream, None
+        if stream is not None and not self._loop.is_closed():
             # `for` that was left early: end the stream; nobody is left to wait for it.
-            asyncio.run_coroutine_threadsafe(_close(source), self._loop)
+            asyncio.run_coroutine_threadsafe(stream.close(), self._loop)
 
     def close(self) -> None:
         """Ends the stream."""
-        source, self._source = self._source, None
-        if source is not None and not self._loop.is_closed():
-            _result(self._loop, _close(source))
+        stream, self._stream = self._stream, None
+        if stream is not None and not self._loop.is_closed():
+            _result(self._loop, stream.close())
 
 
-async def _next(source: AsyncGenerator[T, None]) -> tuple[bool, T | None]:
-    """Whether the generator has ended, else what it yields. (A task cannot end with StopAsyncIteration.)"""
-    async for item in source:
-        return False, item
-    return True, None
+class _Stream(Generic[T]):
+    """Lives on the client's thread. Reads a few items ahead."""
 
+    def __init__(self, source: AsyncGenerator[T, None]) -> None:
+        self._source = source
+        self._items: asyncio.Queue[tuple[T] | Exception | None] = asyncio.Queue(READ_AHEAD)
+        self._task: asyncio.Task[None] | None = None
 
-async def _close(source: AsyncGenerator[T, None]) -> None:
-    await source.aclose()
+    async def next(self) -> tuple[T] | None:
+        """An item, or None at the end. Raises what the generator raised."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._pump())
+        found = await self._items.get()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._source.aclose()
+
+    async def _pump(self) -> None:
+        end: Exception | None = None
+        try:
+            async with aclosing(self._source):
+                async for item in self._source:
+                    await self._items.put((item,))
+        except Exception as error:  # noqa: BLE001 - it is raised where the item was asked for
+            end = error
+        await self._items.put(end)
 
 
 def _result(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:

@@ -259,20 +259,22 @@ class FakeApi:
             if 0 < since < change.version:
                 _tell(watcher, change)
         self._watchers.append(watcher)
+        now = asyncio.get_running_loop().time
+        end = now() + call.timeout_seconds if call.timeout_seconds else None
         try:
-            async with asyncio.timeout(call.timeout_seconds or None):
-                while True:
-                    batch = [await watcher.queue.get()]
-                    while not watcher.queue.empty():
-                        batch.append(watcher.queue.get_nowait())
-                    events = [event for event in batch if isinstance(event, RawEvent)]
-                    if events:
-                        yield events
-                    for other in batch:
-                        if other is None:
-                            return
-                        if isinstance(other, Exception):
-                            raise other
+            while True:
+                left = None if end is None else max(0.0, end - now())
+                batch = [await asyncio.wait_for(watcher.queue.get(), left)]
+                while not watcher.queue.empty():
+                    batch.append(watcher.queue.get_nowait())
+                events = [event for event in batch if isinstance(event, RawEvent)]
+                if events:
+                    yield events
+                for other in batch:
+                    if other is None:
+                        return
+                    if isinstance(other, Exception):
+                        raise other
         except TimeoutError:
             return
         finally:
