@@ -14,10 +14,9 @@ JSON = "application/json"
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 
-#: What Kubernetes names in its messages. Protobuf is refused like any other type, but clients match on the text.
+#: What Kubernetes names in its messages. Protobuf is read but never written: clients that send it take JSON too.
 PRODUCED = f"{JSON}, {YAML}, {PROTOBUF}"
 PRODUCED_BY_LISTS = f"{PRODUCED}, {JSON};stream=watch, {PROTOBUF};stream=watch"
-CONSUMED = PRODUCED
 
 
 class NotAcceptable(Exception):
@@ -142,11 +141,3 @@ def wants_pretty(query: str | None, user_agent: str) -> bool:
     if query:
         return query.lower() not in ("0", "false", "f")
     return user_agent.startswith(("curl", "Wget", "Mozilla/5.0"))
-
-
-def body_media_type(header: str) -> str | None:
-    """ "json" or "yaml" for a request body's Content-Type, None if it cannot be read. An absent header means JSON."""
-    bare = header.partition(";")[0].strip().lower()
-    if bare in ("", JSON):
-        return "json"
-    return "yaml" if bare == YAML else None

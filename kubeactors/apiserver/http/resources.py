@@ -10,14 +10,16 @@ from aiohttp import web
 
 from kubeactors.api import errors
 from kubeactors.api.kinds import Kind
+from kubeactors.api.protobuf import ProtobufError, decode_object
 from kubeactors.apiserver.http.answer import Answer
 from kubeactors.apiserver.http.body import read_body
 from kubeactors.apiserver.http.encode import maybe_gzip, render, warning_headers
-from kubeactors.apiserver.http.negotiate import JSON, YAML, MediaForm, NotAcceptable, negotiate, wants_pretty
+from kubeactors.apiserver.http.negotiate import JSON, PROTOBUF, YAML, MediaForm, NotAcceptable, negotiate, wants_pretty
 from kubeactors.apiserver.http.query import Query
 from kubeactors.apiserver.http.routes import ResourcePath, verb_of
 from kubeactors.apiserver.http.stream import CHUNKED_JSON_LINES, send_stream, send_watch
 from kubeactors.apiserver.metrics import Metrics, request_key
+from kubeactors.apiserver.openapi.definitions import META
 from kubeactors.apiserver.options import parse_query
 from kubeactors.apiserver.request import (
     APPLY_PATCH,
@@ -99,6 +101,8 @@ class ResourceRequests:
             body = await read_body(http, self._max_request_bytes)
             if not content_type and body:
                 raise errors.unsupported_media_type(_CONSUMED)
+            if content_type == PROTOBUF:
+                body, content_type = _from_protobuf(body, path, verb), JSON
         response = await self._handler.handle(
             Request(
                 verb=verb,
@@ -163,7 +167,25 @@ def _content_type(header: str, verb: Verb) -> str:
         return bare
     if bare in ("", JSON):
         return JSON
-    return YAML if bare == YAML else ""
+    return bare if bare in (YAML, PROTOBUF) else ""
+
+
+def _from_protobuf(body: bytes, path: ResourcePath, verb: Verb) -> bytes:
+    """The same object as JSON. Raises StatusError 400 for a body that is not what the path takes."""
+    schema = path.kind.schema
+    if verb in ("delete", "deletecollection"):
+        schema = META + "DeleteOptions"
+    elif path.subresource:
+        subresource = path.kind.subresource(path.subresource)
+        schema = (subresource.schema if subresource is not None else "") or schema
+    if not body:
+        return body
+    try:
+        return orjson.dumps(decode_object(body, schema))
+    except ProtobufError as error:
+        kind = schema.rpartition(".")[2]
+        message = f"the object provided is unrecognized (must be of type {kind}): protobuf: {error}"
+        raise errors.bad_request(message) from error
 
 
 def _watch_one(options: Options, name: str) -> Options:

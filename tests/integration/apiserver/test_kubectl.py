@@ -174,9 +174,11 @@ async def test_patches_of_each_type(kubectl: Kubectl) -> None:
     strategic = '{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"registry.example/web:9"}]}}}}'
     await kubectl("patch", "deployment", "web", "-p", strategic)
     await kubectl("patch", "deployment", "web", "--type=merge", "-p", '{"spec":{"replicas":5}}')
-    operations = '[{"op":"replace","path":"/spec/minReadySeconds","value":3}]'
-    await kubectl("patch", "deployment", "web", "--type=json", "-p", operations, code=1)
-    await kubectl("patch", "deployment", "web", "--type=json", "-p", operations.replace("replace", "add"))
+    operations = (
+        '[{"op":"test","path":"/spec/replicas","value":5},{"op":"add","path":"/spec/minReadySeconds","value":3}]'
+    )
+    await kubectl("patch", "deployment", "web", "--type=json", "-p", operations)
+    await kubectl("patch", "deployment", "web", "--type=json", "-p", operations.replace(":5}", ":6}"), code=1)
     done = await kubectl("get", "deployment", "web", "-o", "json")
     spec = json.loads(done.stdout)["spec"]
     container = spec["template"]["spec"]["containers"][0]
@@ -201,7 +203,7 @@ async def test_label_annotate_scale_and_set_image(kubectl: Kubectl) -> None:
     assert found["metadata"]["annotations"]["note"] == "hello"
     assert found["spec"]["replicas"] == 4
     assert found["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.example/web:3"
-    assert found["metadata"]["generation"] == 3
+    assert found["metadata"]["generation"] == 4  # made, annotated, scaled, another image
 
 
 async def test_create_replace_and_delete(kubectl: Kubectl) -> None:
@@ -239,9 +241,31 @@ async def test_explain(kubectl: Kubectl) -> None:
     assert "KIND:       Deployment" in done.stdout
     assert "rollingUpdate" in done.stdout
     done = await kubectl("explain", "pod.spec.containers.ports.containerPort")
-    assert "FIELD: containerPort <integer> -required-" in done.stdout
+    assert "FIELD: containerPort <integer>" in done.stdout
     done = await kubectl("explain", "pod.spec.nonsense", code=1)
     assert 'field "nonsense" does not exist' in done.stderr
+
+
+async def test_generators_which_send_protobuf(kubectl: Kubectl) -> None:
+    await kubectl("create", "deployment", "made", "--image=registry.example/made:1", "--replicas=0", "--port=80")
+    done = await kubectl("get", "deployment", "made", "-o", "json")
+    spec = json.loads(done.stdout)["spec"]
+    assert (spec["replicas"], spec["strategy"]["type"]) == (0, "RollingUpdate")
+    container = spec["template"]["spec"]["containers"][0]
+    assert (container["image"], container["ports"]) == (
+        "registry.example/made:1",
+        [{"containerPort": 80, "protocol": "TCP"}],
+    )
+    await kubectl("create", "secret", "generic", "s", "--from-literal=k=v")
+    done = await kubectl("get", "secret", "s", "-o", "jsonpath={.data.k}")
+    assert done.stdout == "dg=="
+    await kubectl("create", "service", "clusterip", "c", "--tcp=80:web")
+    done = await kubectl("get", "service", "c", "-o", "jsonpath={.spec.ports[0].targetPort}")
+    assert done.stdout == "web"
+    await kubectl("create", "serviceaccount", "robot")
+    await kubectl("run", "once", "--image=registry.example/once:1", "--restart=Never", "--", "sleep", "5")
+    done = await kubectl("get", "pod", "once", "-o", "jsonpath={.spec.containers[0].args}")
+    assert json.loads(done.stdout) == ["sleep", "5"]
 
 
 async def test_dry_run(kubectl: Kubectl) -> None:

@@ -95,8 +95,8 @@ async def test_scale_and_status(api_client: kubernetes.client.ApiClient, namespa
     body = {"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
     made = await _blocking(apps.create_namespaced_deployment, namespace, body)
     assert made.spec.replicas == 1
-    scale = await _blocking(apps.patch_namespaced_deployment_scale, "d", namespace, {"spec": {"replicas": 3}})
-    assert (scale.spec.replicas, scale.status.selector) == (3, "app=x")
-    status = {"status": {"observedGeneration": 2, "replicas": 3}}
+    status = {"status": {"observedGeneration": 1, "replicas": 1}}
     changed = await _blocking(apps.patch_namespaced_deployment_status, "d", namespace, status)
-    assert (changed.status.replicas, changed.spec.replicas) == (3, 3)
+    assert (changed.status.replicas, changed.spec.replicas) == (1, 1)
+    scale = await _blocking(apps.patch_namespaced_deployment_scale, "d", namespace, {"spec": {"replicas": 3}})
+    assert (scale.spec.replicas, scale.status.replicas, scale.status.selector) == (3, 1, "app=x")

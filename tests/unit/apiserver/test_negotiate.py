@@ -5,7 +5,6 @@ import pytest
 from kubeactors.apiserver.http.negotiate import (
     MediaForm,
     NotAcceptable,
-    body_media_type,
     negotiate,
     negotiate_discovery,
     wants_pretty,
@@ -75,10 +74,3 @@ def test_pretty_by_query_then_by_agent() -> None:
     assert not wants_pretty("false", "curl/8.0")
     assert wants_pretty("", "curl/8.0")
     assert not wants_pretty("", "kubectl/v1.37")
-
-
-def test_body_media_types() -> None:
-    assert body_media_type("") == "json"
-    assert body_media_type("application/json; charset=utf-8") == "json"
-    assert body_media_type("application/yaml") == "yaml"
-    assert body_media_type("application/vnd.kubernetes.protobuf") is None
