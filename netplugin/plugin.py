@@ -57,6 +57,7 @@ class BridgeNetwork:
             lambda: make_backend(config.proxy_mode, _backend_config(config, self._names)),
             node_name=config.node_name,
             min_sync_interval=config.min_sync_interval,
+            purge_others=lambda kept: purge_backends(_backend_config(config, self._names), other_than=kept),
             namespace=namespace,
         )
 

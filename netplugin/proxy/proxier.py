@@ -33,7 +33,11 @@ def slices_service(endpoint_slice: Object) -> list[str]:
 
 
 class Proxier:
-    """Keeps the node's service rules. `backend` is made in the proxy's own thread, where all its calls happen."""
+    """Keeps the node's service rules.
+
+    The backend is made in the proxy's own thread, where all its calls happen. `purge_others` (given its name) removes
+    what other backends left, when the node's mode has changed; it is called once, after the first complete sync.
+    """
 
     def __init__(
         self,
@@ -42,9 +46,11 @@ class Proxier:
         *,
         node_name: str,
         min_sync_interval: float,
+        purge_others: Callable[[str], None],
         namespace: str | None = None,
     ) -> None:
         self._make_backend = make_backend
+        self._purge_others = purge_others
         self._node_name = node_name
         self._min_interval = min_sync_interval
         self._threads = NodeThreads("proxy", 1, namespace)
@@ -166,6 +172,8 @@ class Proxier:
         def write() -> float:
             backend.sync(rules)
             pending = backend.pending()
+            if self._written < 0:
+                self._purge_others(backend.name)
             return _RESYNC if pending is None else min(pending, _RESYNC)
 
         pending = await self._threads.run(write)
