@@ -219,6 +219,7 @@ class AsyncClient:
     ) -> AsyncGenerator[Sequence[WatchEvent], None]:
         """One watch of the server, its events (BOOKMARKs too) in the batches in which they came; ends when it ends.
 
+        The first batch is empty and says that the watch is under way.
         Raises StatusError for an ERROR event, and `ConnectionLost` when the connection broke. `watch` and `Informer`
         are built on this; use those.
         """

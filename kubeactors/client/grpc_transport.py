@@ -41,6 +41,8 @@ def channel_options(user_agent: str, server_name: str | None) -> list[tuple[str,
         ("grpc.primary_user_agent", user_agent),
         ("grpc.keepalive_time_ms", int(KEEPALIVE_TIME * 1000)),
         ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT * 1000)),
+        # Without this the ping's own limit (a minute) is what counts, whatever keepalive_timeout_ms says.
+        ("grpc.http2.ping_timeout_ms", int(KEEPALIVE_TIMEOUT * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_receive_message_length", -1),
@@ -111,14 +113,15 @@ class GrpcTransport:
         rpc = connection.stub.Watch(watch_request(call), metadata=connection.metadata)
         async with aclosing(_frames(rpc, connection.endpoint)) as frames:
             async for frame in frames:
-                yield raw_events(frame)
+                yield () if frame is None else raw_events(frame)
 
     async def logs(self, call: LogsCall, timeout: float) -> AsyncGenerator[bytes, None]:
         connection = await self._connect(timeout)
         rpc = connection.stub.Logs(logs_request(call), metadata=connection.metadata)
         async with aclosing(_frames(rpc, connection.endpoint)) as chunks:
             async for chunk in chunks:
-                yield chunk.data
+                if chunk is not None:
+                    yield chunk.data
 
     async def close(self) -> None:
         self._closed = True
@@ -220,8 +223,13 @@ def _credentials(tls: TlsConfig) -> grpc.ChannelCredentials:
 
 
 async def _frames(rpc: Any, endpoint: str) -> AsyncGenerator[Any, None]:
-    """The messages of a server stream, until it ends well. Raises StatusError or ConnectionLost."""
+    """None once the call is on its way, then the messages of a server stream, until it ends well.
+
+    Raises StatusError or ConnectionLost.
+    """
     try:
+        await rpc.wait_for_connection()
+        yield None
         while True:
             frame = await rpc.read()
             if frame is grpc.aio.EOF:

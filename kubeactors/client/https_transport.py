@@ -79,14 +79,15 @@ class HttpsTransport:
             async for chunk in chunks:
                 *lines, rest_of_line = (rest_of_line + chunk).split(b"\n")
                 events = [rest.raw_event(line) for line in lines if line]
-                if events:
+                if events or not chunk:
                     yield events
 
     async def logs(self, call: LogsCall, timeout: float) -> AsyncGenerator[bytes, None]:
         path, query = rest.logs_path(call)
         async with aclosing(self._stream(path, query, timeout)) as chunks:
             async for chunk in chunks:
-                yield chunk
+                if chunk:
+                    yield chunk
 
     async def close(self) -> None:
         self._closed = True
@@ -97,6 +98,7 @@ class HttpsTransport:
     # -- connections -------------------------------------------------------------------------------------------------
 
     async def _stream(self, path: str, query: Mapping[str, str], timeout: float) -> AsyncGenerator[bytes, None]:
+        """Nothing once the server has begun to answer, then what it sends."""
         session, endpoint = await self._open()
         limits = aiohttp.ClientTimeout(total=None, sock_connect=min(timeout, CONNECT_TIMEOUT))
         headers = self._headers({"Accept": "application/json"})
@@ -108,6 +110,7 @@ class HttpsTransport:
                     if response.status >= 400:
                         raise _refusal(response, await response.read())
                     deadline.reschedule(None)
+                    yield b""
                     async for chunk in response.content.iter_any():
                         yield chunk
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

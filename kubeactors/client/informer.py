@@ -95,6 +95,7 @@ class Informer:
     async def start(self) -> None:
         """Starts to list and watch; returns at once. See `wait_synced`."""
         if self._task is None:
+            self._problem = "the first list is under way"
             self._task = asyncio.create_task(self._run(), name=f"informer {self.resource.qualified_name}")
 
     async def wait_synced(self, timeout: float = 30.0) -> None:

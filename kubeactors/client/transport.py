@@ -30,7 +30,10 @@ class Transport(Protocol):
         ...
 
     def watch(self, call: WatchCall, timeout: float) -> AsyncGenerator[Sequence[RawEvent], None]:
-        """Batches of events until the server ends the watch. `timeout` bounds only the wait for a connection."""
+        """Batches of events until the server ends the watch; an empty one first, when it is under way.
+
+        `timeout` bounds only the wait for a connection.
+        """
         ...
 
     def logs(self, call: LogsCall, timeout: float) -> AsyncGenerator[bytes, None]:

@@ -262,6 +262,7 @@ class FakeApi:
         now = asyncio.get_running_loop().time
         end = now() + call.timeout_seconds if call.timeout_seconds else None
         try:
+            yield ()
             while True:
                 left = None if end is None else max(0.0, end - now())
                 batch = [await asyncio.wait_for(watcher.queue.get(), left)]

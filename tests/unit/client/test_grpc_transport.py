@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
+import uvloop
 
 from kubeactors.api.errors import StatusError
-from kubeactors.client import ApiUnavailable, AsyncClient, Informer, OutcomeUnknown
+from kubeactors.client import ApiUnavailable, AsyncClient, Informer, OutcomeUnknown, TlsConfig
+from kubeactors.client.grpc_transport import GrpcTransport
+from kubeactors.client.kubeconfig import ClientConfig
 from tests.support.eventually import eventually
 from tests.support.fake_api import FakeApi
 from tests.support.fake_grpc_server import FakeGrpcServer
+from tests.support.tcp_proxy import TcpProxy
+from tests.support.throwaway_pki import ThrowawayPki
 
 
 def config_map(name: str, **data: str) -> dict[str, object]:
@@ -163,3 +169,72 @@ async def test_nothing_is_left_after_close(server: FakeGrpcServer) -> None:
     await asyncio.gather(watching, return_exceptions=True)
     left = [task for task in asyncio.all_tasks() - before if not task.done()]
     assert [task for task in left if "kubeactors/client" in task.get_coro().cr_code.co_filename] == []  # type: ignore[union-attr]
+
+
+async def test_a_server_that_falls_silent_is_left_for_another(
+    server: FakeGrpcServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kubeactors.client.grpc_transport.KEEPALIVE_TIME", 1.0)
+    monkeypatch.setattr("kubeactors.client.grpc_transport.KEEPALIVE_TIMEOUT", 0.5)
+    proxy = TcpProxy(server.port)
+    await proxy.start()
+    silent = f"127.0.0.1:{proxy.port}"
+    transport = GrpcTransport([silent, server.endpoint], ClientConfig(()), "test", rand=lambda: 0.0)
+    async with AsyncClient(transport=transport, timeout=10) as client:
+        server.api.seed(config_map("a"))
+        informer = Informer(client, "configmaps")
+        await informer.start()
+        await informer.wait_synced(2)
+        proxy.freeze()
+        started = asyncio.get_running_loop().time()
+        assert await client.get("configmaps", "a")
+        server.api.seed(config_map("b"))
+        await eventually(lambda: informer.lister.get("default", "b"))
+        assert asyncio.get_running_loop().time() - started < 4
+        await informer.stop()
+    await proxy.stop()
+
+
+async def test_mutual_tls_and_renewed_certificates(tmp_path: Path) -> None:
+    pki = ThrowawayPki(tmp_path)
+    server = FakeGrpcServer(FakeApi(), credentials=pki.grpc_credentials())
+    await server.start()
+    async with AsyncClient([server.endpoint], TlsConfig(ca_file=pki.ca_file), timeout=0.5) as anonymous:
+        with pytest.raises(ApiUnavailable):
+            await anonymous.get("configmaps", "a")
+    async with AsyncClient([server.endpoint], pki.tls(), timeout=5) as client:
+        await client.create("configmaps", config_map("a"))
+        await server.stop()
+        pki.renew()
+        again = FakeGrpcServer(server.api, port=server.port, credentials=pki.grpc_credentials())
+        await again.start()
+        assert await client.get("configmaps", "a")
+        await again.stop()
+    async with AsyncClient([server.endpoint], TlsConfig(ca_file=tmp_path / "no.crt"), timeout=0.3) as broken:
+        with pytest.raises(ApiUnavailable, match=r"No such file or directory.*no\.crt"):
+            await broken.get("configmaps", "a")
+
+
+def test_uvloop_carries_it_too() -> None:
+    async def use() -> str:
+        server = FakeGrpcServer(FakeApi())
+        await server.start()
+        async with AsyncClient([server.endpoint], timeout=5) as client:
+            await client.create("configmaps", config_map("a"))
+            found = await client.wait("configmaps", "a", condition="create", timeout=5)
+        await server.stop()
+        return str(found and found["metadata"]["name"])
+
+    assert uvloop.run(use()) == "a"
+
+
+async def test_a_fault_of_the_server_is_not_taken_for_a_lost_connection(
+    client: AsyncClient, server: FakeGrpcServer
+) -> None:
+    def fault(call: object) -> None:
+        raise ZeroDivisionError
+
+    server.api.handle = fault  # type: ignore[method-assign,assignment]
+    with pytest.raises(StatusError) as error:
+        await client.list("configmaps")
+    assert error.value.code == 500

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,10 @@ from kubeactors.api import errors
 from kubeactors.api.errors import StatusError
 from kubeactors.client import ApiUnavailable, AsyncClient, Informer, OutcomeUnknown, TlsConfig
 from kubeactors.client.kubeconfig import ClientConfig
-from kubeactors.pki.authority import Authority, Identity
 from tests.support.eventually import eventually
 from tests.support.fake_api import FakeApi
 from tests.support.fake_rest_server import FakeRestServer
+from tests.support.throwaway_pki import ThrowawayPki
 
 
 def config_map(name: str, **data: str) -> dict[str, Any]:
@@ -143,34 +141,8 @@ async def test_a_write_without_an_answer_has_an_unknown_outcome(client: AsyncCli
     blackhole.close()
 
 
-class Pki:
-    """A CA, a server with a certificate that asks for client certificates, and clients."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.ca = Authority.create("test", datetime.now(UTC))
-        self.ca_file = directory / "ca.crt"
-        self.ca_file.write_bytes(self.ca.certificate)
-        self.issue("server", server=True)
-        self.issue("client", client=True)
-
-    def issue(self, name: str, **usage: bool) -> None:
-        pair = self.ca.issue(Identity(name, names=("127.0.0.1",), **usage), datetime.now(UTC))
-        (self.directory / f"{name}.crt").write_bytes(pair.certificate)
-        (self.directory / f"{name}.key").write_bytes(pair.key)
-
-    def server_context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.ca_file)
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_cert_chain(self.directory / "server.crt", self.directory / "server.key")
-        return context
-
-    def tls(self, name: str = "client") -> TlsConfig:
-        return TlsConfig(self.ca_file, self.directory / f"{name}.crt", self.directory / f"{name}.key")
-
-
 async def test_mutual_tls_and_tokens(tmp_path: Path) -> None:
-    pki = Pki(tmp_path)
+    pki = ThrowawayPki(tmp_path)
     server = FakeRestServer(FakeApi(), context=pki.server_context())
     await server.start()
     token = tmp_path / "token"
@@ -204,15 +176,12 @@ async def test_mutual_tls_and_tokens(tmp_path: Path) -> None:
 async def test_renewed_certificates_are_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kubeactors.client.https_transport.CREDENTIALS_CHECK", 0.0)
     monkeypatch.setattr("kubeactors.client.https_transport.IDLE_CONNECTION", 0.001)
-    pki = Pki(tmp_path)
+    pki = ThrowawayPki(tmp_path)
     server = FakeRestServer(FakeApi(), context=pki.server_context())
     await server.start()
     async with AsyncClient([server.url], pki.tls(), timeout=5) as client:
         await client.create("configmaps", config_map("a"))
-        pki.ca = Authority.create("other", datetime.now(UTC))
-        pki.ca_file.write_bytes(pki.ca.certificate)
-        pki.issue("server", server=True)
-        pki.issue("client", client=True)
+        pki.renew()
         await server.stop()
         renewed = FakeRestServer(server.api, port=server.port, context=pki.server_context())
         await renewed.start()
