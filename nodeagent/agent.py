@@ -168,7 +168,7 @@ class NodeAgent:
             await asyncio.to_thread(remove_tree, directory)
         if config.graphroot is not None:
             await asyncio.to_thread(_unmount_below, config.graphroot)
-        await asyncio.to_thread(Cgroups().remove, config.cgroup_root)
+        await asyncio.to_thread(_remove_cgroups, config.cgroup_root)
 
     # -- the network -----------------------------------------------------------------------------------------------
 
@@ -237,6 +237,13 @@ def _read_cidrs(config: NodeAgentConfig) -> list[str]:
 
 def _write_cidrs(config: NodeAgentConfig, cidrs: list[str]) -> None:
     _cidr_file(config).write_text("\n".join(cidrs) + "\n")
+
+
+def _remove_cgroups(path: str) -> None:
+    cgroups = Cgroups()
+    cgroups.remove(path)
+    # What is above is shared with other clusters and nodes on this machine.
+    cgroups.remove_if_empty(str(Path(path).parent))
 
 
 def _unmount_below(directory: Path) -> None:

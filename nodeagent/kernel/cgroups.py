@@ -34,8 +34,7 @@ class Cgroups:
 
     def remove(self, path: str) -> None:
         """Remove the group and empty groups below it, in every hierarchy. Groups with processes stay."""
-        roots = [self._root] if self._unified else [d for d in self._root.iterdir() if d.is_dir()]
-        for root in roots:
+        for root in self._roots():
             top = root / path.lstrip("/")
             if not top.is_dir():
                 continue
@@ -44,6 +43,15 @@ class Cgroups:
                     os.rmdir(directory)
                 except OSError as error:
                     logger.debug("control group %s stays: %s", directory, error)
+
+    def remove_if_empty(self, path: str) -> None:
+        """Remove the group in every hierarchy where nothing is below it."""
+        for root in self._roots():
+            with contextlib.suppress(OSError):  # not empty, or not there
+                (root / path.lstrip("/")).rmdir()
+
+    def _roots(self) -> list[Path]:
+        return [self._root] if self._unified else [d for d in self._root.iterdir() if d.is_dir()]
 
     def _hierarchy(self, controller: str, path: str) -> Path | None:
         for name in (controller, "cpu,cpuacct" if controller == "cpu" else controller):
