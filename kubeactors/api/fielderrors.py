@@ -107,7 +107,7 @@ def aggregate(errors: Sequence[FieldError]) -> str:
 
 def _show(value: Any) -> str:
     if value is None:
-        return '"null"'
+        return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

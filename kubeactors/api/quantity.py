@@ -137,15 +137,16 @@ def canonical(text: str | int | float) -> str:
 
 @lru_cache(maxsize=16384)
 def _parse(text: str) -> Quantity:
-    match = _SYNTAX.fullmatch(text)
+    match = _SYNTAX.fullmatch(text) if text else None
     if match is None:
-        raise QuantityError(
-            _REGEX_ERROR if not text or not re.fullmatch(r"[+-]?[0-9.]+.*", text) else _suffix_or_number(text)
-        )
+        raise QuantityError(_REGEX_ERROR)
     sign, whole, fraction, suffix = match.groups()
+    power = _EXPONENT.fullmatch(suffix)
+    if suffix not in _DECIMAL and suffix not in _BINARY and power is None:
+        raise QuantityError(_SUFFIX_ERROR)
     digits = whole + (fraction or "")
     if not digits:
-        raise QuantityError(_NUMBER_ERROR if "." in text else _REGEX_ERROR)
+        raise QuantityError(_NUMBER_ERROR)
     numerator = int(digits)
     exponent10 = -len(fraction or "")
     exponent2 = 0
@@ -155,24 +156,13 @@ def _parse(text: str) -> Quantity:
     elif suffix in _BINARY:
         exponent2 = _BINARY[suffix]
         format = Format.BINARY_SI
-    else:
-        power = _EXPONENT.fullmatch(suffix)
-        if power is None:
-            raise QuantityError(_SUFFIX_ERROR)
+    elif power is not None:
         exponent10 += max(-_MAX_EXPONENT, min(_MAX_EXPONENT, int(power[1])))
         format = Format.DECIMAL_EXPONENT
     nanos = _to_nanos(numerator << exponent2, exponent10)
     if format is Format.BINARY_SI and nanos < NANO:
         format = Format.DECIMAL_SI
     return Quantity(-nanos if sign == "-" else nanos, format)
-
-
-def _suffix_or_number(text: str) -> str:
-    number = re.match(r"[+-]?[0-9.]+", text)
-    if number and number[0].count(".") > 1:
-        return _NUMBER_ERROR
-    rest = text[number.end() :] if number else text
-    return _SUFFIX_ERROR if re.fullmatch(r"[eEinumkKMGTP]*[-+]?[0-9]*", rest) else _REGEX_ERROR
 
 
 def _to_nanos(numerator: int, exponent10: int) -> int:

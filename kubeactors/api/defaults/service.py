@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from kubeactors.api.services import externally_accessible
+
 JsonObject = dict[str, Any]
 
 AFFINITY_TIMEOUT_SECONDS = 10800
@@ -24,7 +26,7 @@ def default_service(obj: JsonObject) -> None:
             port["protocol"] = "TCP"
         if port.get("targetPort") in (None, 0, ""):
             port["targetPort"] = port.get("port", 0)
-    if kind in ("NodePort", "LoadBalancer") and not spec.get("externalTrafficPolicy"):
+    if externally_accessible(spec) and not spec.get("externalTrafficPolicy"):
         spec["externalTrafficPolicy"] = "Cluster"
     if kind in ("ClusterIP", "NodePort", "LoadBalancer") and "internalTrafficPolicy" not in spec:
         spec["internalTrafficPolicy"] = "Cluster"

@@ -3,10 +3,20 @@
 from datetime import datetime
 from typing import Any
 
+from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.text import age, name
+from kubeactors.api.validation.data import config_map_errors, config_map_update_errors
+
+
+class ConfigMapStrategy(Strategy):
+    def validate(self, obj: Object) -> list[FieldError]:
+        return config_map_errors(obj)
+
+    def validate_change(self, new: Object, old: Object) -> list[FieldError]:
+        return config_map_update_errors(new, old)
 
 
 def _cells(obj: Object, now: datetime) -> list[Any]:
@@ -20,7 +30,7 @@ KIND = Kind(
     plural="configmaps",
     short_names=("cm",),
     schema="io.k8s.api.core.v1.ConfigMap",
-    strategy=Strategy(),
+    strategy=ConfigMapStrategy(),
     legacy_field_errors=False,
     columns=(
         NAME_COLUMN,

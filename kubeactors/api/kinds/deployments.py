@@ -1,10 +1,12 @@
 """Deployment."""
 
 from kubeactors.api.defaults.workload import default_deployment
+from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object, annotations, generation
 from kubeactors.api.printers.workload import deployment_cells
+from kubeactors.api.validation.workload import deployment_errors, deployment_update_errors, replica_status_errors
 
 
 class DeploymentStrategy(Strategy):
@@ -19,6 +21,12 @@ class DeploymentStrategy(Strategy):
         super().bump_generation(new, old)
         if annotations(new) != annotations(old):
             new["metadata"]["generation"] = generation(old) + 1
+
+    def validate(self, obj: Object) -> list[FieldError]:
+        return deployment_errors(obj)
+
+    def validate_change(self, new: Object, old: Object) -> list[FieldError]:
+        return deployment_update_errors(new, old)
 
 
 _STRATEGY = DeploymentStrategy()
@@ -41,7 +49,7 @@ KIND = Kind(
             version="v1",
             schema="io.k8s.api.autoscaling.v1.Scale",
         ),
-        Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY)),
+        Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=replica_status_errors)),
     ),
     columns=(
         NAME_COLUMN,

@@ -1,15 +1,20 @@
 """Endpoints."""
 
 from kubeactors.api.defaults.service import default_endpoints
+from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.service import endpoints_cells
+from kubeactors.api.validation.endpoints import endpoints_errors
 
 
 class EndpointsStrategy(Strategy):
     def default(self, obj: Object) -> None:
         default_endpoints(obj)
+
+    def validate(self, obj: Object) -> list[FieldError]:
+        return endpoints_errors(obj)
 
 
 KIND = Kind(

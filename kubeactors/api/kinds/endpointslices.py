@@ -1,10 +1,12 @@
 """EndpointSlice."""
 
 from kubeactors.api.defaults.service import default_endpoint_slice
+from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.service import endpoint_slice_cells
+from kubeactors.api.validation.endpoints import endpoint_slice_errors, endpoint_slice_update_errors
 
 
 class EndpointSliceStrategy(Strategy):
@@ -12,6 +14,12 @@ class EndpointSliceStrategy(Strategy):
 
     def default(self, obj: Object) -> None:
         default_endpoint_slice(obj)
+
+    def validate(self, obj: Object) -> list[FieldError]:
+        return endpoint_slice_errors(obj)
+
+    def validate_change(self, new: Object, old: Object) -> list[FieldError]:
+        return endpoint_slice_update_errors(new, old)
 
 
 KIND = Kind(

@@ -4,11 +4,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from kubeactors.api import meta
+from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy, keep_server_owned_metadata, take_over
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.text import age
 from kubeactors.api.validation.names import dns1123_label_errors
+from kubeactors.api.validation.node import namespace_finalize_errors, namespace_status_errors
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
 FINALIZER: Final = "kubernetes"
@@ -22,7 +24,7 @@ class NamespaceStrategy(Strategy):
     def default(self, obj: Object) -> None:
         name = meta.name(obj)
         if name:
-            obj["metadata"].setdefault("labels", {}).setdefault(NAME_LABEL, name)
+            obj["metadata"].setdefault("labels", {})[NAME_LABEL] = name
 
     def prepare_for_create(self, obj: Object, now: datetime) -> None:
         super().prepare_for_create(obj, now)
@@ -48,6 +50,9 @@ class NamespaceFinalizeStrategy(Strategy):
         keep_server_owned_metadata(new, old)
         take_over(new, old, "status")
 
+    def validate_change(self, new: Object, old: Object) -> list[FieldError]:
+        return namespace_finalize_errors(new, old)
+
 
 def _fields(obj: Object) -> dict[str, str]:
     return {"status.phase": (obj.get("status") or {}).get("phase") or ""}
@@ -71,7 +76,7 @@ KIND = Kind(
     strategy=_STRATEGY,
     subresources=(
         Subresource("finalize", ("update",), strategy=NamespaceFinalizeStrategy()),
-        Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY)),
+        Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=namespace_status_errors)),
     ),
     field_labels=("status.phase",),
     field_values=_fields,

@@ -2,10 +2,12 @@
 
 from datetime import datetime
 
+from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy, take_over
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.node import node_cells
+from kubeactors.api.validation.node import node_errors, node_status_update_errors, node_update_errors
 
 
 class NodeStrategy(Strategy):
@@ -19,6 +21,12 @@ class NodeStrategy(Strategy):
     def prepare_for_update(self, new: Object, old: Object, now: datetime) -> None:
         super().prepare_for_update(new, old, now)
         take_over(new, old, "status")
+
+    def validate(self, obj: Object) -> list[FieldError]:
+        return node_errors(obj)
+
+    def validate_change(self, new: Object, old: Object) -> list[FieldError]:
+        return node_update_errors(new, old)
 
 
 def _fields(obj: Object) -> dict[str, str]:
@@ -36,7 +44,9 @@ KIND = Kind(
     short_names=("no",),
     schema="io.k8s.api.core.v1.Node",
     strategy=_STRATEGY,
-    subresources=(Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY)),),
+    subresources=(
+        Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=node_status_update_errors)),
+    ),
     field_labels=("spec.unschedulable",),
     field_values=_fields,
     legacy_field_errors=True,

@@ -3,11 +3,13 @@
 from datetime import datetime
 
 from kubeactors.api.defaults.pod import default_pod
+from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.pod import pod_cells, pod_row_conditions
 from kubeactors.api.qos import compute_pod_qos
+from kubeactors.api.validation.pod import pod_errors, pod_status_update_errors, pod_update_errors
 
 
 class PodStrategy(Strategy):
@@ -20,6 +22,8 @@ class PodStrategy(Strategy):
     def prepare_for_create(self, obj: Object, now: datetime) -> None:
         super().prepare_for_create(obj, now)
         spec = obj["spec"]
+        if spec["terminationGracePeriodSeconds"] < 0:
+            spec["terminationGracePeriodSeconds"] = 1
         obj["status"] = {"phase": "Pending", "qosClass": compute_pod_qos(spec)}
         if spec.get("schedulingGates"):
             obj["status"]["conditions"] = [
@@ -32,6 +36,12 @@ class PodStrategy(Strategy):
                     "lastTransitionTime": None,
                 }
             ]
+
+    def validate(self, obj: Object) -> list[FieldError]:
+        return pod_errors(obj)
+
+    def validate_change(self, new: Object, old: Object) -> list[FieldError]:
+        return pod_update_errors(new, old)
 
 
 _FIELDS = (
@@ -75,7 +85,7 @@ KIND = Kind(
     subresources=(
         Subresource("binding", ("create",), kind="Binding", schema="io.k8s.api.core.v1.Binding"),
         Subresource("log", ("get",)),
-        Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY)),
+        Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=pod_status_update_errors)),
     ),
     field_labels=_FIELDS,
     field_values=_fields,

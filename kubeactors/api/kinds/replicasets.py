@@ -3,10 +3,12 @@
 from datetime import datetime
 
 from kubeactors.api.defaults.workload import default_replica_set
+from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.workload import replica_set_cells
+from kubeactors.api.validation.workload import replica_set_errors, replica_set_update_errors, replica_status_errors
 
 
 class ReplicaSetStrategy(Strategy):
@@ -19,6 +21,12 @@ class ReplicaSetStrategy(Strategy):
     def prepare_for_create(self, obj: Object, now: datetime) -> None:
         super().prepare_for_create(obj, now)
         obj["status"] = {"replicas": 0}
+
+    def validate(self, obj: Object) -> list[FieldError]:
+        return replica_set_errors(obj)
+
+    def validate_change(self, new: Object, old: Object) -> list[FieldError]:
+        return replica_set_update_errors(new, old)
 
 
 _STRATEGY = ReplicaSetStrategy()
@@ -41,7 +49,7 @@ KIND = Kind(
             version="v1",
             schema="io.k8s.api.autoscaling.v1.Scale",
         ),
-        Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY)),
+        Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=replica_status_errors)),
     ),
     columns=(
         NAME_COLUMN,

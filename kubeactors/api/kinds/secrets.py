@@ -4,10 +4,12 @@ import base64
 from datetime import datetime
 from typing import Any
 
+from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.text import age, name
+from kubeactors.api.validation.data import secret_errors, secret_update_errors
 
 
 class SecretStrategy(Strategy):
@@ -19,6 +21,12 @@ class SecretStrategy(Strategy):
             data = obj.setdefault("data", {})
             for key, text in texts.items():
                 data[key] = base64.b64encode(text.encode()).decode()
+
+    def validate(self, obj: Object) -> list[FieldError]:
+        return secret_errors(obj)
+
+    def validate_change(self, new: Object, old: Object) -> list[FieldError]:
+        return secret_update_errors(new, old)
 
 
 def _fields(obj: Object) -> dict[str, str]:

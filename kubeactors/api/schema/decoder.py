@@ -8,7 +8,7 @@ closures once per type; a pod takes some tens of microseconds.
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -65,8 +65,11 @@ class DecodeProblems:
     def unknown(self, path: Path, key: str) -> None:
         self.problems.append(f"unknown field {go_quote(_join(path, key))}")
 
-    def note_duplicates(self, value: dict[str, Any], path: Path) -> None:
+    def note_duplicates(self, value: dict[str, Any], path: Path, known: Container[str] | None = None) -> None:
+        """Repeated keys of an object; those that are unknown as well are only reported as that."""
         for key in (self.duplicates or {}).get(id(value), ()):
+            if known is not None and key not in known:
+                continue
             self.problems.append(f"duplicate field {go_quote(_join(path, key))}")
 
 
@@ -121,7 +124,7 @@ def _compile_struct(of: Struct) -> _Decode:
             raise _mismatch(value, path, of.name.rpartition(".")[2] or "object")
         ctx.keys += len(value)
         if ctx.duplicates is not None:
-            ctx.note_duplicates(value, path)
+            ctx.note_duplicates(value, path, handlers)
         dropped: list[str] | None = None
         for key, item in value.items():
             handler = handlers.get(key)
@@ -157,7 +160,7 @@ def _compile_struct(of: Struct) -> _Decode:
         # Empty maps and lists are not stored: those of required fields come back as null. Empty structs are.
         keep_empty = not isinstance(field.type, MapType | ListType)
         handlers[name] = (is_string, field.keep_zero, keep_empty, _compile(field.type))
-        if field.required:
+        if field.required and not overlay.is_pointer(of.name, name):
             required.append((name, _zero(field.type)))
         elif name in of.always:
             value = of.always[name]

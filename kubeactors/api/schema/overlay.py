@@ -157,6 +157,22 @@ _ALWAYS: Final[dict[str, Mapping[str, Any]]] = {
 }
 
 
+# Required structs that are pointers: nothing is written for a missing one, so that validation sees that it is missing.
+_REQUIRED_POINTERS: Final = frozenset(
+    {
+        ("DaemonSetSpec", "selector"),
+        ("DeploymentSpec", "selector"),
+        ("ReplicaSetSpec", "selector"),
+        ("StatefulSetSpec", "selector"),
+    }
+)
+
+
+def is_pointer(owner: str, field: str) -> bool:
+    """Whether a required field is a pointer to a struct."""
+    return (owner.rpartition(".")[2], field) in _REQUIRED_POINTERS
+
+
 def keeps_zero(owner: str, field: str, scalar: str) -> bool:
     """Whether an empty value of an optional scalar field is stored."""
     short = owner.rpartition(".")[2]

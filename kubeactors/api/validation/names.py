@@ -58,8 +58,8 @@ def regex_message(message: str, pattern: str, *examples: str) -> str:
     return f"{message} (e.g. {listed}regex used for validation is '{pattern}')"
 
 
-def max_length_message(limit: int) -> str:
-    return f"must be no more than {limit} bytes"
+def max_length_message(limit: int, unit: str = "bytes") -> str:
+    return f"must be no more than {limit} {unit}"
 
 
 @lru_cache(maxsize=16384)
@@ -72,7 +72,7 @@ def dns1123_label_errors(value: str) -> list[str]:
         return []
     errors = []
     if len(value.encode()) > DNS1123_LABEL_MAX:
-        errors.append(max_length_message(DNS1123_LABEL_MAX))
+        errors.append(max_length_message(DNS1123_LABEL_MAX, "characters"))
     if not _dns1123_label(value):
         if _dns1123_subdomain(value):
             # A valid subdomain that is no label: the offending character is the dot.
@@ -85,7 +85,7 @@ def dns1123_label_errors(value: str) -> list[str]:
 def dns1123_subdomain_errors(value: str) -> list[str]:
     errors = []
     if len(value) > 63 and len(value.encode()) > DNS1123_SUBDOMAIN_MAX:
-        errors.append(max_length_message(DNS1123_SUBDOMAIN_MAX))
+        errors.append(max_length_message(DNS1123_SUBDOMAIN_MAX, "characters"))
     if not _dns1123_subdomain(value):
         errors.append(regex_message(_SUBDOMAIN_MESSAGE, _DNS1123_SUBDOMAIN, "example.com"))
     return errors
@@ -94,7 +94,7 @@ def dns1123_subdomain_errors(value: str) -> list[str]:
 def dns1035_label_errors(value: str) -> list[str]:
     errors = []
     if len(value.encode()) > DNS1123_LABEL_MAX:
-        errors.append(max_length_message(DNS1123_LABEL_MAX))
+        errors.append(max_length_message(DNS1123_LABEL_MAX, "characters"))
     if not _dns1035_label(value):
         errors.append(regex_message(_DNS1035_MESSAGE, _DNS1035_LABEL, "my-name", "abc-123"))
     return errors

@@ -1,0 +1,200 @@
+"""Checks that many kinds share: numbers, addresses, selectors, changes of what is immutable."""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from kubeactors.api import fielderrors
+from kubeactors.api.fielderrors import FieldError, forbidden, invalid, required
+from kubeactors.api.validation.metadata import FIELD_IMMUTABLE, label_errors
+from kubeactors.api.validation.names import (
+    dns1123_label_errors,
+    dns1123_subdomain_errors,
+    is_percent,
+    label_value_errors,
+    port_name_errors,
+    qualified_name_errors,
+    regex_message,
+)
+
+NOT_NEGATIVE: Final = "must be greater than or equal to 0"
+MAX_INT32: Final = 2**31 - 1
+IMMUTABLE_WHEN_SET: Final = "field is immutable when `immutable` is set"
+
+_IPV4_MESSAGE: Final = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+_CIDR_MESSAGE: Final = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+_LOOPBACK: Final = "may not be in the loopback range (127.0.0.0/8, ::1/128)"
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def range_message(low: int, high: int) -> str:
+    return f"must be between {low} and {high}, inclusive"
+
+
+def not_negative(value: int, path: str) -> list[FieldError]:
+    return [invalid(path, value, NOT_NEGATIVE)] if value < 0 else []
+
+
+def positive(value: int, path: str) -> list[FieldError]:
+    return [invalid(path, value, "must be greater than 0")] if value <= 0 else []
+
+
+def port_number(value: int, path: str) -> list[FieldError]:
+    return [] if 0 < value < 65536 else [invalid(path, value, range_message(1, 65535))]
+
+
+def port_number_or_name(value: int | str, path: str) -> list[FieldError]:
+    if isinstance(value, int):
+        return port_number(value, path)
+    return [invalid(path, value, m) for m in port_name_errors(value)]
+
+
+def dns1123_label(value: str, path: str) -> list[FieldError]:
+    return [invalid(path, value, m) for m in dns1123_label_errors(value)]
+
+
+def dns1123_subdomain(value: str, path: str) -> list[FieldError]:
+    return [invalid(path, value, m) for m in dns1123_subdomain_errors(value)]
+
+
+def qualified_name(value: str, path: str) -> list[FieldError]:
+    return [invalid(path, value, m) for m in qualified_name_errors(value)]
+
+
+def immutable(new: Any, old: Any, path: str) -> list[FieldError]:
+    return [] if new == old else [invalid(path, new, FIELD_IMMUTABLE)]
+
+
+def parse_ip(text: str) -> IPAddress | None:
+    """An address as Go's strict parser reads it: no zone, no leading zeros."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return None if "%" in text else address
+
+
+def ip_address(value: str, path: str) -> list[FieldError]:
+    return [] if parse_ip(value) is not None else [invalid(path, value, _IPV4_MESSAGE)]
+
+
+def cidr(value: str, path: str) -> list[FieldError]:
+    try:
+        if "/" not in value:
+            raise ValueError(value)
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return [invalid(path, value, _CIDR_MESSAGE)]
+    return []
+
+
+def endpoint_ip(value: str, path: str) -> list[FieldError]:
+    """An address that may be an endpoint: not unspecified, loopback or link-local."""
+    address = parse_ip(value)
+    if address is None:
+        return [invalid(path, value, "must be a valid IP address")]
+    if address.is_unspecified:
+        return [invalid(path, value, f"may not be unspecified ({value})")]
+    if address.is_loopback:
+        return [invalid(path, value, _LOOPBACK)]
+    if address.is_multicast and ((address.version == 4 and value.startswith("224.0.0.")) or address.version == 6):
+        return [invalid(path, value, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")]
+    if address.is_link_local:
+        return [invalid(path, value, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")]
+    return []
+
+
+_PERCENT_MESSAGE: Final = regex_message(
+    "a valid percent string must be a numeric string followed by an ending '%'", "[0-9]+%", "1%", "93%"
+)
+
+
+def positive_int_or_percent(value: int | str, path: str) -> list[FieldError]:
+    if isinstance(value, int):
+        return not_negative(value, path)
+    return [] if is_percent(value) else [invalid(path, value, _PERCENT_MESSAGE)]
+
+
+def not_more_than_100_percent(value: int | str | None, path: str) -> list[FieldError]:
+    if isinstance(value, str) and is_percent(value) and int(value[:-1]) > 100:
+        return [invalid(path, value, "must not be greater than 100%")]
+    return []
+
+
+def label_selector(selector: Mapping[str, Any] | None, path: str) -> list[FieldError]:
+    """Of a metav1.LabelSelector."""
+    if not selector:
+        return []
+    errors = label_errors(selector.get("matchLabels"), f"{path}.matchLabels")
+    for index, expression in enumerate(selector.get("matchExpressions") or ()):
+        errors += _label_requirement(expression, f"{path}.matchExpressions[{index}]")
+    return errors
+
+
+def _label_requirement(expression: Mapping[str, Any], path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    operator, values = expression.get("operator") or "", expression.get("values") or []
+    if operator in ("In", "NotIn"):
+        if not values:
+            errors.append(required(f"{path}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
+    elif operator in ("Exists", "DoesNotExist"):
+        if values:
+            message = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            errors.append(forbidden(f"{path}.values", message))
+    else:
+        errors.append(invalid(f"{path}.operator", operator, "not a valid selector operator"))
+    errors += [
+        invalid(f"{path}.key", expression.get("key") or "", m)
+        for m in qualified_name_errors(expression.get("key") or "")
+    ]
+    for index, value in enumerate(values):
+        errors += [invalid(f"{path}.values[{index}]", value, m) for m in label_value_errors(value)]
+    return errors
+
+
+def duplicates(values: Iterable[Any]) -> list[int]:
+    """Indices of values that came before."""
+    seen: set[Any] = set()
+    found = []
+    for index, value in enumerate(values):
+        if value in seen:
+            found.append(index)
+        seen.add(value)
+    return found
+
+
+def local_path(value: str, path: str) -> list[FieldError]:
+    """A path below something: relative, without `..`."""
+    errors: list[FieldError] = []
+    if value.startswith("/"):
+        errors.append(invalid(path, value, "must be a relative path"))
+    return errors + no_backsteps(value, path)
+
+
+def no_backsteps(value: str, path: str) -> list[FieldError]:
+    if ".." in re.split(r"/", value):
+        return [invalid(path, value, "must not contain '..'")]
+    return []
+
+
+def local_path_below(value: str, path: str) -> list[FieldError]:
+    """A path of a file in a volume: relative, and no part of it starts with `..`."""
+    errors = local_path(value, path)
+    if value.startswith("..") and not value.startswith("../") and value != "..":
+        errors.append(invalid(path, value, "must not start with '..'"))
+    return errors
+
+
+def immutable_data(new: Mapping[str, Any], old: Mapping[str, Any], fields: Iterable[str]) -> list[FieldError]:
+    """Of config maps and secrets with `immutable: true`: neither that nor the data may change."""
+    if not old.get("immutable"):
+        return []
+    errors = []
+    if not new.get("immutable"):
+        errors.append(fielderrors.forbidden("immutable", IMMUTABLE_WHEN_SET))
+    for field in fields:
+        if (new.get(field) or {}) != (old.get(field) or {}):
+            errors.append(fielderrors.forbidden(field, IMMUTABLE_WHEN_SET))
+    return errors

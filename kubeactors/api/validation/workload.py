@@ -1,0 +1,152 @@
+"""Validation of deployments and replica sets."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
+from kubeactors.api.intstr import percent_of
+from kubeactors.api.selectors.labels import SelectorError, from_label_selector
+from kubeactors.api.validation.common import (
+    immutable,
+    label_selector,
+    not_more_than_100_percent,
+    not_negative,
+    positive_int_or_percent,
+)
+from kubeactors.api.validation.pod import pod_template_errors
+
+_NO_MATCH: Final = "`selector` does not match template `labels`"
+
+
+def deployment_errors(obj: Mapping[str, Any]) -> list[FieldError]:
+    spec = obj.get("spec") or {}
+    path = "spec"
+    errors = not_negative(spec.get("replicas") or 0, f"{path}.replicas")
+    selector = spec.get("selector")
+    if selector is None:
+        errors.append(required(f"{path}.selector"))
+    else:
+        errors += label_selector(selector, f"{path}.selector")
+        if not selector.get("matchLabels") and not selector.get("matchExpressions"):
+            message = "empty selector is invalid for deployment"
+            errors.append(invalid(f"{path}.selector", dict(selector), message))
+    errors += _selected_template_errors(selector, spec, path)
+    errors += _strategy_errors(spec.get("strategy") or {}, f"{path}.strategy")
+    ready = spec.get("minReadySeconds") or 0
+    errors += not_negative(ready, f"{path}.minReadySeconds")
+    if spec.get("revisionHistoryLimit") is not None:
+        errors += not_negative(spec["revisionHistoryLimit"], f"{path}.revisionHistoryLimit")
+    deadline = spec.get("progressDeadlineSeconds")
+    if deadline is not None:
+        errors += not_negative(deadline, f"{path}.progressDeadlineSeconds")
+        if deadline <= ready:
+            message = "must be greater than minReadySeconds"
+            errors.append(invalid(f"{path}.progressDeadlineSeconds", deadline, message))
+    return errors
+
+
+def deployment_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
+    return deployment_errors(new) + _selector_frozen(new, old)
+
+
+def replica_set_errors(obj: Mapping[str, Any]) -> list[FieldError]:
+    spec = obj.get("spec") or {}
+    path = "spec"
+    errors = not_negative(spec.get("replicas") or 0, f"{path}.replicas")
+    errors += not_negative(spec.get("minReadySeconds") or 0, f"{path}.minReadySeconds")
+    selector = spec.get("selector")
+    if selector is None:
+        errors.append(required(f"{path}.selector"))
+    else:
+        errors += label_selector(selector, f"{path}.selector")
+        if not selector.get("matchLabels") and not selector.get("matchExpressions"):
+            errors.append(invalid(f"{path}.selector", dict(selector), "empty selector is invalid for deployment"))
+    return errors + _selected_template_errors(selector, spec, path)
+
+
+def replica_set_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
+    return replica_set_errors(new) + _selector_frozen(new, old)
+
+
+def replica_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
+    """Of a write to the status of something with replicas: counts are sane, the generation does not go back."""
+    status, before = new.get("status") or {}, old.get("status") or {}
+    path = "status"
+    errors: list[FieldError] = []
+    counts = (
+        "replicas",
+        "updatedReplicas",
+        "fullyLabeledReplicas",
+        "readyReplicas",
+        "availableReplicas",
+        "unavailableReplicas",
+        "observedGeneration",
+    )
+    for field in counts:
+        errors += not_negative(status.get(field) or 0, f"{path}.{field}")
+    total = status.get("replicas") or 0
+    for field in ("updatedReplicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
+        if (status.get(field) or 0) > total:
+            errors.append(invalid(f"{path}.{field}", status[field], "cannot be greater than status.replicas"))
+    if (status.get("availableReplicas") or 0) > (status.get("readyReplicas") or 0):
+        message = "cannot be greater than readyReplicas"
+        errors.append(invalid(f"{path}.availableReplicas", status["availableReplicas"], message))
+    if (status.get("collisionCount") or 0) < (before.get("collisionCount") or 0):
+        errors.append(invalid(f"{path}.collisionCount", status.get("collisionCount"), "cannot be decremented"))
+    return errors
+
+
+def _selected_template_errors(
+    selector: Mapping[str, Any] | None, spec: Mapping[str, Any], path: str
+) -> list[FieldError]:
+    """Of the template, and whether the selector finds its pods."""
+    template = spec.get("template") or {}
+    labels = (template.get("metadata") or {}).get("labels")
+    errors: list[FieldError] = []
+    try:
+        parsed = from_label_selector(selector)
+    except SelectorError:
+        return [invalid(f"{path}.selector", dict(selector or {}), "invalid label selector")]
+    if not parsed.empty and not parsed.matches(labels):
+        errors.append(invalid(f"{path}.template.metadata.labels", labels, _NO_MATCH))
+    errors += pod_template_errors(template, f"{path}.template")
+    pod = template.get("spec") or {}
+    if pod.get("restartPolicy") != "Always":
+        errors = [e for e in errors if e.field != f"{path}.template.spec.restartPolicy"]
+        errors.append(not_supported(f"{path}.template.spec.restartPolicy", pod.get("restartPolicy") or "", ("Always",)))
+    if pod.get("activeDeadlineSeconds") is not None:
+        message = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        errors.append(forbidden(f"{path}.template.spec.activeDeadlineSeconds", message))
+    return errors
+
+
+def _selector_frozen(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
+    selectors = [(o.get("spec") or {}).get("selector") for o in (new, old)]
+    return immutable(selectors[0], selectors[1], "spec.selector")
+
+
+def _strategy_errors(strategy: Mapping[str, Any], path: str) -> list[FieldError]:
+    kind, rolling = strategy.get("type"), strategy.get("rollingUpdate")
+    if kind == "Recreate":
+        if rolling is None:
+            return []
+        return [forbidden(f"{path}.rollingUpdate", "may not be specified when strategy `type` is 'Recreate'")]
+    if kind == "RollingUpdate":
+        if rolling is None:
+            return [required(f"{path}.rollingUpdate", "this should be defaulted and never be nil")]
+        return _rolling_errors(rolling, f"{path}.rollingUpdate")
+    shown = {"Type": kind or "", "RollingUpdate": rolling}
+    return [not_supported(path, shown, ("Recreate", "RollingUpdate"))]
+
+
+def _rolling_errors(rolling: Mapping[str, Any], path: str) -> list[FieldError]:
+    unavailable, surge = rolling.get("maxUnavailable", 0), rolling.get("maxSurge", 0)
+    errors = positive_int_or_percent(unavailable, f"{path}.maxUnavailable")
+    errors += positive_int_or_percent(surge, f"{path}.maxSurge")
+    if _number(unavailable) == 0 and _number(surge) == 0:
+        errors.append(invalid(f"{path}.maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0"))
+    return errors + not_more_than_100_percent(unavailable, f"{path}.maxUnavailable")
+
+
+def _number(value: int | str) -> int | None:
+    return value if isinstance(value, int) else percent_of(value)
