@@ -86,6 +86,7 @@ class Node:
         self._caught_up = asyncio.Event()
         self._idle = asyncio.Event()
         self._stopping = False
+        self._primary = False
         self._runner: asyncio.Task[None] | None = None
         self._snapshot: asyncio.Task[None] | None = None
         self._purger: asyncio.Task[None] | None = None
@@ -99,7 +100,6 @@ class Node:
 
     async def start(self) -> None:
         """Returns once every entry of the log is applied and the first entry of this term is durable."""
-        self._clock.resume(self.machine.time)
         self._runner = asyncio.create_task(self._run(), name="store-node")
         self._wake.set()
         failed = asyncio.create_task(self.failed.wait())
@@ -109,6 +109,14 @@ class Node:
         caught_up.cancel()
         if self.failure is not None:
             raise LogFailed(self.failure)
+        self._become_primary()
+
+    def _become_primary(self) -> None:
+        """Every entry before this term is applied: cluster time and the leases' expiry are in this member's hands."""
+        self._clock.resume(self.machine.time)
+        self.machine.leases.rearm()
+        self._primary = True
+        self._arm_leases()
 
     async def stop(self, grace: float = 5.0) -> None:
         """Refuse proposals, finish those accepted within `grace` seconds, end every task. The log is not closed."""
@@ -243,7 +251,7 @@ class Node:
                 self._answer(proposal, outcome)
         if mvcc.revision != before:
             self._on_changes(before + 1, mvcc.revision)
-        if mvcc.purge_pending:
+        if mvcc.purge_pending or self._after_purge:
             self._purge_soon()
         if not self._pending:
             self._idle.set()
@@ -273,6 +281,8 @@ class Node:
     # ---- leases: the primary finds out that one has run out and proposes its end ----
 
     def _arm_leases(self) -> None:
+        if not self._primary:
+            return
         expiry = self.machine.leases.next_expiry()
         if expiry == self._lease_timer_for:
             return

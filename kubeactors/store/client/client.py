@@ -33,6 +33,7 @@ _SORT_ORDERS = {
     "descend": rpc_pb2.RangeRequest.DESCEND,
 }
 Answer = TypeVar("Answer")
+FIRST_KEY = b"\0"
 
 
 class StoreClient:
@@ -111,9 +112,8 @@ class StoreClient:
         self, prefix: bytes, *, limit: int = 0, revision: int = 0, keys_only: bool = False, timeout: float | None = None
     ) -> r.RangeResult:
         """The keys that start with `prefix`."""
-        return await self.range(
-            prefix, prefix_end(prefix), limit=limit, revision=revision, keys_only=keys_only, timeout=timeout
-        )
+        key, end = prefix or FIRST_KEY, prefix_end(prefix)
+        return await self.range(key, end, limit=limit, revision=revision, keys_only=keys_only, timeout=timeout)
 
     async def scan(
         self, prefix: bytes, *, page_size: int = 2000, revision: int = 0, timeout: float | None = None
@@ -122,7 +122,7 @@ class StoreClient:
 
         `timeout` is for each page. Raises Compacted when the revision is compacted away between pages.
         """
-        start, end = prefix, prefix_end(prefix)
+        start, end = prefix or FIRST_KEY, prefix_end(prefix)
         while True:
             page = await self.range(start, end, limit=page_size, revision=revision, timeout=timeout)
             revision = revision or page.revision
@@ -186,7 +186,7 @@ class StoreClient:
         filters = [] if puts else [rpc_pb2.WatchCreateRequest.NOPUT]
         filters += [] if deletes else [rpc_pb2.WatchCreateRequest.NODELETE]
         request = rpc_pb2.WatchCreateRequest(
-            key=key or b"\0",
+            key=key or FIRST_KEY,
             range_end=prefix_end(key) if range_end is None else range_end,
             start_revision=start_revision,
             progress_notify=progress_notify,
