@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from kubeactors.api.kinds import Kind, KindRegistry
 from kubeactors.api.meta import Object
 from kubeactors.apiserver.admission import AdmissionChain, Plugin
+from kubeactors.apiserver.admission.default_priority import DefaultPriority
 from kubeactors.apiserver.admission.default_tolerations import DefaultTolerations
 from kubeactors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kubeactors.apiserver.authz import AllowAuthenticated, Authorizer
@@ -91,7 +92,9 @@ class ApiCore:
 
         reader = Reader(self._feed, freshness, self._transactions, now)
         objects = Objects(self._feed, self._transactions, self._leases.lease_for)
-        chain = AdmissionChain([NamespaceLifecycle(self._finder(registry, objects)), DefaultTolerations(), *plugins])
+        chain = AdmissionChain(
+            [NamespaceLifecycle(self._finder(registry, objects)), DefaultPriority(), DefaultTolerations(), *plugins]
+        )
         writer = Writer(objects, chain, now)
         deleter = Deleter(objects, reader, chain, now)
         watches = Watches(self._feed, freshness, now, config.min_watch_timeout)

@@ -13,11 +13,11 @@ from kubeactors.apiserver.admission import AdmissionChain, Attributes
 from kubeactors.apiserver.options import DELETE_MEDIA_TYPES, DeleteOptions, check_list, delete_options, parse_version
 from kubeactors.apiserver.registry import forms
 from kubeactors.apiserver.registry.deletion import Action, check_preconditions, decide, returns_deleted
-from kubeactors.apiserver.registry.objects import Objects, State
+from kubeactors.apiserver.registry.objects import Objects, State, same
 from kubeactors.apiserver.registry.reads import Reader, join_list
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.request import JSON, YAML, Form, Request, Response
-from kubeactors.apiserver.storage.encoding import to_item, to_stored, to_wire
+from kubeactors.apiserver.storage.encoding import to_item, to_stored, to_wire, with_revision
 
 # How many objects of a collection are deleted at a time.
 _WORKERS = 16
@@ -85,21 +85,27 @@ class Deleter:
         if decision.action is Action.NOTHING:
             return False, state.item
         if decision.action is Action.DELETE:
-            if not dry_run and not await objects.delete(resource, namespace, name, state):
-                return None
-            return True, state.item
+            if dry_run:
+                return True, state.item
+            revision = await objects.delete(resource, namespace, name, state)
+            return None if revision is None else (True, with_revision(state.item, revision))
         stored = to_stored(decision.obj)
         gone = decision.action is Action.WRITE_THEN_DELETE
         if dry_run:
             return gone, to_item(stored, state.revision)
+        if not gone and same(stored, state.item):
+            return False, state.item
         written = await objects.replace(resource, namespace, name, state, stored)
         if written is None:
             return None
-        if gone and not await objects.delete(resource, namespace, name, written):
-            # It was deleted or changed by another meanwhile: look again.
-            present = await objects.present(resource, namespace, name)
-            return (True, written.item) if present.obj is None else None
-        return gone, written.item
+        if not gone:
+            return False, written.item
+        revision = await objects.delete(resource, namespace, name, written)
+        if revision is not None:
+            return True, with_revision(written.item, revision)
+        # It was deleted or changed by another meanwhile: look again.
+        present = await objects.present(resource, namespace, name)
+        return (True, written.item) if present.obj is None else None
 
     async def delete_collection(self, resource: Resource, request: Request) -> Response:
         """Deletes what a list with the same options shows; answers with that list."""

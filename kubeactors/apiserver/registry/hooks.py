@@ -21,7 +21,7 @@ class Claims:
 class Hook(Protocol):
     """Of one resource. Called again, from the beginning, when the transaction lost against another."""
 
-    async def allocate(self, new: Object, old: Object | None) -> None:
+    async def allocate(self, new: Object, old: Object | None, *, dry_run: bool) -> None:
         """Complete `new` in place with what it must have (an address, a port). Raises StatusError."""
         ...
 

@@ -143,7 +143,7 @@ class Objects:
                 if not live:
                     state, live = await self.present(resource, namespace, name), True
                     continue
-                if dry_run or await self.delete(resource, namespace, name, state):
+                if dry_run or await self.delete(resource, namespace, name, state) is not None:
                     return to_item(to_stored(gone.obj), state.revision), False
                 state, live = await self.present(resource, namespace, name), True
                 continue
@@ -153,7 +153,7 @@ class Objects:
                 state, live = await self.present(resource, namespace, name), True
                 continue
             stored = to_stored(new)
-            if state.revision and _same(stored, state.item):
+            if state.revision and same(stored, state.item):
                 if live or dry_run:
                     return state.item, False
                 state, live = await self.present(resource, namespace, name), True
@@ -184,17 +184,17 @@ class Objects:
         committed = await self._transactions.write(compare, [ops.put(key, stored, lease=lease)], key)
         return self._state(resource, stored, committed.revision) if committed.ok else None
 
-    async def delete(self, resource: Resource, namespace: str, name: str, state: State) -> bool:
-        """Delete the object if it is still in this state; False if it is not."""
+    async def delete(self, resource: Resource, namespace: str, name: str, state: State) -> int | None:
+        """Delete the object if it is still in this state; the revision of the deletion, or None."""
         key = resource.key(namespace, name)
         hook = self.hook(resource)
         claims = hook.claims(None, orjson.loads(state.item)) if hook is not None else None
         compare, success = hooks.join(ops.mod_revision(key, "=", state.revision), ops.delete(key), claims)
         committed = await self._transactions.write(compare, success, key)
-        return committed.ok
+        return committed.revision if committed.ok else None
 
 
-def _same(stored: bytes, item: bytes) -> bool:
+def same(stored: bytes, item: bytes) -> bool:
     """Whether the stored form says the same as an item. Without spaces, equal data have equal lengths in any order."""
     old = stored_of(item)
     return stored == old or (len(stored) == len(old) and bool(orjson.loads(stored) == orjson.loads(old)))

@@ -123,7 +123,7 @@ class Writer:
         metadata["creationTimestamp"] = now_rfc3339(now)
         hook = self._objects.hook(write.resource)
         if hook is not None:
-            await hook.allocate(obj, None)
+            await hook.allocate(obj, None, dry_run=write.dry_run)
         strategy = write.resource.kind.strategy
         strategy.prepare_for_create(obj, now)
         self._check(write, name, strategy.validate_create(obj))
@@ -214,7 +214,7 @@ class Writer:
         await self._admission.admit(attributes)
         hook = self._objects.hook(write.resource)
         if hook is not None and not request.subresource:
-            await hook.allocate(new, old)
+            await hook.allocate(new, old, dry_run=write.dry_run)
         strategy = write.strategy
         strategy.prepare_for_update(new, old, self._clock())
         self._check(write, request.name, strategy.validate_update(new, old))

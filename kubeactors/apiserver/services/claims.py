@@ -18,6 +18,7 @@ from kubeactors.apiserver.services.families import family_of, set_families
 from kubeactors.apiserver.services.ranges import AddressRange, PortRange
 from kubeactors.apiserver.services.spec import (
     copy_allocated,
+    drop_unused,
     needs_address,
     needs_health_check_port,
     needs_node_ports,
@@ -31,6 +32,16 @@ from kubeactors.store.client import ops
 # Kubernetes keeps an IPAddress object for each address, so this is where its clients look for them.
 ADDRESS_PREFIX = "/registry/ipaddresses/"
 PORT_PREFIX = "/registry/ranges/servicenodeports/"
+
+
+class _First(random.Random):
+    """Always the lowest number."""
+
+    def randint(self, a: int, b: int) -> int:
+        return a
+
+
+_FIRST = _First()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +89,32 @@ class ServiceClaims:
 
     # --- completing
 
-    async def allocate(self, new: Object, old: Object | None) -> None:
+    async def allocate(self, new: Object, old: Object | None, *, dry_run: bool) -> None:
         """Give a service the address and ports that it asks for or must have. Raises StatusError (422, 500)."""
+        # A dry run takes nothing, so it is not told anything that another may get: it gets the first of each range.
+        rng = _FIRST if dry_run else self._rng
         spec = new.setdefault("spec", {})
         before = (old or {}).get("spec") or {}
         name = new["metadata"].get("name") or ""
         if old is not None:
+            drop_unused(spec, before)
             copy_allocated(spec, before)
         normalise_addresses(spec, before if old is not None else None)
         held = needs_of(old)
         if needs_address(spec) and not _address_changes(spec, before):
             set_families(name, spec, self._address_range.family)
-            await self._allocate_address(name, spec, held)
+            await self._allocate_address(name, spec, held, rng)
         elif spec.get("clusterIPs") == ["None"]:
             set_families(name, spec, self._address_range.family)
         if needs_node_ports(spec):
-            await self._allocate_ports(name, spec, held, creating=old is None)
+            await self._allocate_ports(name, spec, held, rng, creating=old is None)
         if needs_health_check_port(spec):
-            await self._allocate_health_check_port(spec, held)
+            await self._allocate_health_check_port(spec, held, rng)
 
-    async def _allocate_address(self, name: str, spec: dict[str, Any], held: Needs) -> None:
+    async def _allocate_address(self, name: str, spec: dict[str, Any], held: Needs, rng: random.Random) -> None:
         wanted: list[str] = spec.get("clusterIPs") or []
         if not wanted:
-            chosen = self._address_range.choose(self._address_taken, self._rng)
+            chosen = self._address_range.choose(self._address_taken, rng)
             if chosen is None:
                 raise errors.internal("failed to allocate a serviceIP: range is full")
             spec["clusterIP"], spec["clusterIPs"] = chosen, [chosen]
@@ -117,7 +131,9 @@ class ServiceClaims:
                 message = f"failed to allocate IP {address}: {refusal}"
                 raise errors.invalid("Service", name, [fielderrors.invalid("spec.clusterIPs", wanted, message)])
 
-    async def _allocate_ports(self, name: str, spec: dict[str, Any], held: Needs, *, creating: bool) -> None:
+    async def _allocate_ports(
+        self, name: str, spec: dict[str, Any], held: Needs, rng: random.Random, *, creating: bool
+    ) -> None:
         automatic = spec.get("allocateLoadBalancerNodePorts") is not False or spec.get("type") == "NodePort"
         requested = {
             port["port"]: port["nodePort"] for port in reversed(spec.get("ports") or ()) if port.get("nodePort")
@@ -133,7 +149,7 @@ class ServiceClaims:
                 # The same port under another protocol has the same node port.
                 number = by_port.get(port["port"]) or requested.get(port["port"]) or 0
             if not number:
-                number = self._choose_port(chosen)
+                number = self._choose_port(chosen, rng)
             elif number not in held.ports and number not in chosen:
                 refusal = await self._port_refusal(number)
                 if refusal:
@@ -147,17 +163,17 @@ class ServiceClaims:
             by_port[port["port"]] = number
             port["nodePort"] = number
 
-    async def _allocate_health_check_port(self, spec: dict[str, Any], held: Needs) -> None:
+    async def _allocate_health_check_port(self, spec: dict[str, Any], held: Needs, rng: random.Random) -> None:
         number = spec.get("healthCheckNodePort") or 0
         if not number:
-            spec["healthCheckNodePort"] = self._choose_port(set(node_ports(spec)))
+            spec["healthCheckNodePort"] = self._choose_port(set(node_ports(spec)), rng)
         elif number not in held.ports:
             refusal = await self._port_refusal(number)
             if refusal:
                 raise errors.internal(f"failed to allocate requested HealthCheck NodePort {number}: {refusal}")
 
-    def _choose_port(self, chosen: set[int]) -> int:
-        number = self._port_range.choose(lambda each: int(each) in chosen or self._port_taken(each), self._rng)
+    def _choose_port(self, chosen: set[int], rng: random.Random) -> int:
+        number = self._port_range.choose(lambda each: int(each) in chosen or self._port_taken(each), rng)
         if number is None:
             raise errors.internal("failed to allocate a nodePort: range is full")
         return number

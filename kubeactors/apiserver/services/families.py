@@ -37,7 +37,9 @@ def set_families(name: str, spec: dict[str, Any], family: str) -> None:
             families.append(_OTHER[families[0]])
         spec["ipFamilies"] = families
         return
-    found: list[FieldError] = []
+    found = _mismatches(addresses, families)
+    if found:
+        raise errors.invalid("Service", name, found)
     if spec.get("ipFamilyPolicy") == "RequireDualStack":
         message = "this cluster is not configured for dual-stack services"
         found.append(fielderrors.invalid("spec.ipFamilyPolicy", "RequireDualStack", message))
@@ -48,3 +50,13 @@ def set_families(name: str, spec: dict[str, Any], family: str) -> None:
         raise errors.invalid("Service", name, found)
     spec.setdefault("ipFamilyPolicy", "SingleStack")
     spec["ipFamilies"] = families or [family]
+
+
+def _mismatches(addresses: list[str], families: list[str]) -> list[FieldError]:
+    found = []
+    for index, (address, family) in enumerate(zip(addresses, families, strict=False)):
+        actual = family_of(address)
+        if actual is not None and actual != family:
+            message = f"expected an {family} value as indicated by `ipFamilies[{index}]`"
+            found.append(fielderrors.invalid(f"spec.clusterIPs[{index}]", address, message))
+    return found

@@ -1,6 +1,6 @@
 """What follows from a Service's spec: which values it must be given, and which it keeps across an update.
 
-Source: registry/core/service/storage (patchAllocatedValues, normalizeClusterIPs).
+Source: registry/core/service (patchAllocatedValues, normalizeClusterIPs, dropTypeDependentFields).
 """
 
 from __future__ import annotations
@@ -26,6 +26,30 @@ def needs_health_check_port(spec: Spec) -> bool:
 def node_ports(spec: Spec) -> list[int]:
     """The node ports that are set."""
     return [port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")]
+
+
+def drop_unused(spec: Spec, before: Spec) -> None:
+    """On a change of type, drop what the new type has no use for, if the client left it as it was."""
+    if _wants_address(before) and not _wants_address(spec):
+        if (spec.get("clusterIP"), spec.get("clusterIPs")) == (before.get("clusterIP"), before.get("clusterIPs")):
+            spec.pop("clusterIP", None)
+            spec.pop("clusterIPs", None)
+        _drop_same(spec, before, "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy")
+    if needs_node_ports(before) and not needs_node_ports(spec):
+        if set(node_ports(spec)) == set(node_ports(before)):
+            for port in spec.get("ports") or ():
+                port.pop("nodePort", None)
+        _drop_same(spec, before, "externalTrafficPolicy")
+    if needs_health_check_port(before) and not needs_health_check_port(spec):
+        _drop_same(spec, before, "healthCheckNodePort")
+    if before.get("type") == "LoadBalancer" and spec.get("type") != "LoadBalancer":
+        _drop_same(spec, before, "allocateLoadBalancerNodePorts", "loadBalancerClass")
+
+
+def _drop_same(spec: Spec, before: Spec, *fields: str) -> None:
+    for field in fields:
+        if field in spec and spec[field] == before.get(field):
+            del spec[field]
 
 
 def copy_allocated(spec: Spec, before: Spec) -> None:
