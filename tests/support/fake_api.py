@@ -5,8 +5,8 @@
     client = api.client()
 
 It keeps what components rely on: resourceVersions and conflicts, watches with history and expiry, label and field
-selectors, generateName, finalizers and grace periods, status, scale and binding subresources, dry run. Objects pass
-the kinds' own strategies (`prepare_for_create`, `prepare_for_update`), but no schema check, defaulting or validation.
+selectors, generateName, finalizers and grace periods, status, scale and binding subresources, dry run, generations.
+There is no schema check, defaulting or validation, so objects need no more than what the component looks at.
 The methods that are not the client's (`seed`, `get`, `modify`, …) are synchronous, for arranging and asserting.
 """
 
@@ -26,7 +26,8 @@ import orjson
 
 from kubeactors.api import errors, meta
 from kubeactors.api.errors import FieldError
-from kubeactors.api.kinds import Kind, registry
+from kubeactors.api.kinds import Kind, Strategy, registry
+from kubeactors.api.kinds.strategy import StatusStrategy
 from kubeactors.api.selectors import parse_field_selector, parse_label_selector
 from kubeactors.client.async_client import AsyncClient
 from kubeactors.client.calls import (
@@ -324,10 +325,13 @@ class FakeApi:
         for owned in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
             metadata.pop(owned, None)
         self._identify(body)
-        kind.strategy.prepare_for_create(body, self._now())
+        # The common base's: those of the kinds rely on defaults.
+        Strategy.prepare_for_create(kind.strategy, body, self._now())
         if kind.plural == "namespaces":
             body.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
-            body.setdefault("status", {"phase": "Active"})
+            body["status"] = {"phase": "Active"}
+        elif kind.plural == "pods":
+            body["status"] = {"phase": "Pending"}
         return body if dry_run else self._commit(kind, None, body)
 
     def _update(self, kind: Kind, target: Target, body: Object, dry_run: bool) -> Object:
@@ -351,11 +355,16 @@ class FakeApi:
         if target.subresource == "finalize":
             new = {**copy.deepcopy(old), "spec": {**old.get("spec", {}), **new.get("spec", {})}}
         else:
-            own = "" if target.subresource == "scale" else target.subresource
-            strategy = kind.strategy_for(own)
-            if strategy is None:
-                raise errors.resource_not_found()
-            strategy.prepare_for_update(new, copy.deepcopy(old), self._now())
+            strategy = kind.strategy
+            if target.subresource not in ("", "scale"):
+                if kind.strategy_for(target.subresource) is None:
+                    raise errors.resource_not_found()
+                strategy = StatusStrategy(kind.strategy)
+            kept = copy.deepcopy(old)
+            if isinstance(strategy, StatusStrategy):
+                strategy.prepare_for_update(new, kept, self._now())
+            else:
+                Strategy.prepare_for_update(strategy, new, kept, self._now())
         new["metadata"]["resourceVersion"] = meta.resource_version(old)
         if new == old:
             return scale_of(old) if target.subresource == "scale" else old
