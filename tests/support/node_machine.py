@@ -206,10 +206,10 @@ def is_ready(pod: Object) -> bool:
 
 
 def status_of(pod: Object, name: str = "c") -> Object:
-    """The status of one of the pod's containers."""
-    status = pod["status"]
+    """The status of one of the pod's containers; one with an empty state while there is none."""
+    status = pod.get("status") or {}
     statuses = [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
-    found: Object = next(s for s in statuses if s["name"] == name)
+    found: Object = next((s for s in statuses if s["name"] == name), {"state": {}})
     return found
 
 
