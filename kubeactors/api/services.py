@@ -22,7 +22,8 @@ def needs_node_port(spec: Any) -> bool:
     """Whether ports without a node port get one."""
     if spec.get("type") == "NodePort":
         return True
-    return spec.get("type") == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is not False
+    wanted: bool = spec.get("type") == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is not False
+    return wanted
 
 
 def may_have_node_port(spec: Any) -> bool:
@@ -30,7 +31,7 @@ def may_have_node_port(spec: Any) -> bool:
 
 
 def needs_health_check_port(spec: Any) -> bool:
-    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+    return bool(spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local")
 
 
 def externally_accessible(spec: Any) -> bool:
