@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import secrets
 import socket
+import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +19,10 @@ from types import TracebackType
 from typing import Self, cast
 
 from netplugin import links, netns, sysctl
+from tests.support import ipvs_vm
 
 NETNS_DIR = Path("/run/netns")
+PATIENCE = 10.0 if ipvs_vm.inside() else 3.0  # seconds for an answer; the guest is slow and shares the processors
 
 
 @dataclass
@@ -170,7 +173,7 @@ class Connection:
     server: str
     seen_as: str
 
-    async def echo(self, timeout: float = 3.0) -> None:
+    async def echo(self, timeout: float = PATIENCE) -> None:
         """Raises when the connection is dead."""
         token = secrets.token_hex(4).encode()
         self.writer.write(token)
@@ -179,8 +182,14 @@ class Connection:
     def close(self) -> None:
         self.writer.transport.abort()
 
+    def reset(self) -> None:
+        """End it at once, leaving no connection that lingers."""
+        sock: socket.socket = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("=ii", 1, 0))
+        self.writer.transport.abort()
 
-async def connect(namespace: str, address: str, port: int, timeout: float = 3.0) -> Connection:
+
+async def connect(namespace: str, address: str, port: int, timeout: float = PATIENCE) -> Connection:
     """Raises ConnectionRefusedError, TimeoutError."""
     sock = socket_in(namespace)
     try:
@@ -194,7 +203,7 @@ async def connect(namespace: str, address: str, port: int, timeout: float = 3.0)
     return Connection(reader, writer, server, seen_as)
 
 
-async def ask(namespace: str, address: str, port: int, timeout: float = 3.0) -> tuple[str, str]:
+async def ask(namespace: str, address: str, port: int, timeout: float = PATIENCE) -> tuple[str, str]:
     """Connect, hear (server, client as seen), close."""
     connection = await connect(namespace, address, port, timeout)
     connection.close()
@@ -226,7 +235,7 @@ class UdpServer:
         self._transport.close()
 
 
-async def ask_udp(sock: socket.socket, address: str, port: int, timeout: float = 2.0) -> str:
+async def ask_udp(sock: socket.socket, address: str, port: int, timeout: float = PATIENCE) -> str:
     """Send a datagram through `sock`; returns the name of the server that answered. Raises TimeoutError, OSError."""
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(timeout):

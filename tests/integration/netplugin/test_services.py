@@ -209,7 +209,7 @@ async def test_changes_lose_no_connection(site: Site) -> None:
 
     async def loop(namespace: str) -> None:
         while not stop.is_set():
-            served[(await ask(namespace, VIP, 80, timeout=2))[0]] += 1
+            served[(await ask(namespace, VIP, 80))[0]] += 1
 
     loops = [asyncio.create_task(loop(namespace)) for namespace in (client.netns, site.a.namespace) for _ in range(2)]
     for number in range(30):
@@ -236,7 +236,7 @@ async def test_restart_has_no_gap_and_writes_only_the_difference(site: Site) -> 
     async def loop() -> None:
         while not stop.is_set():
             try:
-                await ask(client.netns, VIP, 80, timeout=1)
+                await ask(client.netns, VIP, 80)
             except (OSError, TimeoutError) as error:
                 failures.append(error)
 
