@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import grpc
@@ -29,6 +28,7 @@ from kubeactors.store.services.session import SessionService
 from kubeactors.store.services.watch import WatchService
 from kubeactors.store.snapshot.snapshotter import Snapshotter
 from kubeactors.store.storage import DataDirLock, load
+from kubeactors.store.tls import server_credentials
 from kubeactors.store.wal.writer import LogWriter
 from kubeactors.store.watch.hub import WatchHub
 
@@ -149,12 +149,7 @@ class StoreMember:
             raise ValueError(f"--listen-client-urls: {url!r} needs --cert-file, --key-file and --trusted-ca-file")
         try:
             if parts.scheme == "https" and tls is not None:
-                credentials = grpc.ssl_server_credentials(
-                    [(Path(tls.key).read_bytes(), Path(tls.cert).read_bytes())],
-                    root_certificates=Path(tls.ca).read_bytes(),
-                    require_client_auth=True,
-                )
-                port = server.add_secure_port(parts.netloc, credentials)
+                port = server.add_secure_port(parts.netloc, server_credentials(tls))
             else:
                 port = server.add_insecure_port(parts.netloc)
         except RuntimeError as error:

@@ -317,7 +317,7 @@ class Node:
 
     async def _purge(self) -> None:
         mvcc = self.machine.mvcc
-        while not mvcc.purge(2000):
+        while not mvcc.purge(500):
             if mvcc.held:
                 return  # whoever holds the state lets this go on afterwards
             await asyncio.sleep(0)

@@ -12,12 +12,13 @@ compaction walks it, so that compacting costs by what is forgotten and not by wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
 from itertools import islice
 
 from sortedcontainers import SortedList
 
 from kubeactors.store.errors import Compacted, FutureRevision
-from kubeactors.store.keys import FROM_KEY
+from kubeactors.store.keys import FROM_KEY, contains
 from kubeactors.store.mvcc.record import LEASE, MOD, VERSION, Change, Record, size, tombstone
 
 FIRST_REVISION = 1
@@ -59,7 +60,15 @@ class Mvcc:
     def count(self, key: bytes, range_end: bytes, revision: int = 0) -> int:
         if 0 < revision < self.revision:
             self.check_revision(revision)
-            return sum(1 for _ in self._records_at(key, range_end, revision))
+            if self.revision - revision > len(self._live):
+                return sum(1 for _ in self._records_at(key, range_end, revision))
+            # A page of a list read at one revision: what has changed since is less than what there is.
+            later = 0
+            for changes in self.kept_changes(revision + 1, self.revision):
+                for record, previous in changes:
+                    if (previous is None or not record[VERSION]) and contains(key, range_end, record[0]):
+                        later += 1 if previous is None else -1
+            return self.count(key, range_end) - later
         if not range_end:
             return 1 if key in self._current else 0
         live = self._live
@@ -116,13 +125,14 @@ class Mvcc:
         if not range_end:
             keys: Iterable[bytes] = (key,)
         else:
-            past = set(self._between(self._past_keys, key, range_end))
-            past.update(self._between(self._live, key, range_end))
-            keys = sorted(past)
+            keys = merge(self._between(self._live, key, range_end), self._between(self._past_keys, key, range_end))
+        last: bytes | None = None
         for k in keys:
-            record = self.record_at(k, revision)
-            if record is not None:
-                yield record
+            if k != last:
+                last = k
+                record = self.record_at(k, revision)
+                if record is not None:
+                    yield record
 
     # ---- writes: between begin() and commit(), each key at most once ----
 

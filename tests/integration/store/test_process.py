@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 import time
 from pathlib import Path
 
@@ -166,6 +167,24 @@ async def test_nobody_comes_in_without_a_certificate_of_the_authority(tmp_path: 
         async with grpc.aio.secure_channel(f"127.0.0.1:{process.port}", grpc.ssl_channel_credentials(ca)) as channel:
             with pytest.raises(grpc.aio.AioRpcError):
                 await rpc_pb2_grpc.KVStub(channel).Range(rpc_pb2.RangeRequest(key=b"k"), timeout=2)
+
+
+async def test_renewed_certificates_need_no_restart(tmp_path: Path) -> None:
+    with StoreProcess(tmp_path) as process:
+        await process.start()
+        assert process.server_tls is not None
+        server, client = make_certificates(tmp_path / "other")
+        store = StoreClient([process.url], client, timeout=1)
+        with pytest.raises(StoreUnavailable):
+            await store.put(b"k", b"")
+        await store.close()
+        for new, old in ((server.ca, process.server_tls.ca), (server.key, process.server_tls.key)):
+            shutil.copy(new, old)
+        shutil.copy(server.cert, process.server_tls.cert)
+        store = StoreClient([process.url], client)
+        await store.put(b"k", b"")
+        await store.close()
+        assert "certificates were renewed" in process.log.read_text()
 
 
 async def test_a_disk_that_takes_no_more_is_told_and_ends_the_member(tmp_path: Path) -> None:
