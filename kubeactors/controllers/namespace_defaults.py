@@ -5,7 +5,7 @@ from __future__ import annotations
 from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object, is_deleting, name, namespace
 from kubeactors.controllers.controller import Controller, Surroundings
-from kubeactors.controllers.replicaset.controller import is_namespace_terminating
+from kubeactors.controllers.refusals import is_namespace_terminating
 
 DEFAULT_ACCOUNT = "default"
 ROOT_CA = "kube-root-ca.crt"

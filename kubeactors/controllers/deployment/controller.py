@@ -13,7 +13,7 @@ from kubeactors.controllers.deployment import status as statuses
 from kubeactors.controllers.deployment.scaling import Scale
 from kubeactors.controllers.ownership import claims, settle
 from kubeactors.controllers.pods import is_finished
-from kubeactors.controllers.replicaset.controller import is_namespace_terminating
+from kubeactors.controllers.refusals import is_namespace_terminating
 
 logger = logging.getLogger(__name__)
 

@@ -30,6 +30,7 @@ from kubeactors.controllers.endpointslice.slices import (
 from kubeactors.controllers.endpointslice.trigger_time import TriggerTimes, annotated
 from kubeactors.controllers.endpointslice.unseen import UnseenWrites
 from kubeactors.controllers.pods import ready_condition
+from kubeactors.controllers.refusals import is_namespace_terminating
 
 logger = logging.getLogger(__name__)
 
@@ -180,11 +181,14 @@ class EndpointSliceController(ServicePods):
             try:
                 self._note(key, await self.client.create(SLICES, annotated(wanted, time)))
             except StatusError as error:
-                causes = (error.status.get("details") or {}).get("causes") or ()
-                if not any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+                if not is_namespace_terminating(error):
                     raise
         for changed in changes.update:
-            self._note(key, await self.client.update(SLICES, annotated(changed, time)))
+            try:
+                self._note(key, await self.client.update(SLICES, annotated(changed, time)))
+            except StatusError as error:
+                if error.code != 404:  # gone meanwhile: its deletion brings the Service back
+                    raise
         for surplus in changes.delete:
             await self._delete(surplus)
 
@@ -248,11 +252,10 @@ class EndpointsController(ServicePods):
             built["metadata"]["annotations"] = notes
         else:
             built["metadata"].pop("annotations", None)
-        if present is None:
-            await self._create(built)
-        else:
+        if present is not None:
             await self.client.update("endpoints", built)
-        return None
+            return None
+        return await self._create(built)
 
     @staticmethod
     def _is_right(present: Object, subsets: list[Object], wanted_labels: dict[str, str], truncated: bool) -> bool:
@@ -262,13 +265,15 @@ class EndpointsController(ServicePods):
             and (mirror.OVER_CAPACITY in meta.annotations(present)) == truncated
         )
 
-    async def _create(self, built: Object) -> None:
+    async def _create(self, built: Object) -> float | None:
         try:
             await self.client.create("endpoints", built)
         except StatusError as error:
-            causes = (error.status.get("details") or {}).get("causes") or ()
-            if not any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+            if error.reason == "AlreadyExists":
+                return 0.05  # the informer is behind
+            if not is_namespace_terminating(error):
                 raise
+        return None
 
     async def _delete(self, present: Object) -> None:
         found = present["metadata"]

@@ -14,6 +14,7 @@ from kubeactors.controllers.controller import Controller, Surroundings, by_contr
 from kubeactors.controllers.expectations import Expectations
 from kubeactors.controllers.ownership import claims, settle
 from kubeactors.controllers.pods import is_active, is_terminating, pod_from_template
+from kubeactors.controllers.refusals import is_namespace_terminating
 from kubeactors.controllers.replicaset.ranking import pods_to_delete
 from kubeactors.controllers.replicaset.status import next_availability_check, status_of
 
@@ -202,9 +203,3 @@ class ReplicaSetController(Controller):
         except StatusError as error:
             if error.code != 404:
                 raise
-
-
-def is_namespace_terminating(error: StatusError) -> bool:
-    """Whether a creation was refused because its namespace is being deleted."""
-    causes = (error.status.get("details") or {}).get("causes") or ()
-    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
