@@ -18,7 +18,7 @@ import itertools
 import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -48,25 +48,9 @@ from kubeactors.client.calls import (
 )
 from kubeactors.client.transport import ConnectionLost
 from tests.support.fake_api_objects import has_grace, key_of, patched, reply_of, scale_of, verb_of
+from tests.support.fake_api_watch import Change, Match, Watcher, tell
 
 Object = dict[str, Any]
-Match = Callable[[Object], bool]
-
-
-@dataclass(frozen=True)
-class _Change:
-    version: int
-    kind: Kind
-    old: Object | None
-    new: Object | None
-
-
-@dataclass(eq=False)
-class _Watcher:
-    kind: Kind
-    match: Match
-    bookmarks: bool
-    queue: asyncio.Queue[RawEvent | Exception | None] = field(default_factory=asyncio.Queue)
 
 
 @dataclass
@@ -91,8 +75,8 @@ class FakeApi:
         self._objects: dict[Kind, dict[str, Object]] = {}
         self._version = 0
         self._oldest = 0
-        self._history: list[_Change] = []
-        self._watchers: list[_Watcher] = []
+        self._history: list[Change] = []
+        self._watchers: list[Watcher] = []
         self._failures: list[_Failure] = []
         self._logs: dict[tuple[str, str, str], bytes] = {}
         self._pages: dict[str, tuple[list[bytes], int]] = {}
@@ -246,7 +230,7 @@ class FakeApi:
         self._admit(call, "watch", call.target)
         kind = self._kind(call.target)
         match_ = self._matcher(kind, call.target, call.label_selector, call.field_selector)
-        watcher = _Watcher(kind, match_, call.allow_bookmarks)
+        watcher = Watcher(kind, match_, call.allow_bookmarks)
         since = int(call.resource_version or 0)
         if 0 < since < self._oldest:
             expired = errors.expired(f"too old resource version: {since} ({self._oldest})")
@@ -258,7 +242,7 @@ class FakeApi:
                     watcher.queue.put_nowait(RawEvent("ADDED", orjson.dumps(obj)))
         for change in self._history:
             if 0 < since < change.version:
-                _tell(watcher, change)
+                tell(watcher, change)
         self._watchers.append(watcher)
         now = asyncio.get_running_loop().time
         end = now() + call.timeout_seconds if call.timeout_seconds else None
@@ -266,7 +250,9 @@ class FakeApi:
             yield ()
             while True:
                 left = None if end is None else max(0.0, end - now())
-                batch = [await asyncio.wait_for(watcher.queue.get(), left)]
+                # Not wait_for: in Python 3.11 it can swallow a cancellation that comes together with an item.
+                async with asyncio.timeout(left):
+                    batch = [await watcher.queue.get()]
                 while not watcher.queue.empty():
                     batch.append(watcher.queue.get_nowait())
                 events = [event for event in batch if isinstance(event, RawEvent)]
@@ -469,15 +455,15 @@ class FakeApi:
                 raise AssertionError("nothing to remove")
             del table[meta.key(old)]
             gone = {**old, "metadata": {**old["metadata"], "resourceVersion": str(self._version)}}
-            change = _Change(self._version, kind, gone, None)
+            change = Change(self._version, kind, gone, None)
         else:
             stored = {"apiVersion": kind.api_version, "kind": kind.kind, **new}
             stored["metadata"] = {**new["metadata"], "resourceVersion": str(self._version)}
             table[meta.key(stored)] = stored
-            change = _Change(self._version, kind, old, stored)
+            change = Change(self._version, kind, old, stored)
         self._history.append(change)
         for watcher in self._watchers:
-            _tell(watcher, change)
+            tell(watcher, change)
         return change.new or change.old or {}
 
     def _matcher(self, kind: Kind, target: Target, labels: str, fields: str) -> Match:
@@ -519,15 +505,3 @@ class _FakeTransport:
     def _check(self) -> None:
         if self._api.down:
             raise ConnectionLost("the API server is down (test)", sent=False)
-
-
-def _tell(watcher: _Watcher, change: _Change) -> None:
-    if watcher.kind is not change.kind:
-        return
-    before = change.old is not None and watcher.match(change.old)
-    after = change.new is not None and watcher.match(change.new)
-    if after:
-        watcher.queue.put_nowait(RawEvent("MODIFIED" if before else "ADDED", orjson.dumps(change.new)))
-    elif before and change.old is not None:
-        last = {**change.old, "metadata": {**change.old["metadata"], "resourceVersion": str(change.version)}}
-        watcher.queue.put_nowait(RawEvent("DELETED", orjson.dumps(last)))

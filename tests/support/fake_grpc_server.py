@@ -111,6 +111,30 @@ class FakeGrpcServer(api_pb2_grpc.ResourcesServicer):
         except StatusError as error:
             await _abort(context, error)
 
+    async def Get(self, request: Any, context: Any) -> Any:
+        return await self._unary(pb.SessionCall(get=request), context)
+
+    async def Create(self, request: Any, context: Any) -> Any:
+        return await self._unary(pb.SessionCall(create=request), context)
+
+    async def Update(self, request: Any, context: Any) -> Any:
+        return await self._unary(pb.SessionCall(update=request), context)
+
+    async def Patch(self, request: Any, context: Any) -> Any:
+        return await self._unary(pb.SessionCall(patch=request), context)
+
+    async def Delete(self, request: Any, context: Any) -> Any:
+        return await self._unary(pb.SessionCall(delete=request), context)
+
+    async def DeleteCollection(self, request: Any, context: Any) -> Any:
+        return await self._unary(pb.SessionCall(delete_collection=request), context)
+
+    async def _unary(self, call: Any, context: Any) -> Any:
+        reply = self._answer(call)
+        if reply.WhichOneof("reply") == "status":
+            await _abort(context, StatusError(orjson.loads(reply.status)))
+        return reply.object
+
     def _answer(self, call: Any) -> Any:
         try:
             reply = self.api.handle(_call(call))

@@ -28,8 +28,8 @@ class ThrowawayPki:
         self.issue("server", server=True)
         self.issue("client", client=True)
 
-    def issue(self, name: str, **usage: bool) -> None:
-        pair = self.ca.issue(Identity(name, names=("127.0.0.1",), **usage), datetime.now(UTC))
+    def issue(self, name: str, *, server: bool = False, client: bool = False) -> None:
+        pair = self.ca.issue(Identity(name, names=("127.0.0.1",), server=server, client=client), datetime.now(UTC))
         (self.directory / f"{name}.crt").write_bytes(pair.certificate)
         (self.directory / f"{name}.key").write_bytes(pair.key)
 

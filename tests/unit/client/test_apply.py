@@ -37,7 +37,7 @@ volumes = st.lists(
         st.fixed_dictionaries({"name": names, "hostPath": st.just({"path": "/x"})}),
     ),
     max_size=3,
-    unique_by=lambda volume: volume["name"],
+    unique_by=lambda volume: str(volume["name"]),
 )
 containers = by_key(
     "name",
