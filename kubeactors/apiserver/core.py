@@ -93,7 +93,12 @@ class ApiCore:
         reader = Reader(self._feed, freshness, self._transactions, now)
         objects = Objects(self._feed, self._transactions, self._leases.lease_for)
         chain = AdmissionChain(
-            [NamespaceLifecycle(self._finder(registry, objects)), DefaultPriority(), DefaultTolerations(), *plugins]
+            [
+                NamespaceLifecycle(self._finder(registry, objects), monotonic),
+                DefaultPriority(),
+                DefaultTolerations(),
+                *plugins,
+            ]
         )
         writer = Writer(objects, chain, now)
         deleter = Deleter(objects, reader, chain, now)
@@ -158,13 +163,13 @@ class ApiCore:
             self._feed.add(cache)
         return cache
 
-    def _finder(self, registry: KindRegistry, objects: Objects) -> Callable[[str], Awaitable[Object | None]]:
+    def _finder(self, registry: KindRegistry, objects: Objects) -> Callable[[str, bool], Awaitable[Object | None]]:
         kind = registry.by_resource("", "v1", "namespaces")
         assert kind is not None, "namespaces are a kind of every server"
         namespaces = self._resources[kind]
 
-        async def find(name: str) -> Object | None:
-            record = namespaces.cache.get("", name)
+        async def find(name: str, live: bool) -> Object | None:
+            record = None if live else namespaces.cache.get("", name)
             if record is not None:
                 return record.decode()
             return (await objects.present(namespaces, "", name)).obj

@@ -13,11 +13,17 @@ from kubeactors.apiserver.admission.chain import Attributes, Operation
 IMMORTAL: Final = frozenset({"default", "kube-system", "kube-public"})
 
 
-class NamespaceLifecycle:
-    """`find` gives a namespace's object, looking in the store for one that the cache does not have yet."""
+# How long after a delete the cache is not asked about a namespace, in seconds: it may not show the deletion yet.
+_DISTRUST = 30.0
 
-    def __init__(self, find: Callable[[str], Awaitable[Object | None]]) -> None:
+
+class NamespaceLifecycle:
+    """`find(name, live)` gives a namespace's object: from the store if `live` or if the cache has none yet."""
+
+    def __init__(self, find: Callable[[str, bool], Awaitable[Object | None]], monotonic: Callable[[], float]) -> None:
         self._find = find
+        self._monotonic = monotonic
+        self._deleted: dict[str, float] = {}
 
     def handles(self, operation: Operation, kind: Kind, subresource: str) -> bool:
         if operation == "DELETE":
@@ -29,9 +35,10 @@ class NamespaceLifecycle:
         if attributes.operation == "DELETE":
             if attributes.name in IMMORTAL:
                 raise errors.forbidden(kind.plural, attributes.name, "this namespace may not be deleted")
+            self._remember_deletion(attributes.name)
             return
         namespace = attributes.namespace
-        found = await self._find(namespace)
+        found = await self._find(namespace, self._deleted.get(namespace, 0.0) > self._monotonic())
         if found is None:
             raise errors.not_found("namespaces", namespace)
         terminating = is_deleting(found) or (found.get("status") or {}).get("phase") == "Terminating"
@@ -46,6 +53,11 @@ class NamespaceLifecycle:
                 }
             ]
             raise error
+
+    def _remember_deletion(self, namespace: str) -> None:
+        now = self._monotonic()
+        self._deleted = {name: end for name, end in self._deleted.items() if end > now}
+        self._deleted[namespace] = now + _DISTRUST
 
     async def validate(self, attributes: Attributes) -> None:
         return

@@ -28,10 +28,15 @@ class Freshness:
 
         Otherwise the caches lag, and the revision is given which the caller must read from the store.
         """
+        seen = self._feed.revision
         try:
             revision = await self._barrier.revision()
         except StoreError as error:
             raise unavailable(error) from error
+        if revision < seen:
+            # The store was asked after we saw that revision: it has gone back to an older copy of its data.
+            self._feed.resync()
+            return revision
         if await self._feed.wait_for(revision, WAIT):
             return 0
         logger.warning("the watch cache lags: it is at revision %d, the store at %d", self._feed.revision, revision)

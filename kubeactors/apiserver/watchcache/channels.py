@@ -146,19 +146,23 @@ class Channels:
         scopes = self._by_scope
         if not scopes:
             return
-        subject = change.subject
-        namespace = subject.namespace
         found = scopes.get("")
         if found is not None:
             self._offer_to(found, change)
         if len(scopes) == 1 and found is not None:
             return
-        for scope in (("ns", namespace), ("name", namespace, subject.name), ("name", "", subject.name)):
-            if scope[0] == "name" and scope[1] == "" and not namespace:
-                continue  # cluster-scoped: the same scope as the one before
+        for scope in self._scopes_of(change):
             found = scopes.get(scope)
             if found is not None:
                 self._offer_to(found, change)
+
+    def _scopes_of(self, change: Change) -> list[object]:
+        """Every narrower scope that a change lies in."""
+        subject = change.subject
+        namespace, name = subject.namespace, subject.name
+        scopes: list[object] = [("name", "", name)]
+        if namespace:
+            scopes += [("ns", namespace), ("name", namespace, name)]
         if self._indexed_field:
             values = {
                 record.fields.get(self._indexed_field, "")
@@ -166,10 +170,10 @@ class Channels:
                 if record is not None
             }
             for value in values:
-                for scope in (("field", value, namespace), ("field", value, "")):
-                    found = scopes.get(scope)
-                    if found is not None:
-                        self._offer_to(found, change)
+                scopes.append(("field", value, ""))
+                if namespace:
+                    scopes.append(("field", value, namespace))
+        return scopes
 
     def _offer_to(self, channels: list[Channel], change: Change) -> None:
         for channel in channels:

@@ -34,6 +34,7 @@ class Feed:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._sequence = 0
         self._task: asyncio.Task[None] | None = None
+        self._follower: asyncio.Task[None] | None = None
         self._failure = "not synced yet"
 
     # --- life
@@ -99,27 +100,52 @@ class Feed:
 
     # --- following the store
 
+    def resync(self) -> None:
+        """Read everything anew, because the store no longer is where this feed left it."""
+        if self._follower is not None:
+            self._follower.cancel()
+
     async def _run(self) -> None:
         delay = _RETRY_FIRST
         while True:
             watch = self._store.watch(b"", self.revision + 1)
+            self._follower = asyncio.create_task(self._follow(watch), name="watch-cache-follower")
             try:
-                await self._follow(watch)
-            except Compacted as error:
-                logger.warning("the store forgot changes before %d were seen; reading all anew", error.compact_revision)
-            except StoreError as error:
-                logger.warning("the watch of the store failed, reading all anew: %s", error)
+                await asyncio.wait({self._follower})
+                self._tell_end(self._follower)
             finally:
+                self._follower.cancel()
+                await asyncio.gather(self._follower, return_exceptions=True)
                 await watch.close()
             self.synced, self._failure = False, "the store's changes are not being followed"
-            try:
-                await self._read_all()
-                delay = _RETRY_FIRST
-            except StoreError as error:
-                self._failure = f"the store cannot be read: {error.message}"
-                logger.warning("%s", self._failure)
+            while not self.synced:
+                try:
+                    await self._read_all()
+                    delay = _RETRY_FIRST
+                    continue
+                except StoreError as error:
+                    self._failure = f"the store cannot be read: {error.message}"
+                    logger.warning("%s", self._failure)
+                except Exception as error:
+                    self._failure = f"the store's content cannot be taken in: {error}"
+                    logger.exception("%s", self._failure)
                 await self._sleep(delay)
                 delay = min(delay * 2, _RETRY_LAST)
+
+    def _tell_end(self, follower: asyncio.Task[None]) -> None:
+        if follower.cancelled():
+            logger.warning("reading the store anew")
+            return
+        error = follower.exception()
+        if isinstance(error, Compacted):
+            logger.warning("the store forgot changes before %d were seen; reading it anew", error.compact_revision)
+        elif isinstance(error, StoreError):
+            logger.warning("the watch of the store failed, reading it anew: %s", error)
+        else:
+            # A fault of ours: some watcher may have missed an event, so all begin again.
+            logger.error("the watch cache failed, reading the store anew", exc_info=error)
+            for cache in self._caches.values():
+                cache.end_watchers()
 
     async def _follow(self, watch: StoreWatch) -> None:
         while True:

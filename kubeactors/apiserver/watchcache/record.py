@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 
 import orjson
 
 from kubeactors.api.meta import Object
 from kubeactors.apiserver.storage.encoding import to_wire, with_revision
+
+logger = logging.getLogger(__name__)
 
 FieldsOf = Callable[[Object], Mapping[str, str]]
 
@@ -30,9 +33,14 @@ class Record:
         self._fields: Mapping[str, str] | None = None
 
     def _index(self) -> None:
-        obj: Object = orjson.loads(self.item)
-        self._labels = obj["metadata"].get("labels") or {}
-        self._fields = self._fields_of(obj)
+        try:
+            obj: Object = orjson.loads(self.item)
+            self._labels = obj["metadata"].get("labels") or {}
+            self._fields = self._fields_of(obj)
+        except (ValueError, TypeError, AttributeError, KeyError):
+            # Not written by an API server. It must not stop the feed of everything else.
+            logger.error("%s/%s at revision %d is not an object", self.namespace, self.name, self.revision)
+            self._labels, self._fields = {}, {}
 
     @property
     def labels(self) -> Mapping[str, str]:

@@ -112,10 +112,19 @@ class Watcher:
             if self._backlog_bytes <= _MAX_BACKLOG:
                 return True
             logger.info("closing a watcher that is %d bytes behind", self._backlog_bytes)
-        elif self._sink.deliver(frame):
+        elif self._deliver(frame):
             return True
         self.end()
         return False
+
+    def _deliver(self, frame: bytes) -> bool:
+        assert self._sink is not None
+        try:
+            return self._sink.deliver(frame)
+        except Exception:
+            # One front's fault must not keep the other watchers of this channel from their events.
+            logger.exception("a watcher could not take its events")
+            return False
 
     def send_bookmark(self) -> None:
         """Tell the version up to which this watch has seen everything, if its client wants to know."""
