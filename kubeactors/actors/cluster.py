@@ -52,6 +52,7 @@ class Cluster:
         self._machine_names: MachineNames | None = None
         self._actors: dict[str, Watched] = {}
         self._failure: str | None = "starting"
+        self._adopting = asyncio.Lock()
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(self._for_ever(self._follow_membership, MEMBERSHIP_PERIOD), name="membership"),
@@ -138,15 +139,16 @@ class Cluster:
 
     async def _follow_membership(self) -> None:
         """Give each machine that is alive its components; an actor waits by itself for a machine that is away."""
-        for machine in await asyncio.to_thread(ray_cluster.machines):
-            name = self._names.name(machine)
-            components = [NODE_AGENT]
-            if machine.address == self._master.address:
-                components = [*MASTER_COMPONENTS, NODE_AGENT]
-            for component in components:
-                settings = self._settings(component, name, machine)
-                if settings.actor_name not in self._actors:
-                    await self._adopt(settings, machine)
+        async with self._adopting:
+            for machine in await asyncio.to_thread(ray_cluster.machines):
+                name = self._names.name(machine)
+                components = [NODE_AGENT]
+                if machine.address == self._master.address:
+                    components = [*MASTER_COMPONENTS, NODE_AGENT]
+                for component in components:
+                    settings = self._settings(component, name, machine)
+                    if settings.actor_name not in self._actors:
+                        await self._adopt(settings, machine)
 
     async def _adopt(self, settings: ComponentSettings, machine: Machine) -> None:
         handle = await asyncio.to_thread(

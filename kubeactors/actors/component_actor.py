@@ -46,8 +46,8 @@ class ComponentActor:
 
     async def purge(self) -> None:
         """End the component and remove what it runs on this machine. Raises what the component raises."""
-        component: object = self._supervisor.component
         await self.stop()
+        component: object = self._build()
         if isinstance(component, Purgeable):
             await component.purge()
 

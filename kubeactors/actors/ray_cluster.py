@@ -76,14 +76,19 @@ def _local_address(config: ClusterConfig, paths: Paths) -> str | None:
     """Where a head on this machine listens: the one that `up` started, or the one that Ray itself remembers."""
     if Daemon(paths.ray_pid).pid() is None:
         remembered = paths.ray_temp / "ray_current_cluster"
-        return remembered.read_text().strip() or None if remembered.exists() else None
-    own: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
-    for host in (config.advertise_address, own, "127.0.0.1"):
-        with socket.socket() as probe:
-            probe.settimeout(1.0)
-            if host and probe.connect_ex((host, config.ray_port)) == 0:
-                return f"{host}:{config.ray_port}"
-    return None
+        candidates = [remembered.read_text().strip()] if remembered.exists() else []
+    else:
+        own: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        candidates = [f"{host}:{config.ray_port}" for host in (config.advertise_address, own, "127.0.0.1") if host]
+    return next(filter(_listens, candidates), None)
+
+
+def _listens(address: str) -> bool:
+    """Whether anything takes connections there. Ray itself would try for half a minute."""
+    host, _, port = address.rpartition(":")
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return port.isdigit() and probe.connect_ex((host, int(port))) == 0
 
 
 async def start_local(config: ClusterConfig, paths: Paths) -> None:
@@ -118,7 +123,7 @@ async def start_local(config: ClusterConfig, paths: Paths) -> None:
     ended = asyncio.create_task(daemon.wait())
     try:
         async with asyncio.timeout(START_TIMEOUT):
-            while not await asyncio.to_thread(connect, config, paths, None):
+            while not connect(config, paths, None):
                 if ended.done():
                     raise RayUnavailableError(f"`ray start` (process {pid}) ended; see {log_file}")
                 await asyncio.wait([ended], timeout=0.25)

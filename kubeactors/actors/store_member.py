@@ -68,7 +68,7 @@ class StoreMember:
 
     @property
     def _log_file(self) -> Path:
-        return self._paths.log / "store.log"
+        return self._paths.log / "store-member.log"
 
     async def _restart_for_ever(self) -> None:
         delay = FIRST_DELAY

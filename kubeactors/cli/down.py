@@ -43,7 +43,7 @@ async def run(paths: Paths, ray_address: str | None, *, delete_data: bool) -> in
 
 async def _shut_down_actors(config: ClusterConfig, paths: Paths, ray_address: str | None, step: Step) -> list[str]:
     try:
-        if not await asyncio.to_thread(ray_cluster.connect, config, paths, ray_address):
+        if not ray_cluster.connect(config, paths, ray_address):
             return []
     except ray_cluster.RayUnavailableError as error:
         raise CommandError(str(error)) from error
@@ -58,7 +58,7 @@ async def _shut_down_actors(config: ClusterConfig, paths: Paths, ray_address: st
     except ray_cluster.RayCallError as error:
         return [str(error)]
     finally:
-        await asyncio.to_thread(ray_cluster.disconnect)
+        ray_cluster.disconnect()
 
 
 def _unless_absent(function: object, path: str, info: tuple[type[BaseException], BaseException, object]) -> None:

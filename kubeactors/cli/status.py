@@ -37,7 +37,7 @@ async def _ask_cluster(config: ClusterConfig, paths: Paths, ray_address: str | N
     """From the cluster's actor; where Ray is away, from what can be seen on this machine."""
     failure = "Ray does not run: run `kubeactors up`"
     try:
-        if await asyncio.to_thread(ray_cluster.connect, config, paths, ray_address):
+        if ray_cluster.connect(config, paths, ray_address):
             cluster = ray_cluster.find_actor(CLUSTER_ACTOR)
             if cluster is not None:
                 answer: dict[str, Any] = await ray_cluster.call(cluster.check, timeout=20.0)
@@ -46,7 +46,7 @@ async def _ask_cluster(config: ClusterConfig, paths: Paths, ray_address: str | N
     except (ray_cluster.RayUnavailableError, ray_cluster.RayCallError) as error:
         failure = str(error)
     finally:
-        await asyncio.to_thread(ray_cluster.disconnect)
+        ray_cluster.disconnect()
     pid = Daemon(paths.store_pid).pid()
     store = {"process": "ok" if pid else "does not run"}
     return {

@@ -48,7 +48,7 @@ async def run(
         with progress.step("nodes") as step:
             await _wait_for_nodes(paths, step, deadline)
     finally:
-        await asyncio.to_thread(ray_cluster.disconnect)
+        ray_cluster.disconnect()
     progress.say(f"The cluster is up. Use it with: export KUBECONFIG={paths.kubeconfig}")
     return 0
 
@@ -67,7 +67,7 @@ def _configuration(paths: Paths, config_file: Path | None, given: Mapping[str, A
 
 async def _connect_ray(config: ClusterConfig, paths: Paths, address: str | None, step: Step) -> None:
     try:
-        if await asyncio.to_thread(ray_cluster.connect, config, paths, address):
+        if ray_cluster.connect(config, paths, address):
             return
         step.waiting_for("starting a local head")
         await ray_cluster.start_local(config, paths)
