@@ -24,7 +24,7 @@ def processes(running: TestCluster) -> dict[str, list[int]]:
     groups["store (actor)"] = groups.pop("store")
     groups["cluster (actor)"] = [status["pid"]]
     groups["store (member)"] = [pid for pid in [running.store_pid()] if pid]
-    podman = running.paths.run / "podman.pid"
+    podman = running.paths.run / "podman" / "podman.pid"
     groups["podman service"] = [int(podman.read_text().split()[0])] if podman.exists() else []
     ray = Daemon(running.paths.ray_pid).pid()
     known = {pid for pids in groups.values() for pid in pids}

@@ -156,7 +156,7 @@ async def podman_alone(podman: Podman, count: int, *, together: bool) -> list[fl
 async def measure(running: TestCluster, count: int, say: Callable[[str], None]) -> None:
     """Print every figure of one run."""
     client = running.client()
-    podman = Podman(str(running.paths.run / "podman.sock"))
+    podman = Podman(str(running.paths.run / "podman" / "podman.sock"))
     observer = Observer(client)
     await client.create("namespaces", {"metadata": {"name": NAMESPACE}})
     watching = asyncio.create_task(observer.run())

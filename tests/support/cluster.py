@@ -200,8 +200,8 @@ def podman_command(paths: Paths) -> list[str]:
     """podman on the storage of a node whose files are below `paths`, with the node agent's own configuration."""
     return [
         "env",
-        f"CONTAINERS_CONF={paths.run / 'containers.conf'}",
-        f"CONTAINERS_STORAGE_CONF={paths.run / 'storage.conf'}",
+        f"CONTAINERS_CONF={paths.run / 'podman' / 'containers.conf'}",
+        f"CONTAINERS_STORAGE_CONF={paths.run / 'podman' / 'storage.conf'}",
         "podman",
     ]
 
