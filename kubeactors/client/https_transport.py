@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -26,6 +27,9 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT = 4.0
 IDLE_CONNECTION = 30.0
 """Seconds that an unused connection is kept; less than servers keep it, so that no write meets a closing one."""
+# A silent connection is probed after 6 s and then each second; three lost probes, or data not acknowledged for 9 s (in
+# milliseconds), end it.
+_KEEPALIVE = {"TCP_KEEPIDLE": 6, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 9000}
 CREDENTIALS_CHECK = 10.0
 """Seconds between looks at the files of certificates and tokens, which others renew."""
 
@@ -142,7 +146,7 @@ class HttpsTransport:
                     await self._renew()
                     self._checked = now()
         if self._session is None:
-            connector = aiohttp.TCPConnector(keepalive_timeout=IDLE_CONNECTION, limit=0)
+            connector = aiohttp.TCPConnector(keepalive_timeout=IDLE_CONNECTION, limit=0, socket_factory=open_socket)
             self._session = aiohttp.ClientSession(connector=connector, headers={"User-Agent": self._user_agent})
         return self._session, self._endpoints[self._next % len(self._endpoints)]
 
@@ -160,6 +164,18 @@ class HttpsTransport:
             logger.warning("cannot read renewed credentials, going on with the old ones: %s", error)
             return
         self._files, self._token = files, token
+
+
+def open_socket(address: tuple[Any, ...]) -> socket.socket:
+    """A socket for getaddrinfo's `address`, on which the kernel notices a dead server as gRPC's keepalive would."""
+    family, kind, protocol = address[:3]
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        option = getattr(socket, name, None)  # not every system has them all
+        if option is not None:
+            made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made
 
 
 def ssl_context(tls: TlsConfig) -> ssl.SSLContext:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from kubeactors.api import errors
 from kubeactors.api.errors import StatusError
 from kubeactors.client import ApiUnavailable, AsyncClient, Informer, OutcomeUnknown, TlsConfig
+from kubeactors.client.https_transport import open_socket
 from kubeactors.client.kubeconfig import ClientConfig
 from tests.support.eventually import eventually
 from tests.support.fake_api import FakeApi
@@ -139,6 +141,22 @@ async def test_a_write_without_an_answer_has_an_unknown_outcome(client: AsyncCli
         with pytest.raises(ApiUnavailable):
             await other.get("configmaps", "a", timeout=0.2)
     blackhole.close()
+
+
+async def test_the_kernel_watches_over_silent_connections(
+    client: AsyncClient, server: FakeRestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[socket.socket] = []
+
+    def remember(address: tuple[Any, ...]) -> socket.socket:
+        opened.append(open_socket(address))
+        return opened[-1]
+
+    monkeypatch.setattr("kubeactors.client.https_transport.open_socket", remember)
+    await client.list("configmaps")
+    assert opened[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    assert opened[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 6
+    assert opened[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 9000
 
 
 async def test_mutual_tls_and_tokens(tmp_path: Path) -> None:
