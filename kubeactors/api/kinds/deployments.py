@@ -10,6 +10,7 @@ from kubeactors.api.validation.workload import deployment_errors, deployment_upd
 
 
 class DeploymentStrategy(Strategy):
+    metadata_rechecks = 1
     has_status = True
     generation_fields = ("spec",)
 

@@ -12,6 +12,8 @@ from kubeactors.api.validation.lease import lease_errors
 
 
 class LeaseStrategy(Strategy):
+    metadata_rechecks = 1
+
     def prepare_for_create(self, obj: Object, now: datetime) -> None:
         super().prepare_for_create(obj, now)
         _drop_gated(obj)

@@ -17,6 +17,7 @@ FINALIZER: Final = "kubernetes"
 
 
 class NamespaceStrategy(Strategy):
+    metadata_rechecks = 1
     namespaced = False
     has_status = True
     check_name = staticmethod(dns1123_label_errors)

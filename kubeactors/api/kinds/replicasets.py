@@ -12,6 +12,7 @@ from kubeactors.api.validation.workload import replica_set_errors, replica_set_u
 
 
 class ReplicaSetStrategy(Strategy):
+    metadata_rechecks = 1
     has_status = True
     generation_fields = ("spec",)
 

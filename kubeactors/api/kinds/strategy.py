@@ -17,7 +17,12 @@ from typing import Any
 
 from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.meta import Object
-from kubeactors.api.validation.metadata import NameCheck, metadata_errors, metadata_update_errors
+from kubeactors.api.validation.metadata import (
+    NameCheck,
+    common_metadata_errors,
+    metadata_errors,
+    metadata_update_errors,
+)
 from kubeactors.api.validation.names import dns1123_subdomain_errors
 
 
@@ -29,6 +34,8 @@ class Strategy:
     # Fields besides metadata and status whose change raises metadata.generation; none: no generation is kept.
     generation_fields: tuple[str, ...] = ()
     has_status = False
+    # How often an update reports what is wrong with labels, annotations and owners, beyond twice.
+    metadata_rechecks = 2
 
     def default(self, obj: Object) -> None:
         """Fill what the client left out."""
@@ -57,9 +64,11 @@ class Strategy:
         return errors
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
-        # Kubernetes checks metadata twice on updates, in the registry and in the kind; its causes show that.
+        # Kubernetes checks metadata several times on updates, in the registry and in the kind; its causes show that.
         errors = metadata_update_errors(new.get("metadata") or {}, old.get("metadata") or {})
-        errors.extend(errors)
+        if errors:
+            again = common_metadata_errors(new.get("metadata") or {})
+            errors = errors + errors + again * self.metadata_rechecks
         errors.extend(self.validate_change(new, old))
         return errors
 

@@ -51,7 +51,7 @@ def metadata_errors(
             errors += [fielderrors.invalid(f"{path}.namespace", namespace, m) for m in messages]
     elif namespace:
         errors.append(fielderrors.forbidden(f"{path}.namespace", "not allowed on this type"))
-    errors += _common_errors(meta, path)
+    errors += common_metadata_errors(meta, path)
     if builtin and meta.get("finalizers"):
         errors += builtin_finalizer_errors(meta["finalizers"], f"{path}.finalizers")
     return errors
@@ -71,7 +71,7 @@ def metadata_update_errors(new: Mapping[str, Any], old: Mapping[str, Any], path:
     for field in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
         if new.get(field) != old.get(field):
             errors.append(fielderrors.invalid(f"{path}.{field}", new.get(field), FIELD_IMMUTABLE))
-    errors += _common_errors(new, path)
+    errors += common_metadata_errors(new, path)
     return errors
 
 
@@ -140,7 +140,8 @@ def builtin_finalizer_errors(finalizers: Iterable[str], path: str) -> list[Field
     ]
 
 
-def _common_errors(meta: Mapping[str, Any], path: str) -> list[FieldError]:
+def common_metadata_errors(meta: Mapping[str, Any], path: str = "metadata") -> list[FieldError]:
+    """What creates and updates check alike: labels, annotations, owners, finalizers."""
     errors: list[FieldError] = []
     if (meta.get("generation") or 0) < 0:
         errors.append(

@@ -1,0 +1,146 @@
+"""JSON patch, merge patch, and the statuses of bad patches."""
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubeactors.api import codec
+from kubeactors.api.errors import StatusError
+from kubeactors.api.kinds import registry
+from kubeactors.api.patch import (
+    JSON_PATCH,
+    MERGE_PATCH,
+    STRATEGIC_MERGE_PATCH,
+    JsonPatchError,
+    apply_json_patch,
+    apply_merge_patch,
+    apply_patch,
+    create_merge_patch,
+)
+from kubeactors.api.schema import struct
+
+POD = struct("io.k8s.api.core.v1.Pod")
+
+
+@pytest.mark.parametrize(
+    ("operations", "expected"),
+    [
+        ([{"op": "add", "path": "/d/z", "value": 3}], {"d": {"x": 1, "z": 3}, "l": [1, 2]}),
+        ([{"op": "add", "path": "/d/x", "value": 3}], {"d": {"x": 3}, "l": [1, 2]}),
+        ([{"op": "add", "path": "/l/-", "value": 3}], {"d": {"x": 1}, "l": [1, 2, 3]}),
+        ([{"op": "add", "path": "/l/0", "value": 3}], {"d": {"x": 1}, "l": [3, 1, 2]}),
+        ([{"op": "remove", "path": "/l/-1"}], {"d": {"x": 1}, "l": [1]}),
+        ([{"op": "replace", "path": "/d/new", "value": 9}], {"d": {"x": 1, "new": 9}, "l": [1, 2]}),
+        ([{"op": "replace", "path": "", "value": {"a": 1}}], {"a": 1}),
+        ([{"op": "move", "from": "/d/x", "path": "/y"}], {"d": {}, "l": [1, 2], "y": 1}),
+        (
+            [{"op": "copy", "from": "/l", "path": "/m"}, {"op": "add", "path": "/m/-", "value": 3}],
+            {"d": {"x": 1}, "l": [1, 2], "m": [1, 2, 3]},
+        ),
+        (
+            [{"op": "test", "path": "/d/x", "value": 1}, {"op": "test", "path": "/d/none", "value": None}],
+            {"d": {"x": 1}, "l": [1, 2]},
+        ),
+        ([{"op": "add", "path": "d/q", "value": 1}], {"d": {"x": 1}, "l": [1, 2], "q": 1}),
+        ([{"op": "add", "path": "/a~1b~0c", "value": 1}], {"d": {"x": 1}, "l": [1, 2], "a/b~c": 1}),
+    ],
+)
+def test_json_patch(operations: list[dict[str, Any]], expected: Any) -> None:
+    assert apply_json_patch({"d": {"x": 1}, "l": [1, 2]}, operations) == expected
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "frobnicate", "path": "/d"},
+        {"op": "add", "value": 1},
+        {"op": "remove", "path": "/d/none"},
+        {"op": "remove", "path": "/none/x"},
+        {"op": "remove", "path": ""},
+        {"op": "add", "path": "/none/x", "value": 1},
+        {"op": "add", "path": "/l/9", "value": 1},
+        {"op": "remove", "path": "/l/2"},
+        {"op": "replace", "path": "/l/x", "value": 1},
+        {"op": "test", "path": "/d/x", "value": 2},
+        {"op": "test", "path": "/d/x", "value": True},
+        {"op": "move", "from": "/none", "path": "/d"},
+        {"op": "copy", "path": "/d"},
+    ],
+)
+def test_json_patch_that_fails(operation: dict[str, Any]) -> None:
+    with pytest.raises(JsonPatchError):
+        apply_json_patch({"d": {"x": 1}, "l": [1, 2]}, [operation])
+
+
+def test_merge_patch_examples_of_the_rfc() -> None:
+    cases: list[tuple[Any, Any, Any]] = [
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+    ]
+    for target, patch, result in cases:
+        assert apply_merge_patch(target, patch) == result
+
+
+documents = st.recursive(
+    st.booleans() | st.integers(-3, 3) | st.text(max_size=2) | st.lists(st.integers(0, 3), max_size=3),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
+)
+objects = st.dictionaries(st.sampled_from("abc"), documents, max_size=3)
+
+
+@given(objects, objects)
+def test_a_made_merge_patch_makes_the_other_document(one: dict[str, Any], other: dict[str, Any]) -> None:
+    patch = create_merge_patch(one, other)
+    assert apply_merge_patch(codec.copy(one), patch) == other
+    assert (patch == {}) == (
+        orjson.dumps(one, option=orjson.OPT_SORT_KEYS) == orjson.dumps(other, option=orjson.OPT_SORT_KEYS)
+    )
+
+
+def status_of(content_type: str, patch: bytes, current: dict[str, Any] | None = None) -> tuple[int, str]:
+    with pytest.raises(StatusError) as caught:
+        apply_patch(content_type, current or {"metadata": {"name": "p"}}, patch, POD)
+    return caught.value.code, caught.value.reason
+
+
+def test_statuses_of_bad_patches() -> None:
+    assert status_of("text/plain", b"{}") == (415, "UnsupportedMediaType")
+    assert status_of(MERGE_PATCH, b"{") == (400, "BadRequest")
+    assert status_of(MERGE_PATCH, b"[]") == (400, "BadRequest")
+    assert status_of(MERGE_PATCH, b"null") == (400, "BadRequest")
+    assert status_of(JSON_PATCH, b'{"op":"add"}') == (400, "BadRequest")
+    assert status_of(JSON_PATCH, b"[1]") == (400, "BadRequest")
+    assert status_of(JSON_PATCH, b'[{"op":"remove","path":"/zz"}]') == (422, "Invalid")
+    assert status_of(JSON_PATCH, b"[" + b'{"op":"test","path":""},' * 10000 + b"{}]") == (413, "RequestEntityTooLarge")
+    assert status_of(STRATEGIC_MERGE_PATCH, b'"x"') == (400, "BadRequest")
+    assert status_of(STRATEGIC_MERGE_PATCH, b'{"metadata":{"$retainKeys":5}}') == (400, "BadRequest")
+    assert status_of(STRATEGIC_MERGE_PATCH, b'{"metadata":{"$patch":"explode"}}') == (500, "")
+
+
+def test_kinds_without_a_schema_take_no_strategic_patch() -> None:
+    with pytest.raises(StatusError) as caught:
+        apply_patch(STRATEGIC_MERGE_PATCH, {}, b"{}", None)
+    assert caught.value.code == 415
+
+
+def test_a_patch_that_makes_an_object_of_the_wrong_type() -> None:
+    kind = registry.lookup("pods")
+    pod = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}, "spec": {"containers": {"name": "c"}}}
+    with pytest.raises(StatusError) as caught:
+        codec.decode_patched(kind, pod, patch=b"{}", strategic=True)
+    assert caught.value.message == ' "" is invalid: patch: Invalid value: "{}": cannot restore slice from map'
+    pod = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}, "zz": 1}
+    assert codec.decode_patched(kind, codec.copy(pod)).warnings == ['unknown field "zz"']
+    with pytest.raises(StatusError, match="strict decoding error"):
+        codec.decode_patched(kind, codec.copy(pod), field_validation="Strict")
+    with pytest.raises(StatusError, match="changes the type"):
+        codec.decode_patched(kind, {**pod, "kind": "Secret"})

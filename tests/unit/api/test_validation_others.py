@@ -1,0 +1,257 @@
+"""Refusals of services, workloads, config and cluster kinds, in Kubernetes' words."""
+
+from typing import Any
+
+import pytest
+
+from kubeactors.api.codec import copy
+from kubeactors.api.kinds import registry
+from tests.support.api_samples import completed, create_errors, deployment, service, update_errors, updated
+
+
+def slice_of(**fields: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "e"}, "addressType": "IPv4", "endpoints": [], **fields}
+
+
+def node(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "n"}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("resource", "obj", "errors"),
+    [
+        ("services", service(), []),
+        ("services", service(ports=[]), ["spec.ports: Required value"]),
+        ("services", service(ports=[], clusterIP="None"), []),
+        (
+            "services",
+            service(ports=[{"port": 0}]),
+            [
+                "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive",
+                "spec.ports[0].targetPort: Invalid value: 0: must be between 1 and 65535, inclusive",
+            ],
+        ),
+        (
+            "services",
+            service(ports=[{"port": 80}, {"port": 81}]),
+            ["spec.ports[0].name: Required value", "spec.ports[1].name: Required value"],
+        ),
+        (
+            "services",
+            service(ports=[{"name": "a", "port": 80}, {"name": "b", "port": 80}]),
+            [
+                'spec.ports[1]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":80,'
+                '"TargetPort":0,"NodePort":0}'
+            ],
+        ),
+        (
+            "services",
+            service(ports=[{"port": 80, "nodePort": 30080}]),
+            ["spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"],
+        ),
+        (
+            "services",
+            service(type="X"),
+            [
+                'spec.type: Unsupported value: "X": '
+                'supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"'
+            ],
+        ),
+        (
+            "services",
+            {"metadata": {"name": "s"}, "spec": {"type": "ExternalName"}},
+            ["spec.externalName: Required value"],
+        ),
+        (
+            "services",
+            service(type="NodePort", clusterIP="None"),
+            ["spec.clusterIPs[0]: Invalid value: \"None\": may not be set to 'None' for NodePort services"],
+        ),
+        (
+            "services",
+            service(clusterIP="10.96.0.9", clusterIPs=["10.96.0.8"]),
+            ['spec.clusterIPs: Invalid value: ["10.96.0.8"]: first value must match `clusterIP`'],
+        ),
+        ("deployments", deployment(), []),
+        (
+            "deployments",
+            {"metadata": {"name": "d"}, "spec": {}},
+            [
+                "spec.selector: Required value",
+                "spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`",
+                "spec.template.spec.containers: Required value",
+            ],
+        ),
+        (
+            "deployments",
+            deployment(selector={}),
+            ["spec.selector: Invalid value: {}: empty selector is invalid for deployment"],
+        ),
+        (
+            "deployments",
+            deployment(selector={"matchLabels": {"app": "b"}}),
+            ['spec.template.metadata.labels: Invalid value: {"app":"a"}: `selector` does not match template `labels`'],
+        ),
+        (
+            "deployments",
+            deployment(replicas=-1),
+            ["spec.replicas: Invalid value: -1: must be greater than or equal to 0"],
+        ),
+        (
+            "deployments",
+            deployment(strategy={"type": "Recreate", "rollingUpdate": {}}),
+            ["spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"],
+        ),
+        (
+            "deployments",
+            deployment(strategy={"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 0}}),
+            ["spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0"],
+        ),
+        (
+            "deployments",
+            deployment(progressDeadlineSeconds=5, minReadySeconds=5),
+            ["spec.progressDeadlineSeconds: Invalid value: 5: must be greater than minReadySeconds"],
+        ),
+        (
+            "endpointslices",
+            slice_of(endpoints=[{"addresses": ["::1"]}]),
+            [
+                'endpoints[0].addresses: Invalid value: "::1": must be an IPv4 address',
+                'endpoints[0].addresses[0]: Invalid value: "::1": '
+                "may not be in the loopback range (127.0.0.0/8, ::1/128)",
+            ],
+        ),
+        ("endpointslices", slice_of(addressType=""), ["addressType: Required value"]),
+        ("endpointslices", slice_of(ports=[{"port": 1}, {"port": 2}]), ['ports[1].name: Duplicate value: ""']),
+        (
+            "endpoints",
+            {"metadata": {"name": "e"}, "subsets": [{}]},
+            ["subsets[0]: Required value: must specify `addresses` or `notReadyAddresses`"],
+        ),
+        (
+            "nodes",
+            node(taints=[{"key": "k", "effect": "X"}]),
+            [
+                'metadata.taints[0].effect: Unsupported value: "X": '
+                'supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"'
+            ],
+        ),
+        (
+            "nodes",
+            node(podCIDRs=["10.1.0.0/24", "10.2.0.0/24"]),
+            [
+                'spec.podCIDRs: Invalid value: ["10.1.0.0/24","10.2.0.0/24"]: '
+                "may specify no more than one CIDR for each IP family"
+            ],
+        ),
+        (
+            "leases",
+            {"metadata": {"name": "l"}, "spec": {"leaseDurationSeconds": 0}},
+            ["spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0"],
+        ),
+        (
+            "configmaps",
+            {"metadata": {"name": "c"}, "data": {"a": "x" * (1024 * 1024 + 1)}},
+            ["[]: Too long: may not be more than 1048576 bytes"],
+        ),
+        (
+            "secrets",
+            {"metadata": {"name": "s"}, "type": "kubernetes.io/tls"},
+            ["data[tls.crt]: Required value", "data[tls.key]: Required value"],
+        ),
+        ("namespaces", {"metadata": {"name": "a.b"}}, ['metadata.name: Invalid value: "a.b": must not contain dots']),
+    ],
+)
+def test_objects_that_are_refused(resource: str, obj: dict[str, Any], errors: list[str]) -> None:
+    assert create_errors(resource, obj) == errors
+
+
+@pytest.mark.parametrize(
+    ("references", "error"),
+    [
+        ([{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": ""}], '.uid: Invalid value: "": must not be empty'),
+        (
+            [{"apiVersion": "", "kind": "Pod", "name": "p", "uid": "1"}],
+            '.apiVersion: Invalid value: "": version must not be empty',
+        ),
+        (
+            [{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": u, "controller": True} for u in "12"],
+            ": Invalid value: ",
+        ),
+    ],
+)
+def test_owner_references(references: list[dict[str, Any]], error: str) -> None:
+    obj = {"metadata": {"name": "c", "ownerReferences": references}}
+    (found,) = create_errors("configmaps", obj)
+    assert found.startswith(f"metadata.ownerReferences{error}")
+
+
+def test_immutable_config_maps_and_secrets() -> None:
+    old = completed("configmaps", {"metadata": {"name": "c"}, "data": {"k": "v"}, "immutable": True})
+    text = "Forbidden: field is immutable when `immutable` is set"
+    assert update_errors("configmaps", old, {**old, "data": {"k": "2"}}) == [f"data: {text}"]
+    assert update_errors("configmaps", old, {**old, "immutable": False}) == [f"immutable: {text}"]
+    assert update_errors("configmaps", old, {**old, "metadata": {**old["metadata"], "labels": {"a": "b"}}}) == []
+    secret = completed("secrets", {"metadata": {"name": "s"}})
+    assert update_errors("secrets", secret, {**secret, "type": "example.com/x"}) == [
+        'type: Invalid value: "example.com/x": field is immutable'
+    ]
+
+
+def test_frozen_metadata_is_reported_twice_as_kubernetes_does() -> None:
+    kind = registry.lookup("configmaps")
+    old = completed("configmaps", {"metadata": {"name": "c"}})
+    new = copy(old)
+    new["metadata"]["uid"] = "x"
+    errors = kind.strategy.validate_update(updated(kind, old, new), old)
+    assert [str(e) for e in errors] == ['metadata.uid: Invalid value: "x": field is immutable'] * 2
+
+
+def test_selectors_and_address_types_are_frozen() -> None:
+    old = completed("deployments", deployment())
+    new = copy(old)
+    new["spec"]["selector"] = {"matchLabels": {"app": "b"}}
+    new["spec"]["template"]["metadata"]["labels"] = {"app": "b"}
+    assert update_errors("deployments", old, new) == [
+        'spec.selector: Invalid value: {"matchLabels":{"app":"b"}}: field is immutable'
+    ]
+    slice_ = completed("endpointslices", slice_of())
+    assert update_errors("endpointslices", slice_, {**slice_, "addressType": "IPv6"}) == [
+        'addressType: Invalid value: "IPv6": field is immutable'
+    ]
+
+
+def test_node_ranges_are_set_once() -> None:
+    old = completed("nodes", node(podCIDR="10.1.0.0/24", podCIDRs=["10.1.0.0/24"], providerID="x://1"))
+    new = {**old, "spec": {**old["spec"], "podCIDR": "10.2.0.0/24", "podCIDRs": ["10.2.0.0/24"]}}
+    assert update_errors("nodes", old, new) == [
+        'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid'
+    ]
+    fresh = completed("nodes", node())
+    assert (
+        update_errors("nodes", fresh, {**fresh, "spec": {"podCIDR": "10.1.0.0/24", "podCIDRs": ["10.1.0.0/24"]}}) == []
+    )
+
+
+def test_a_cluster_address_is_set_once() -> None:
+    old = completed("services", service(clusterIP="10.96.0.9"))
+    moved = {**old, "spec": {**old["spec"], "clusterIP": "10.96.0.8"}}
+    assert update_errors("services", old, moved) == [
+        'spec.clusterIPs[0]: Invalid value: ["10.96.0.8"]: may not change once set'
+    ]
+    moved = {**old, "spec": {**old["spec"], "clusterIPs": ["10.96.0.8"]}}
+    assert update_errors("services", old, moved) == [
+        'spec.clusterIPs: Invalid value: ["10.96.0.8"]: first value must match `clusterIP`'
+    ]
+
+
+def test_status_writes_are_checked() -> None:
+    old = completed("deployments", deployment())
+    new = {**old, "status": {"replicas": 1, "readyReplicas": 2}}
+    assert update_errors("deployments", old, new, "status") == [
+        "status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas"
+    ]
+    namespace = completed("namespaces", {"metadata": {"name": "n"}})
+    assert update_errors("namespaces", namespace, {**namespace, "status": {"phase": "Terminating"}}, "status") == [
+        "status.Phase: Invalid value: \"Terminating\": may only be 'Active' if `deletionTimestamp` is empty"
+    ]

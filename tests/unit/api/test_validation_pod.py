@@ -1,0 +1,195 @@
+"""Refusals of pods, in Kubernetes' words."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.api_samples import completed, container, create_errors, pod, update_errors
+
+LABEL = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
+    "an alphanumeric character (e.g. 'my-name',  or '123-abc', "
+    "regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+
+
+def in_container(**fields: Any) -> dict[str, Any]:
+    return pod(containers=[container(**fields)])
+
+
+@pytest.mark.parametrize(
+    ("obj", "errors"),
+    [
+        (pod(), []),
+        (pod(containers=[]), ["spec.containers: Required value"]),
+        (in_container(name="Bad_"), [f'spec.containers[0].name: Invalid value: "Bad_": {LABEL}']),
+        (in_container(name=""), ["spec.containers[0].name: Required value"]),
+        (in_container(image=""), ["spec.containers[0].image: Required value"]),
+        (
+            in_container(image=" x"),
+            ['spec.containers[0].image: Invalid value: " x": must not have leading or trailing whitespace'],
+        ),
+        (pod(containers=[container(), container()]), ['spec.containers[1].name: Duplicate value: "c"']),
+        (pod(initContainers=[container()]), ['spec.initContainers[0].name: Duplicate value: "c"']),
+        (
+            pod(restartPolicy="Sometimes"),
+            ['spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"'],
+        ),
+        (pod(hostname="Bad_"), [f'spec.hostname: Invalid value: "Bad_": {LABEL}']),
+        (pod(subdomain="a.b"), ['spec.subdomain: Invalid value: "a.b": must not contain dots']),
+        (
+            pod(activeDeadlineSeconds=0),
+            ["spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive"],
+        ),
+        (pod(dnsPolicy="None"), ["spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"]),
+        (
+            in_container(resources={"requests": {"cpu": "3"}, "limits": {"cpu": "2"}}),
+            ['spec.containers[0].resources.requests: Invalid value: "3": must be less than or equal to cpu limit of 2'],
+        ),
+        (
+            in_container(resources={"limits": {"cpu": "-1"}}),
+            [
+                'spec.containers[0].resources.limits[cpu]: Invalid value: "-1": must be greater than or equal to 0',
+                'spec.containers[0].resources.requests[cpu]: Invalid value: "-1": must be greater than or equal to 0',
+            ],
+        ),
+        (
+            in_container(livenessProbe={"exec": {"command": ["x"]}, "successThreshold": 2}),
+            ["spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1"],
+        ),
+        (
+            in_container(livenessProbe={}),
+            ["spec.containers[0].livenessProbe: Required value: must specify a handler type"],
+        ),
+        (
+            in_container(livenessProbe={"httpGet": {"port": 0}}),
+            ["spec.containers[0].livenessProbe.httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive"],
+        ),
+        (
+            in_container(lifecycle={"preStop": {"sleep": {"seconds": 100}}}),
+            [
+                "spec.containers[0].lifecycle.preStop.sleep: Invalid value: 100: "
+                "must be non-negative and less than terminationGracePeriodSeconds (30)"
+            ],
+        ),
+        (
+            in_container(volumeMounts=[{"name": "zz", "mountPath": ""}]),
+            [
+                'spec.containers[0].volumeMounts[0].name: Not found: "zz"',
+                "spec.containers[0].volumeMounts[0].mountPath: Required value",
+            ],
+        ),
+        (
+            pod(volumes=[{"name": "a"}, {"name": "a"}]),
+            ['spec.volumes[1].name: Duplicate value: "a"'],
+        ),
+        (
+            pod(volumes=[{"name": "a", "emptyDir": {}, "hostPath": {"path": "/x"}}]),
+            ["spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type"],
+        ),
+        (
+            pod(volumes=[{"name": "a", "configMap": {"name": "c", "items": [{"key": "", "path": "../x"}]}}]),
+            [
+                "spec.volumes[0].configMap.items[0].key: Required value",
+                "spec.volumes[0].configMap.items[0].path: Invalid value: \"../x\": must not contain '..'",
+            ],
+        ),
+        (
+            in_container(env=[{"name": ""}, {"name": "A", "valueFrom": {}}]),
+            [
+                "spec.containers[0].env[0].name: Required value",
+                'spec.containers[0].env[1].valueFrom: Invalid value: "": must specify one of: `fieldRef`, '
+                "`resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
+            ],
+        ),
+        (
+            pod(tolerations=[{"key": "k", "operator": "Exists", "effect": "NoSchedule", "tolerationSeconds": 3}]),
+            [
+                'spec.tolerations[0].effect: Invalid value: "NoSchedule": '
+                "effect must be 'NoExecute' when `tolerationSeconds` is set"
+            ],
+        ),
+        (
+            pod(
+                affinity={"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}}
+            ),
+            [
+                "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms: "
+                "Required value: must have at least one node selector term"
+            ],
+        ),
+        (
+            in_container(securityContext={"runAsUser": -5}),
+            [
+                "spec.containers[0].securityContext.runAsUser: Invalid value: -5: "
+                "must be between 0 and 2147483647, inclusive"
+            ],
+        ),
+        (
+            pod(ephemeralContainers=[{"name": "e", "image": "i"}]),
+            ["spec.ephemeralContainers: Forbidden: cannot be set on create"],
+        ),
+    ],
+)
+def test_pods_that_are_refused(obj: dict[str, Any], errors: list[str]) -> None:
+    assert create_errors("pods", obj) == errors
+
+
+def test_names_are_subdomains() -> None:
+    (error,) = create_errors("pods", pod(name="Bad_"))
+    assert error.startswith('metadata.name: Invalid value: "Bad_": a lowercase RFC 1123 subdomain must consist of')
+
+
+def test_metadata_and_spec_are_reported_together() -> None:
+    obj = pod(containers=[])
+    obj["metadata"] = {"name": "p", "labels": {"a b": "c"}, "finalizers": ["plain"]}
+    found = create_errors("pods", obj)
+    assert [e.partition(":")[0] for e in found] == ["metadata.labels", "metadata.finalizers[0]", "spec.containers"]
+
+
+def test_a_name_is_needed() -> None:
+    assert create_errors("pods", pod(name="")) == ["metadata.name: Required value: name or generateName is required"]
+
+
+FROZEN = "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`"
+
+
+def changed(old: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    return {**old, "metadata": dict(old["metadata"]), "spec": {**old["spec"], **spec}}
+
+
+def test_what_an_update_may_change() -> None:
+    old = completed(
+        "pods", pod(nodeName="n", activeDeadlineSeconds=100, tolerations=[{"key": "a", "operator": "Exists"}])
+    )
+    more = [*old["spec"]["tolerations"], {"key": "b", "operator": "Exists"}]
+    image = [{**old["spec"]["containers"][0], "image": "other:2"}]
+    for spec in ({}, {"activeDeadlineSeconds": 50}, {"tolerations": more}, {"containers": image}):
+        assert update_errors("pods", old, changed(old, **spec)) == []
+
+
+@pytest.mark.parametrize("spec", [{"nodeName": "x"}, {"restartPolicy": "Never"}, {"hostname": "x"}])
+def test_what_an_update_may_not_change(spec: dict[str, Any]) -> None:
+    old = completed("pods", pod(nodeName="n"))
+    (error,) = update_errors("pods", old, changed(old, **spec))
+    assert error.startswith(FROZEN)
+
+
+def test_deadlines_and_tolerations_only_tighten() -> None:
+    old = completed("pods", pod(activeDeadlineSeconds=100, tolerations=[{"key": "a", "operator": "Exists"}]))
+    assert update_errors("pods", old, changed(old, activeDeadlineSeconds=200)) == [
+        "spec.activeDeadlineSeconds: Invalid value: 200: must be less than or equal to previous value"
+    ]
+    assert update_errors("pods", old, changed(old, activeDeadlineSeconds=None)) == [
+        "spec.activeDeadlineSeconds: Invalid value: null: must not update from a positive integer to nil value"
+    ]
+    assert update_errors("pods", old, changed(old, tolerations=[])) == [
+        "spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds"
+    ]
+
+
+def test_gates_may_go_but_not_come() -> None:
+    old = completed("pods", pod(schedulingGates=[{"name": "a/g"}, {"name": "a/h"}]))
+    assert update_errors("pods", old, changed(old, schedulingGates=[{"name": "a/h"}])) == []
+    (error,) = update_errors("pods", old, changed(old, schedulingGates=[{"name": "a/new"}]))
+    assert "only deletion is allowed" in error
