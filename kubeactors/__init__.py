@@ -1,21 +1,13 @@
 """Kubernetes for a Ray cluster, in Python. This package's own names are its Python SDK; docs/sdk.md shows its use.
 
-They are imported when they are first used: the components below this package need not load the client.
+They are imported when they are first used, so that the components below this package need not load the client; their
+types are in `__init__.pyi`.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from kubeactors.api.errors import StatusError as StatusError
-    from kubeactors.client.async_client import AsyncClient as AsyncClient
-    from kubeactors.client.errors import ApiUnavailable as ApiUnavailable
-    from kubeactors.client.errors import OutcomeUnknown as OutcomeUnknown
-    from kubeactors.client.errors import WaitTimeout as WaitTimeout
-    from kubeactors.client.sync_client import Client as Client
-    from kubeactors.client.tls import TlsConfig as TlsConfig
+from typing import Any
 
 _HOMES = {
     "ApiUnavailable": "kubeactors.client.errors",
