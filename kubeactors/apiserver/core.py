@@ -103,7 +103,7 @@ class ApiCore:
         writer = Writer(objects, chain, now)
         deleter = Deleter(objects, reader, chain, now)
         watches = Watches(self._feed, freshness, now, config.min_watch_timeout)
-        self._repair = self._serve_services(registry, objects, freshness, now)
+        self.repair = self._serve_services(registry, objects, freshness, now)
 
         self.handler: ApiHandler = Handler(
             self._resources,
@@ -129,7 +129,7 @@ class ApiCore:
         self._tasks = [
             asyncio.create_task(self._bookmarks(), name="watch-bookmarks"),
             asyncio.create_task(self._compactor.run(), name="store-compaction"),
-            asyncio.create_task(self._repair.run(), name="service-claims-repair"),
+            asyncio.create_task(self.repair.run(), name="service-claims-repair"),
         ]
 
     async def stop(self) -> None:

@@ -116,6 +116,9 @@ class ServiceClaims:
         if not wanted:
             chosen = self._address_range.choose(self._address_taken, rng)
             if chosen is None:
+                await self._freshness.latest()
+                chosen = self._address_range.choose(self._address_taken, rng)
+            if chosen is None:
                 raise errors.internal("failed to allocate a serviceIP: range is full")
             spec["clusterIP"], spec["clusterIPs"] = chosen, [chosen]
             return
@@ -149,7 +152,7 @@ class ServiceClaims:
                 # The same port under another protocol has the same node port.
                 number = by_port.get(port["port"]) or requested.get(port["port"]) or 0
             if not number:
-                number = self._choose_port(chosen, rng)
+                number = await self._choose_port(chosen, rng)
             elif number not in held.ports and number not in chosen:
                 refusal = await self._port_refusal(number)
                 if refusal:
@@ -166,14 +169,20 @@ class ServiceClaims:
     async def _allocate_health_check_port(self, spec: dict[str, Any], held: Needs, rng: random.Random) -> None:
         number = spec.get("healthCheckNodePort") or 0
         if not number:
-            spec["healthCheckNodePort"] = self._choose_port(set(node_ports(spec)), rng)
+            spec["healthCheckNodePort"] = await self._choose_port(set(node_ports(spec)), rng)
         elif number not in held.ports:
             refusal = await self._port_refusal(number)
             if refusal:
                 raise errors.internal(f"failed to allocate requested HealthCheck NodePort {number}: {refusal}")
 
-    def _choose_port(self, chosen: set[int], rng: random.Random) -> int:
-        number = self._port_range.choose(lambda each: int(each) in chosen or self._port_taken(each), rng)
+    async def _choose_port(self, chosen: set[int], rng: random.Random) -> int:
+        def taken(port: str) -> bool:
+            return int(port) in chosen or self._port_taken(port)
+
+        number = self._port_range.choose(taken, rng)
+        if number is None:
+            await self._freshness.latest()
+            number = self._port_range.choose(taken, rng)
         if number is None:
             raise errors.internal("failed to allocate a nodePort: range is full")
         return number
