@@ -25,3 +25,5 @@ class NetworkConfig:
     masquerade: bool = True  # hide pod addresses behind the node's for targets outside the cluster's pod range
     address_reuse_delay: float = 60.0  # seconds before a released address is given to another pod
     min_sync_interval: float = 0.02  # seconds between service table syncs in a burst (the first one is at once)
+    cni_conflist: Path | None = None  # a CNI configuration list that makes pods' networks instead of the bridge
+    cni_bin_dirs: tuple[Path, ...] = (Path("/opt/cni/bin"), Path("/usr/lib/cni"))  # where its executables are

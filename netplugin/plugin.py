@@ -6,8 +6,6 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 
-import orjson
-
 from kubeactors.client import AsyncClient, InformerFactory
 from netplugin import bridge, links
 from netplugin.config import NetworkConfig
@@ -15,9 +13,9 @@ from netplugin.interface import NetworkError, PodNetwork, PodRequest
 from netplugin.ipam import Range
 from netplugin.names import Names
 from netplugin.pods import PodNetworks, PodRecord
-from netplugin.proxy.backend import BackendConfig, BackendError
-from netplugin.proxy.choose import MODES, make_backend, purge_backends
-from netplugin.proxy.proxier import Proxier
+from netplugin.proxy.backend import BackendError
+from netplugin.proxy.choose import make_proxier, purge_backends
+from netplugin.ranges import load_ranges, save_ranges
 from netplugin.routes import NodeRoutes, route_changes
 from netplugin.threads import NodeThreads
 
@@ -46,26 +44,16 @@ class BridgeNetwork:
         self._names = Names(config.cluster_name, config.node_name)
         self._threads = NodeThreads("network", _WORKERS, namespace)
         self._pods = PodNetworks(config, self._names, clock)
-        self._ranges_path = config.state_dir / "ranges.json"
         self._ranges: tuple[Range, ...] = ()
         self._configuring = asyncio.Lock()
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._informers = InformerFactory(client)
         self._routes = NodeRoutes(self._informers, self._threads, node_name=config.node_name, pod_cidr=config.pod_cidr)
-        self._proxier = Proxier(
-            self._informers,
-            lambda: make_backend(config.proxy_mode, _backend_config(config, self._names)),
-            node_name=config.node_name,
-            min_sync_interval=config.min_sync_interval,
-            purge_others=lambda kept: purge_backends(_backend_config(config, self._names), other_than=kept),
-            namespace=namespace,
-        )
+        self._proxier = make_proxier(config, self._names, self._informers, namespace, masquerade=config.masquerade)
 
     async def start(self) -> None:
         """Adopt what an earlier process left, then follow the API. Does not wait for the API server."""
-        if self._config.proxy_mode not in MODES:
-            raise NetworkError(f"proxy mode {self._config.proxy_mode!r} is none of {', '.join(MODES)}")
-        known = await self._threads.run(self._load_ranges)
+        known = await self._threads.run(load_ranges, self._config.state_dir)
         if known:
             await self.configure(known)
         try:
@@ -141,30 +129,17 @@ class BridgeNetwork:
 
     # -- in worker threads -----------------------------------------------------------------------------------------
 
-    def _load_ranges(self) -> list[str]:
-        try:
-            ranges: list[str] = orjson.loads(self._ranges_path.read_bytes())
-        except FileNotFoundError:
-            return []
-        except ValueError as error:
-            logger.warning("%s cannot be read, the API server will tell the ranges: %s", self._ranges_path, error)
-            return []
-        return ranges
-
     def _set_up(self, ranges: tuple[Range, ...]) -> None:
         try:
             mtu = bridge.set_up(self._config, self._names, ranges)
             self._pods.configure(ranges, mtu)
-            self._ranges_path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._ranges_path.with_suffix(".tmp")
-            temporary.write_bytes(orjson.dumps([str(node_range) for node_range in ranges]))
-            temporary.replace(self._ranges_path)
+            save_ranges(self._config.state_dir, [str(node_range) for node_range in ranges])
         except OSError as error:
             raise NetworkError(f"the bridge for pods {ranges} cannot be set up: {error}") from error
 
     def _remove_everything(self) -> None:
         steps: list[tuple[str, Callable[[], None]]] = [
-            ("service rules", lambda: purge_backends(_backend_config(self._config, self._names))),
+            ("service rules", lambda: purge_backends(self._config, self._names)),
             ("links", self._remove_links),
             ("namespaces", self._pods.remove_namespaces),
             ("records", self._remove_files),
@@ -197,10 +172,6 @@ class BridgeNetwork:
 
     def _lock(self, uid: str) -> asyncio.Lock:
         return self._locks.setdefault(uid, asyncio.Lock())
-
-
-def _backend_config(config: NetworkConfig, names: Names) -> BackendConfig:
-    return BackendConfig(names, config.pod_cidr, config.masquerade)
 
 
 def _network(record: PodRecord) -> PodNetwork:
