@@ -71,14 +71,14 @@ def without_empty(value: Any) -> Any:
     return [without_empty(inner) for inner in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(pods, pods)
 def test_where_nobody_else_wrote_the_result_is_what_is_wanted(old: dict[str, Any], new: dict[str, Any]) -> None:
     patch = three_way_strategic_patch(old, new, old, POD)
     assert without_empty(patched(old, patch)) == without_empty(new)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(pods, pods, pods)
 def test_a_second_apply_changes_nothing(old: dict[str, Any], new: dict[str, Any], live: dict[str, Any]) -> None:
     result = patched(live, three_way_strategic_patch(old, new, live, POD))
