@@ -5,7 +5,7 @@ Pods that were assumed to be on a node stay counted there until their binding sh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from kubeactors.api.meta import Object, is_deleting, labels, name
 from kubeactors.scheduler.columns import Columns
@@ -19,7 +19,7 @@ _FINISHED = ("Succeeded", "Failed")
 class ClusterView:
     """The handlers. `scheduler_name` is whose pods are queued; pods of all schedulers count on their nodes.
 
-    `on_gated` is told of pods that may not be scheduled yet; `annotations` belong to a pod's shape.
+    `annotations` are those that belong to a pod's shape.
     """
 
     def __init__(
@@ -27,14 +27,12 @@ class ClusterView:
         columns: Columns,
         queue: SchedulingQueue,
         scheduler_name: str,
-        on_gated: Callable[[Object], None],
         annotations: Sequence[str] = (),
     ) -> None:
         self.columns = columns
         self.queue = queue
         self.assumed: set[str] = set()
         self._scheduler_name = scheduler_name
-        self._on_gated = on_gated
         self._annotations = tuple(annotations)
 
     # Nodes
@@ -91,8 +89,6 @@ class ClusterView:
             return
         gated = bool(spec.get("schedulingGates"))
         self.queue.put(uid, pod, shape_of(pod, self._annotations), gated)
-        if gated:
-            self._on_gated(pod)
 
 
 def node_changes(old: Object, new: Object) -> Event:

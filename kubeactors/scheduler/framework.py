@@ -102,6 +102,19 @@ class ScorePlugin(Protocol):
         ...
 
 
+@runtime_checkable
+class AnnotationPlugin(Protocol):
+    """A plugin that reads annotations of pods. They come to it in `Shape.extra`."""
+
+    @property
+    def annotations(self) -> Sequence[str]: ...
+
+
+def annotations_read(plugins: Sequence[Plugin]) -> tuple[str, ...]:
+    """All annotations that the plugins read."""
+    return tuple(sorted({name for p in plugins if isinstance(p, AnnotationPlugin) for name in p.annotations}))
+
+
 def default_normalize(scores: Scores, reverse: bool) -> Scores:
     """Stretch so that the highest becomes 100; with `reverse`, lower raw scores become better."""
     top = int(scores.max(initial=0))

@@ -9,7 +9,6 @@ from kubeactors.scheduler.placement import Failure
 from kubeactors.scheduler.shape import Shape
 
 NO_NODES = "no nodes available to schedule pods"
-GATED = "Scheduling is blocked due to non-empty scheduling gates"
 
 
 def _histogram(nodes: int, reasons: Mapping[str, int]) -> str:

@@ -17,8 +17,8 @@ from kubeactors.client import AsyncClient, EventRecorder, InformerFactory, Leade
 from kubeactors.scheduler.cluster_view import ClusterView
 from kubeactors.scheduler.columns import Columns
 from kubeactors.scheduler.config import SchedulerConfig
-from kubeactors.scheduler.framework import Event, Plugin, choose_plugins, third_party_plugins
-from kubeactors.scheduler.messages import GATED, unschedulable_message
+from kubeactors.scheduler.framework import Event, Plugin, annotations_read, choose_plugins, third_party_plugins
+from kubeactors.scheduler.messages import unschedulable_message
 from kubeactors.scheduler.placement import Failure, Placer
 from kubeactors.scheduler.plugins import default_plugins
 from kubeactors.scheduler.queue import SchedulingQueue, Waiting
@@ -50,11 +50,12 @@ class Scheduler:
         self._now = now
         self._clock = clock
         available = list(plugins) if plugins is not None else default_plugins() + third_party_plugins()
-        self._placer = Placer(choose_plugins(available, self.config.plugins), np.random.default_rng(seed))
+        chosen = choose_plugins(available, self.config.plugins)
+        self._placer = Placer(chosen, np.random.default_rng(seed))
         self.columns = Columns()
         self._wake = asyncio.Event()
         self.queue = SchedulingQueue(self.config, clock, self._wake.set)
-        self._view = ClusterView(self.columns, self.queue, self.config.scheduler_name, self._gated)
+        self._view = ClusterView(self.columns, self.queue, self.config.scheduler_name, annotations_read(chosen))
         self._informers = InformerFactory(client)
         self._recorder = EventRecorder(client, self.config.scheduler_name)
         self._elector = LeaderElector(
@@ -145,10 +146,6 @@ class Scheduler:
                 message = unschedulable_message(placement.failure, shape, self.columns)
                 for waiting in group[placed:]:
                     self._refuse(waiting, placement.failure, message)
-
-    def _gated(self, pod: Object) -> None:
-        if self.is_leader:
-            self._spawn(self._write_condition(pod, "SchedulingGated", GATED))
 
     def _refuse(self, waiting: Waiting, failure: Failure, message: str) -> None:
         events = failure.events if failure.nodes else Event.NODE_ADDED

@@ -63,7 +63,7 @@ class Shape:
     preempts: bool = True
     unsupported: tuple[str, ...] = ()  # hard requirements that no plugin here can meet
     ignored: tuple[str, ...] = ()  # preferences that no plugin here weighs
-    # What plugins of third parties read, as (key, value); see `shape_of`.
+    # Annotations that plugins read, as (name, value); see `framework.AnnotationPlugin`.
     extra: tuple[tuple[str, str], ...] = field(default=())
 
 

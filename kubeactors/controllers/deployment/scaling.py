@@ -157,8 +157,10 @@ def scale_all(deployment: Object, new: Object | None, old: Sequence[Object]) -> 
         share = _proportion(deployment, rs, to_add, added)
         sizes.append(replicas_of(rs) + share)
         added += share
-    if sizes and to_add:
-        sizes[0] = max(0, sizes[0] + to_add - added)  # what rounding left over
+    rest = to_add - added  # what rounding left over: the largest takes it, as far as it has pods to give
+    for index, size in enumerate(sizes):
+        sizes[index] = max(0, size + rest)
+        rest -= sizes[index] - size
     return [Scale(rs, size) for rs, size in zip(sets, sizes, strict=True)]
 
 

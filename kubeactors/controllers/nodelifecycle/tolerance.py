@@ -7,10 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kubeactors.api.meta import Object, parse_time
-from kubeactors.controllers.nodelifecycle.taints import NOT_READY, UNREACHABLE
-
-# What admission gives a pod that says nothing about these taints.
-DEFAULT_TOLERATION_S = 300
 
 
 def no_execute_taints(node: Object | None) -> list[Object]:
@@ -31,7 +27,8 @@ def tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
 def evict_at(pod: Object, taints: Sequence[Object], first_seen: datetime) -> datetime | None:
     """When the pod must go: at once (a time in the past), later, or never (None).
 
-    `first_seen` stands in for taints that do not say when they came.
+    Admission has given pods the tolerations of dead nodes that they did not ask for themselves. `first_seen` stands
+    in for taints that do not say when they came.
     """
     tolerations = pod["spec"].get("tolerations") or ()
     earliest: datetime | None = None
@@ -39,11 +36,8 @@ def evict_at(pod: Object, taints: Sequence[Object], first_seen: datetime) -> dat
         came = parse_time(taint["timeAdded"]) if taint.get("timeAdded") else first_seen
         toleration = next((t for t in tolerations if tolerates(t, taint)), None)
         if toleration is None:
-            if taint["key"] not in (NOT_READY, UNREACHABLE):
-                return came
-            seconds: float | None = DEFAULT_TOLERATION_S
-        else:
-            seconds = toleration.get("tolerationSeconds")
+            return came
+        seconds = toleration.get("tolerationSeconds")
         if seconds is None:
             continue
         due = came + timedelta(seconds=max(0.0, float(seconds)))
