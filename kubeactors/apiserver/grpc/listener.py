@@ -18,7 +18,7 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", _MAX_FRAME_BYTES),
     ("grpc.max_send_message_length", -1),  # lists of everything
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5000),
     ("grpc.keepalive_time_ms", 30000),
     ("grpc.keepalive_timeout_ms", 10000),
     ("grpc.server_handshake_timeout_ms", 10000),
