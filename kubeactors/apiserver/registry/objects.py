@@ -22,7 +22,7 @@ from kubeactors.store.client import ops
 logger = logging.getLogger(__name__)
 
 # A write that loses this often against others gives up; each loss means that another one won.
-_MAX_ATTEMPTS = 64
+_MAX_ATTEMPTS = 256
 # Seconds to wait for the cache to show who won.
 _WAIT = 3.0
 

@@ -59,6 +59,9 @@ class ResourceCache:
         self._limits = limits
         # namespace → name → record; cluster-scoped objects lie under "".
         self._namespaces: dict[str, SortedDict] = {}
+        # Value of the indexed field → (namespace, name) → record.
+        self._indexed_field = indexed_field
+        self._by_value: dict[str, dict[tuple[str, str], Record]] = {}
         self._count = 0
         self._window: deque[tuple[float, Change]] = deque()
         # Every change after this revision is in the window.
@@ -88,6 +91,10 @@ class ResourceCache:
         if matcher.name and (matcher.namespace or not self.namespaced):
             record = self.get(matcher.namespace, matcher.name)
             return () if record is None else (record,)
+        if self._indexed_field and not after:
+            value = matcher.fields.required_value(self._indexed_field)
+            if value:
+                return self._with_value(value, matcher.namespace)
         if not self.namespaced:
             names = self._namespaces.get("")
             if names is None or matcher.namespace:
@@ -99,6 +106,11 @@ class ResourceCache:
                 return ()
             return self._names_after(names, after.partition("/")[2]) if after else names.values()
         return self._everywhere(matcher, after)
+
+    def _with_value(self, value: str, namespace: str) -> list[Record]:
+        found = self._by_value.get(value, {})
+        records = [record for record in found.values() if not namespace or record.namespace == namespace]
+        return sorted(records, key=lambda record: (record.namespace + "/", record.name))
 
     def _everywhere(self, matcher: Matcher, after: str) -> Iterator[Record]:
         # The store orders by whole keys, in which a slash follows the namespace.
@@ -151,6 +163,8 @@ class ResourceCache:
         names[record.name] = record
         if previous is None:
             self._count += 1
+        if self._indexed_field:
+            self._index(record, previous)
 
     def _remove(self, record: Record) -> None:
         names = self._namespaces[record.namespace]
@@ -158,6 +172,23 @@ class ResourceCache:
         self._count -= 1
         if not names:
             del self._namespaces[record.namespace]
+        if self._indexed_field:
+            self._index(None, record)
+
+    def _index(self, record: Record | None, previous: Record | None) -> None:
+        """Note under which value of the indexed field an object is now. The empty value is not noted."""
+        field = self._indexed_field
+        old = previous.fields.get(field, "") if previous is not None else ""
+        new = record.fields.get(field, "") if record is not None else ""
+        if old and old != new:
+            assert previous is not None
+            found = self._by_value[old]
+            del found[(previous.namespace, previous.name)]
+            if not found:
+                del self._by_value[old]
+        if new:
+            assert record is not None
+            self._by_value.setdefault(new, {})[(record.namespace, record.name)] = record
 
     def replace(self, states: Iterable[tuple[str, int, bytes]], revision: int) -> None:
         """Come to a state that was read as a whole at `revision`, as (path, modification revision, stored) of each
@@ -191,6 +222,7 @@ class ResourceCache:
         """Drop everything, watches too, because the versions seen so far are void."""
         self.end_watchers()
         self._namespaces.clear()
+        self._by_value.clear()
         self._count = 0
         self._window.clear()
 

@@ -219,6 +219,11 @@ async def test_pods_are_watched_by_node(store: FakeStore) -> None:
         assert await unbound.names(2) == [("ADDED", "p"), ("DELETED", "p")]
         assert await mine.idle()
         assert await unbound.idle()
+        assert await api.names("pods", field_selector="spec.nodeName=n1") == ["p"]
+        assert await api.names("pods", "ns", field_selector="spec.nodeName=n2,metadata.name!=q") == []
+        assert await api.names("pods", "other", field_selector="spec.nodeName=n2") == []
+        await api.delete("pods", "p", "ns", grace_period_seconds=0)
+        assert await api.names("pods", field_selector="spec.nodeName=n1") == []
 
 
 async def test_one_object_is_watched_by_name(store: FakeStore) -> None:
