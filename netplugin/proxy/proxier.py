@@ -182,7 +182,7 @@ class Proxier:
 
     def _recompute(self) -> None:
         dirty, self._dirty = self._dirty, set()
-        for key in dirty:
+        for key in sorted(dirty):
             service = self._services.lister.get_by_key(key)
             slices = self._slices.lister.by_index(_BY_SERVICE, key)
             rules = service_rules(service, slices, self._node_name) if service is not None else {}
