@@ -5,6 +5,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from nodeagent.runtime.interface import Runtime
@@ -56,7 +57,7 @@ def rename_if_large(path: Path, max_size: int, max_files: int, now: float) -> bo
             return False
     except FileNotFoundError:
         return False
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S.%f")
     os.rename(path, path.with_name(f"{path.name}.{stamp}"))
     rotated = sorted(path.parent.glob(f"{path.name}.*"))
     for old in rotated[: max(0, len(rotated) - (max_files - 1))]:

@@ -293,11 +293,14 @@ def _plan_end(pod: Object, state: PodState, now: float) -> Plan:
 
 
 def grace_period(pod: Object, *, removed: bool) -> float:
-    """The grace period in seconds of a pod that is to end: the deletion's, else the spec's."""
+    """The grace period in seconds of a pod that is to end: the deletion's, else the spec's.
+
+    A pod whose object is gone while it runs was deleted by force: it gets the least there is.
+    """
+    if removed:
+        return MINIMUM_GRACE
     grace = pod["metadata"].get("deletionGracePeriodSeconds")
-    if grace is None and not removed:
-        return _grace(pod)
-    return max(MINIMUM_GRACE, float(grace if grace is not None else 0))
+    return _grace(pod) if grace is None else max(MINIMUM_GRACE, float(grace))
 
 
 def _grace(pod: Object) -> float:

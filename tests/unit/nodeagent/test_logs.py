@@ -122,6 +122,9 @@ def test_rotation_keeps_some_files(tmp_path: Path) -> None:
         path.write_text("x" * 11)
         assert rename_if_large(path, 10, 3, second)
         assert not path.exists()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["0.log.19700101-000003", "0.log.19700101-000004"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "0.log.19700101-000003.000000",
+        "0.log.19700101-000004.000000",
+    ]
     path.write_text("x" * 10)
     assert not rename_if_large(path, 10, 3, 9)

@@ -337,7 +337,9 @@ def test_the_active_deadline_fails_the_pod() -> None:
     assert [type(a) for a in actions(obj, st, NOW + 60)] == [KillContainer]
 
 
-@pytest.mark.parametrize(("given", "removed", "grace"), [(30, False, 30), (0, True, 2), (None, True, 2), (5, True, 5)])
+@pytest.mark.parametrize(
+    ("given", "removed", "grace"), [(20, False, 20), (None, False, 30), (0, False, 2), (60, True, 2)]
+)
 def test_grace_periods_of_deletions(given: int | None, removed: bool, grace: float) -> None:
     obj = pod()
     if given is not None:
