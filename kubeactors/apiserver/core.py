@@ -126,6 +126,8 @@ class ApiCore:
     async def start(self) -> None:
         """Read the store's state; raises StoreError when that fails."""
         await self._feed.start()
+        # The schema takes a while to load: better now than within the first write of each kind.
+        await asyncio.to_thread(lambda: [kind.decoder for kind in self._resources])
         self._tasks = [
             asyncio.create_task(self._bookmarks(), name="watch-bookmarks"),
             asyncio.create_task(self._compactor.run(), name="store-compaction"),
