@@ -134,7 +134,7 @@ def decode_patched_as(
     strategic: bool = False,
 ) -> Decoded:
     """Like decode_patched, for an object of no registered kind (a Scale)."""
-    text = patch.decode("utf-8", "replace") if strategic else orjson.dumps(obj).decode()
+    text = _as_go_prints(patch) if strategic else orjson.dumps(obj).decode()
     if obj.get("kind") != kind or obj.get("apiVersion") != api_version:
         given = f"{obj.get('apiVersion')}, Kind={obj.get('kind')}"
         raise _invalid_patch(text, f"the patch changes the type of the object to {given}")
@@ -159,6 +159,24 @@ def duplicate_keys(body: bytes) -> list[str]:
     found: list[str] = []
     _find_duplicates(parsed, "", repeated, found)
     return found
+
+
+def _as_go_prints(patch: bytes) -> str:
+    """A JSON text as Go prints the maps it parses to; Kubernetes quotes strategic merge patches so."""
+    try:
+        return _go_value(orjson.loads(patch))
+    except orjson.JSONDecodeError:
+        return patch.decode("utf-8", "replace")
+
+
+def _go_value(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{k}:{_go_value(v)}' for k, v in sorted(value.items()))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(_go_value, value))}]"
+    if value is None:
+        return "<nil>"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def encode(obj: Any) -> bytes:

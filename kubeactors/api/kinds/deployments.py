@@ -6,6 +6,7 @@ from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Col
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object, annotations, generation
 from kubeactors.api.printers.workload import deployment_cells
+from kubeactors.api.validation.pod.warnings import pod_warnings
 from kubeactors.api.validation.workload import deployment_errors, deployment_update_errors, replica_status_errors
 
 
@@ -22,6 +23,10 @@ class DeploymentStrategy(Strategy):
         super().bump_generation(new, old)
         if annotations(new) != annotations(old):
             new["metadata"]["generation"] = generation(old) + 1
+
+    def warnings_on_create(self, obj: Object) -> list[str]:
+        template = (obj.get("spec") or {}).get("template") or {}
+        return pod_warnings(template.get("spec") or {}, "spec.template.spec")
 
     def validate(self, obj: Object) -> list[FieldError]:
         return deployment_errors(obj)

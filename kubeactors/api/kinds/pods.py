@@ -10,6 +10,7 @@ from kubeactors.api.meta import Object
 from kubeactors.api.printers.pod import pod_cells, pod_row_conditions
 from kubeactors.api.qos import compute_pod_qos
 from kubeactors.api.validation.pod import pod_errors, pod_status_update_errors, pod_update_errors
+from kubeactors.api.validation.pod.warnings import pod_warnings
 
 
 class PodStrategy(Strategy):
@@ -36,6 +37,9 @@ class PodStrategy(Strategy):
                     "lastTransitionTime": None,
                 }
             ]
+
+    def warnings_on_create(self, obj: Object) -> list[str]:
+        return pod_warnings(obj.get("spec") or {}, "spec")
 
     def validate(self, obj: Object) -> list[FieldError]:
         return pod_errors(obj)

@@ -8,6 +8,7 @@ from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Col
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.workload import replica_set_cells
+from kubeactors.api.validation.pod.warnings import pod_warnings
 from kubeactors.api.validation.workload import replica_set_errors, replica_set_update_errors, replica_status_errors
 
 
@@ -22,6 +23,10 @@ class ReplicaSetStrategy(Strategy):
     def prepare_for_create(self, obj: Object, now: datetime) -> None:
         super().prepare_for_create(obj, now)
         obj["status"] = {"replicas": 0}
+
+    def warnings_on_create(self, obj: Object) -> list[str]:
+        template = (obj.get("spec") or {}).get("template") or {}
+        return pod_warnings(template.get("spec") or {}, "spec.template.spec")
 
     def validate(self, obj: Object) -> list[FieldError]:
         return replica_set_errors(obj)

@@ -32,6 +32,15 @@ class ServiceStrategy(Strategy):
         drop_type_dependent(new_spec, old_spec)
         keep_allocated(new_spec, old_spec)
 
+    def warnings_on_create(self, obj: Object) -> list[str]:
+        spec = obj.get("spec") or {}
+        warnings = []
+        if spec.get("externalIPs"):
+            warnings.append("spec.externalIPs is deprecated and may no longer be implemented in some clusters")
+        if spec.get("trafficDistribution") == "PreferClose":
+            warnings.append('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"')
+        return warnings
+
     def validate(self, obj: Object) -> list[FieldError]:
         return service_errors(obj)
 

@@ -109,6 +109,7 @@ _ALWAYS: Final[dict[str, Mapping[str, Any]]] = {
     "EphemeralContainer": {"resources": STRUCT},
     "PersistentVolumeClaimSpec": {"resources": STRUCT},
     "PersistentVolumeClaimTemplate": {"metadata": STRUCT},
+    "PodTemplate": {"metadata": STRUCT, "template": STRUCT},
     "PodTemplateSpec": {"metadata": STRUCT, "spec": STRUCT},
     "ReplicaSetSpec": {"template": STRUCT},
     "DeploymentSpec": {"strategy": STRUCT},

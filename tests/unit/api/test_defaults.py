@@ -166,3 +166,32 @@ def test_defaults_are_idempotent() -> None:
         kind = registry.lookup(resource)
         made = completed(resource, obj)
         assert updated(kind, made, made) == made
+
+
+def test_warnings() -> None:
+    strategy = registry.lookup("pods").strategy
+    env = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}, {"name": "B"}, {"name": "B", "value": "$(B)x"}]
+    made = completed(
+        "pods",
+        pod(
+            imagePullSecrets=[{"name": ""}],
+            volumes=[{"name": "a", "projected": {}}],
+            nodeSelector={"beta.kubernetes.io/os": "linux"},
+            containers=[container(env=env)],
+        ),
+    )
+    assert strategy.warnings_on_create(made) == [
+        'spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" instead',
+        'spec.imagePullSecrets[0].name: invalid empty name ""',
+        'volume "a" (Projected) has no sources provided',
+        'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply',
+    ]
+    assert strategy.warnings_on_create(completed("pods", pod())) == []
+    assert registry.lookup("endpoints").deprecation.startswith("v1 Endpoints is deprecated in v1.33+")
+
+
+def test_pod_templates() -> None:
+    template = {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [container()]}}
+    made = completed("podtemplates", {"metadata": {"name": "t"}, "template": template})
+    assert made["template"]["spec"]["restartPolicy"] == "Always"
+    assert made["metadata"]["generation"] == 1

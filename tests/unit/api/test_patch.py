@@ -137,7 +137,7 @@ def test_a_patch_that_makes_an_object_of_the_wrong_type() -> None:
     pod = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}, "spec": {"containers": {"name": "c"}}}
     with pytest.raises(StatusError) as caught:
         codec.decode_patched(kind, pod, patch=b"{}", strategic=True)
-    assert caught.value.message == ' "" is invalid: patch: Invalid value: "{}": cannot restore slice from map'
+    assert caught.value.message == ' "" is invalid: patch: Invalid value: "map[]": cannot restore slice from map'
     pod = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}, "zz": 1}
     assert codec.decode_patched(kind, codec.copy(pod)).warnings == ['unknown field "zz"']
     with pytest.raises(StatusError, match="strict decoding error"):

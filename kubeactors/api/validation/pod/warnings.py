@@ -1,0 +1,47 @@
+"""Texts for Warning headers: what is taken, but hardly meant."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+_HOSTNAME_LABEL: Final = "beta.kubernetes.io/hostname"
+_DEPRECATED_LABELS: Final = {
+    "beta.kubernetes.io/arch": "kubernetes.io/arch",
+    "beta.kubernetes.io/os": "kubernetes.io/os",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+    "beta.kubernetes.io/instance-type": "node.kubernetes.io/instance-type",
+}
+
+
+def pod_warnings(spec: Mapping[str, Any], path: str) -> list[str]:
+    """About a pod spec at `path`, of a pod or a template."""
+    warnings: list[str] = []
+    for label in sorted(spec.get("nodeSelector") or {}):
+        replacement = _DEPRECATED_LABELS.get(label)
+        if replacement:
+            warnings.append(f'{path}.nodeSelector[{label}]: deprecated since v1.14; use "{replacement}" instead')
+        elif label == _HOSTNAME_LABEL:
+            warnings.append(f"{path}.nodeSelector[{label}]: deprecated since v1.14; use kubernetes.io/hostname instead")
+    for i, reference in enumerate(spec.get("imagePullSecrets") or ()):
+        if not reference.get("name"):
+            warnings.append(f'{path}.imagePullSecrets[{i}].name: invalid empty name ""')
+    for volume in spec.get("volumes") or ():
+        if volume.get("projected") is not None and not volume["projected"].get("sources"):
+            warnings.append(f'volume "{volume.get("name")}" (Projected) has no sources provided')
+    for field in ("initContainers", "containers"):
+        for i, container in enumerate(spec.get(field) or ()):
+            warnings += _repeated_variables(container, f"{path}.{field}[{i}]")
+    return warnings
+
+
+def _repeated_variables(container: Mapping[str, Any], path: str) -> list[str]:
+    warnings = []
+    seen: dict[str, Any] = {}
+    for i, variable in enumerate(container.get("env") or ()):
+        name = variable.get("name") or ""
+        if name in seen and f"$({name})" not in (variable.get("value") or ""):
+            warnings.append(
+                f'{path}.env[{i}]: hides previous definition of "{name}", which may be dropped when using apply'
+            )
+        seen[name] = variable
+    return warnings
