@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object, labels, name, now_rfc3339, uid
@@ -71,13 +72,24 @@ class NodeLifecycleController(Controller):
         return {**await super().health(), f"{self.name} monitor": task_health(self._monitor)}
 
     async def _watch_over(self) -> None:
+        config = self.around.config
+        period = min(config.node_monitor_period, max(1.0, config.node_monitor_grace_period / 4))
         while True:
+            if self._nodes.problem is not None or self._leases.problem is not None:
+                self._were_blind()
             for node in self._nodes.lister.list():
                 try:
                     await self._judge(node)
                 except StatusError as error:
                     logger.warning("cannot note that node %s is silent: %s", name(node), error)
-            await asyncio.sleep(self.around.config.node_monitor_period)
+                    if error.code >= 500:
+                        self._were_blind()
+            await asyncio.sleep(period)
+
+    def _were_blind(self) -> None:
+        """While we cannot reach the API, nodes cannot either: their silence in that time says nothing."""
+        now = self.around.clock()
+        self._beats = {found: replace(beat, seen=now) for found, beat in self._beats.items()}
 
     async def _judge(self, node: Object) -> None:
         """Mark the node's conditions Unknown if it has been silent for too long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -410,3 +411,36 @@ async def test_a_node_that_falls_silent_loses_its_pods() -> None:
         # The machine is taken away for good: so is what it left behind.
         cluster.api.remove("nodes", "n2", "")
         await eventually(lambda: all(p["spec"]["nodeName"] != "n2" for p in cluster.pods(live=False)))
+
+
+async def test_an_api_that_is_away_makes_no_node_silent() -> None:
+    """Nodes cannot renew their leases then: that must not cost their pods the traffic."""
+    async with running(node_monitor_period=0.05, node_monitor_grace_period=0.6) as cluster:
+        moment = 0
+
+        def beat() -> None:
+            nonlocal moment
+            moment += 1
+            for name in ("n1", "n2"):
+                meta = {"name": name, "namespace": "kube-node-lease"}
+                spec = {"renewTime": f"2026-01-01T00:00:00.{moment:06d}Z"}
+                cluster.api.seed(
+                    {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta, "spec": spec}
+                )
+
+        def statuses() -> set[str]:
+            nodes = cluster.api.objects("nodes")
+            return {c["status"] for n in nodes for c in n["status"]["conditions"] if c["type"] == "Ready"}
+
+        beat()
+        await asyncio.sleep(0.2)
+        cluster.api.down = True
+        cluster.api.break_watches()
+        await asyncio.sleep(1.5)
+        cluster.api.down = False
+        for _ in range(10):
+            await asyncio.sleep(0.05)
+            assert statuses() == {"True"}
+            beat()
+        # And yet they are noticed when they really fall silent.
+        await eventually(lambda: statuses() == {"Unknown"})
