@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from kubeactors.api.intstr import scaled
 from kubeactors.api.meta import Object
 from kubeactors.controllers.deployment.replica_sets import (
     DESIRED_REPLICAS,
@@ -43,21 +43,14 @@ def is_rolling(deployment: Object) -> bool:
     return str(strategy.get("type", "RollingUpdate")) == "RollingUpdate"
 
 
-def _scaled(value: Any, total: int, round_up: bool) -> int:
-    if isinstance(value, str):
-        share = int(value.rstrip("%")) * total / 100
-        return math.ceil(share) if round_up else math.floor(share)
-    return int(value or 0)
-
-
 def surge_and_unavailable(deployment: Object) -> tuple[int, int]:
     """maxSurge (rounded up) and maxUnavailable (rounded down) in pods; never both 0, or nothing could move."""
     if not is_rolling(deployment):
         return 0, 0
     rolling = (deployment["spec"].get("strategy") or {}).get("rollingUpdate") or {}
     total = desired_replicas(deployment)
-    surge = _scaled(rolling.get("maxSurge", "25%"), total, True)
-    unavailable = _scaled(rolling.get("maxUnavailable", "25%"), total, False)
+    surge = scaled(rolling.get("maxSurge", "25%"), total, round_up=True)
+    unavailable = scaled(rolling.get("maxUnavailable", "25%"), total, round_up=False)
     if surge == 0 and unavailable == 0:
         unavailable = 1
     return surge, unavailable
