@@ -69,7 +69,8 @@ def _controller_manager(settings: ComponentSettings, paths: Paths) -> Component:
     from kubeactors.controllers.config import ControllerManagerConfig
     from kubeactors.controllers.manager import ControllerManager
 
-    client = _client(settings, ClusterPki(paths.pki), "controller-manager")
+    pki = ClusterPki(paths.pki)
+    client = _client(settings, pki, "controller-manager")
     return ControllerManager(
         client,
         config=ControllerManagerConfig(
@@ -77,6 +78,7 @@ def _controller_manager(settings: ComponentSettings, paths: Paths) -> Component:
             pod_cidr=settings.config.pod_cidr,
             node_cidr_mask=settings.config.node_cidr_mask,
             node_monitor_grace_period=settings.config.node_monitor_grace_period,
+            root_ca=pki.ca.read_text(),
         ),
     )
 
