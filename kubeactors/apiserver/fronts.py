@@ -35,10 +35,11 @@ class Fronts:
             max_request_bytes=config.max_request_bytes,
             max_watch_buffer_bytes=config.max_watch_buffer_bytes,
         )
+        self._discovery = Discovery(registry)
         front = HttpFront(
             registry=registry,
             resources=resources,
-            discovery=Discovery(registry, f"{config.advertise_address}:{config.https_port}"),
+            discovery=self._discovery,
             openapi=OpenApi(registry),
             certificates=certificates,
             authentication=AuthenticationChain(),
@@ -62,6 +63,9 @@ class Fronts:
     async def start(self) -> None:
         """Listen on both ports. Raises OSError."""
         self.https_port = await self._https.start(self._config.bind_address, self._config.https_port)
+        address = self._config.advertise_address
+        host = f"[{address}]" if ":" in address else address
+        self._discovery.server_address = f"{host}:{self.https_port}"
         self.grpc_port = await self._grpc.start(self._config.bind_address, self._config.grpc_port)
 
     async def stop(self) -> None:

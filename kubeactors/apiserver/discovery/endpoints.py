@@ -25,11 +25,12 @@ class CachedDocument:
 
 
 class Discovery:
-    """Discovery of one registry. `server_address` ("host:port") is where clients are told to find the server."""
+    """Discovery of one registry."""
 
-    def __init__(self, registry: KindRegistry, server_address: str) -> None:
+    def __init__(self, registry: KindRegistry) -> None:
         self._registry = registry
-        self._server_address = server_address
+        #: "host:port" where clients are told to find the server.
+        self.server_address = ""
         self._documents: dict[tuple[str, ...], CachedDocument | None] = {}
 
     def changed(self) -> None:
@@ -42,7 +43,7 @@ class Discovery:
             case ["api"]:
                 if form.kind:
                     return self._aggregated(core=True)
-                return self._kept(parts, lambda: documents.api_versions(self._server_address))
+                return self._kept(parts, lambda: documents.api_versions(self.server_address))
             case ["apis"]:
                 if form.kind:
                     return self._aggregated(core=False)

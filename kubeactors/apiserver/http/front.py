@@ -20,7 +20,7 @@ from kubeactors.apiserver.http.connection import Connection
 from kubeactors.apiserver.http.encode import accepts_gzip, render, status_answer
 from kubeactors.apiserver.http.negotiate import JSON, NotAcceptable
 from kubeactors.apiserver.http.query import Target, split_target
-from kubeactors.apiserver.http.resources import ResourceRequests
+from kubeactors.apiserver.http.resources import WARNINGS, ResourceRequests
 from kubeactors.apiserver.http.routes import UnknownPathError, resource_path
 from kubeactors.apiserver.metrics import CONTENT_TYPE, Metrics
 from kubeactors.apiserver.openapi.endpoints import OpenApi, OpenApiDocument
@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 _AGGREGATED_CACHE = "public"
 _IMMUTABLE_CACHE = "public, immutable"
 _OPENAPI_V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+# What is sent is spelled otherwise than what is asked for: an "@" is not allowed there (RFC 9110).
+_OPENAPI_V2_PROTOBUF_SENT = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _PATHS = ("/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
 
 
@@ -104,8 +106,8 @@ class HttpFront:
                 return Answer(200, self._metrics.render(), CONTENT_TYPE)
             case ["openapi", "v2"]:
                 if _OPENAPI_V2_PROTOBUF in request.headers.get("Accept", ""):
-                    message = f"only the following media types are accepted: {JSON}"
-                    raise NotAcceptable(message, routed=False)
+                    document = await self._openapi.v2_protobuf()
+                    return _openapi_answer(request, document, content_type=_OPENAPI_V2_PROTOBUF_SENT)
                 return _openapi_answer(request, await self._openapi.v2())
             case ["openapi", "v3", *rest]:
                 return await self._openapi_v3(request, "/".join(rest), target)
@@ -177,7 +179,8 @@ class HttpFront:
             form = negotiate.negotiate(request.headers.get("Accept", ""), collection=False, watch=False)
         except NotAcceptable:
             form = negotiate.PLAIN
-        return status_answer(error, as_yaml=form.yaml, pretty=_pretty(request, target), close=close)
+        warnings = request.get(WARNINGS, ())
+        return status_answer(error, as_yaml=form.yaml, pretty=_pretty(request, target), close=close, warnings=warnings)
 
     def _not_acceptable(self, request: web.BaseRequest, target: Target, error: NotAcceptable) -> Answer:
         status = errors.status_failure(406, "NotAcceptable", str(error), {} if error.routed else None)
@@ -194,7 +197,9 @@ def _pretty(request: web.BaseRequest, target: Target) -> bool:
     return negotiate.wants_pretty(asked, request.headers.get("User-Agent", ""))
 
 
-def _openapi_answer(request: web.BaseRequest, document: OpenApiDocument, *, immutable: bool = False) -> Answer:
+def _openapi_answer(
+    request: web.BaseRequest, document: OpenApiDocument, *, immutable: bool = False, content_type: str = JSON
+) -> Answer:
     headers = [("Etag", document.etag), ("Vary", "Accept-Encoding, Accept")]
     cache = "no-cache, private"
     if immutable:
@@ -207,4 +212,4 @@ def _openapi_answer(request: web.BaseRequest, document: OpenApiDocument, *, immu
     if accepts_gzip(request.headers.get("Accept-Encoding", "")):
         body = document.compressed
         headers.append(("Content-Encoding", "gzip"))
-    return Answer(200, body, JSON, headers, cache_control=cache)
+    return Answer(200, body, content_type, headers, cache_control=cache)

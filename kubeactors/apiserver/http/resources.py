@@ -47,6 +47,10 @@ _FORMS = {
 }
 
 
+#: Where a request keeps what its answer is to warn of, whether it succeeds or not.
+WARNINGS = "warnings"
+
+
 class ResourceRequests:
     """Brings HTTP requests for resources to the handler and its answers back."""
 
@@ -60,6 +64,8 @@ class ResourceRequests:
 
     async def handle(self, request: web.BaseRequest, path: ResourcePath, query: Query, user: UserInfo) -> Answer:
         """Answer a request for a resource. Raises StatusError or `NotAcceptable`."""
+        if path.kind.deprecation:
+            request[WARNINGS] = (path.kind.deprecation,)
         watch = query.boolean("watch")
         verb = verb_of(request.method, path, watch=watch)
         key = request_key(verb, path.kind, path.subresource, path.namespace, path.name)
@@ -120,10 +126,10 @@ class ResourceRequests:
             )
         )
         if response.watch is not None:
-            answer = Answer(200, None, JSON, warning_headers(response.warnings))
+            answer = Answer(200, None, JSON, _warnings(http, response))
             return await send_watch(http, response.watch, answer, self._max_watch_buffer_bytes)
         if response.stream is not None:
-            answer = Answer(200, None, response.content_type, warning_headers(response.warnings))
+            answer = Answer(200, None, response.content_type, _warnings(http, response))
             return await send_stream(http, response.stream, answer)
         return await _encode(http, query, media, response, compress=verb in ("get", "list"))
 
@@ -151,11 +157,17 @@ async def _encode(
         body = _as_beta(body)
     pretty = wants_pretty(query.first("pretty"), http.headers.get("User-Agent", ""))
     body, content_type = render(body, as_yaml=media.yaml, pretty=pretty)
-    extra = warning_headers(response.warnings)
+    extra = _warnings(http, response)
     if compress:
         body, encoding = await maybe_gzip(body, http.headers.get("Accept-Encoding", ""))
         extra = (*extra, *encoding)
     return Answer(response.status, body, content_type, extra)
+
+
+def _warnings(http: web.BaseRequest, response: Response) -> tuple[tuple[str, str], ...]:
+    if WARNINGS in http:
+        return warning_headers((*http[WARNINGS], *response.warnings))
+    return warning_headers(response.warnings) if response.warnings else ()
 
 
 def _content_type(header: str, verb: Verb) -> str:

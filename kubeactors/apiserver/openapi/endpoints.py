@@ -6,18 +6,19 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
 from kubeactors.api.kinds import KindRegistry
 from kubeactors.apiserver.http.encode import gzip
-from kubeactors.apiserver.openapi import documents
+from kubeactors.apiserver.openapi import documents, v2_protobuf
+
+_SORTED = orjson.OPT_SORT_KEYS
 
 
 @dataclass(frozen=True, slots=True)
 class OpenApiDocument:
-    """A document as JSON, plain and compressed, with its entity tag."""
+    """A document, plain and compressed, with its entity tag."""
 
     body: bytes
     compressed: bytes
@@ -38,11 +39,15 @@ class OpenApi:
 
     async def v2(self) -> OpenApiDocument:
         """The document at /openapi/v2."""
-        return await self._kept("v2", lambda: documents.document_v2(self._registry.all()))
+        return await self._kept("v2", lambda: orjson.dumps(documents.document_v2(self._registry.all()), option=_SORTED))
+
+    async def v2_protobuf(self) -> OpenApiDocument:
+        """The same in protobuf."""
+        return await self._kept("v2-protobuf", lambda: v2_protobuf.encode(documents.document_v2(self._registry.all())))
 
     async def v3_index(self) -> OpenApiDocument:
         """The document at /openapi/v3."""
-        return await self._kept("v3", lambda: documents.index_v3(self._registry))
+        return await self._kept("v3", lambda: orjson.dumps(documents.index_v3(self._registry), option=_SORTED))
 
     async def v3(self, path: str) -> OpenApiDocument | None:
         """The document at /openapi/v3/PATH, None if that is not a version that is served."""
@@ -50,7 +55,7 @@ class OpenApi:
         if served is None:
             return None
         kinds = [kind for kind in self._registry.all() if (kind.group, kind.version) == served]
-        return await self._kept(f"v3/{path}", lambda: documents.document_v3(kinds))
+        return await self._kept(f"v3/{path}", lambda: orjson.dumps(documents.document_v3(kinds), option=_SORTED))
 
     def served_paths(self) -> list[str]:
         """`api/v1`, `apis/apps/v1`, …: the versions that have a document."""
@@ -61,14 +66,14 @@ class OpenApi:
         served = documents.group_paths(self._registry).get(path)
         return documents.content_hash(self._registry, *served) if served is not None else None
 
-    async def _kept(self, key: str, make: Callable[[], dict[str, Any]]) -> OpenApiDocument:
+    async def _kept(self, key: str, make: Callable[[], bytes]) -> OpenApiDocument:
         async with self._making:
             if key not in self._documents:
                 self._documents[key] = await asyncio.to_thread(_encode, make)
             return self._documents[key]
 
 
-def _encode(make: Callable[[], dict[str, Any]]) -> OpenApiDocument:
-    body = orjson.dumps(make(), option=orjson.OPT_SORT_KEYS)
+def _encode(make: Callable[[], bytes]) -> OpenApiDocument:
+    body = make()
     etag = f'"{hashlib.sha512(body).hexdigest().upper()}"'
     return OpenApiDocument(body, gzip(body, 6), etag)

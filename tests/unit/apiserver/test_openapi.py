@@ -1,0 +1,101 @@
+"""The OpenAPI documents of the built-in kinds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kubeactors.api.kinds import registry
+from kubeactors.api.protobuf.wire import fields
+from kubeactors.apiserver.openapi import documents, v2_protobuf
+
+
+@pytest.fixture(scope="module")
+def swagger() -> dict[str, Any]:
+    return documents.document_v2(registry.all())
+
+
+def _kinds(group: str, version: str) -> list[Any]:
+    return [kind for kind in registry.all() if (kind.group, kind.version) == (group, version)]
+
+
+def _references(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
+        return own.union(*map(_references, value.values())) if value else own
+    return set().union(*map(_references, value)) if isinstance(value, list) else set()
+
+
+@pytest.mark.parametrize(("group", "version"), [("", "v1"), ("apps", "v1")])
+def test_version_3_refers_to_nothing_that_it_lacks(group: str, version: str) -> None:
+    document = documents.document_v3(_kinds(group, version))
+    schemas = document["components"]["schemas"]
+    assert {name.removeprefix("#/components/schemas/") for name in _references(document)} <= set(schemas)
+
+
+def test_version_2_refers_to_nothing_that_it_lacks(swagger: dict[str, Any]) -> None:
+    assert {name.removeprefix("#/definitions/") for name in _references(swagger)} <= set(swagger["definitions"])
+
+
+def test_operations_tell_clients_what_they_look_for() -> None:
+    document = documents.document_v3(_kinds("apps", "v1"))
+    patch = document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]
+    assert patch["operationId"] == "patchAppsV1NamespacedDeployment"
+    assert patch["x-kubernetes-action"] == "patch"
+    assert patch["x-kubernetes-group-version-kind"] == {"group": "apps", "version": "v1", "kind": "Deployment"}
+    assert {"dryRun", "fieldValidation"} <= {parameter["name"] for parameter in patch["parameters"]}
+    scale = document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale"]["get"]
+    assert scale["x-kubernetes-group-version-kind"]["kind"] == "Scale"
+    ids = [
+        operation["operationId"]
+        for path in document["paths"].values()
+        for method, operation in path.items()
+        if method != "parameters"
+    ]
+    assert len(ids) == len(set(ids))
+
+
+def test_types_are_openapis() -> None:
+    schemas = documents.document_v3(_kinds("", "v1"))["components"]["schemas"]
+    port = schemas["io.k8s.api.core.v1.ServicePort"]["properties"]
+    assert port["port"]["type"] == "integer"
+    assert port["targetPort"]["allOf"] == [
+        {"$ref": "#/components/schemas/io.k8s.apimachinery.pkg.util.intstr.IntOrString"}
+    ]
+    pod = schemas["io.k8s.api.core.v1.Pod"]
+    assert pod["x-kubernetes-group-version-kind"] == [{"group": "", "kind": "Pod", "version": "v1"}]
+    assert "enum" not in pod["properties"]["kind"]
+
+
+def test_the_hash_changes_with_the_kinds() -> None:
+    whole = documents.content_hash(registry, "apps", "v1")
+    assert whole == documents.content_hash(registry, "apps", "v1")
+    assert whole != documents.content_hash(registry, "", "v1")
+
+
+def test_version_2_in_protobuf_holds_the_same(swagger: dict[str, Any]) -> None:
+    document = {number: value for number, _, value in fields(v2_protobuf.encode(swagger))}
+    assert document[1] == b"2.0"
+    definitions = _named(document[9])
+    assert set(definitions) == set(swagger["definitions"])
+    pod = {number: value for number, _, value in fields(definitions["io.k8s.api.core.v1.Pod"])}
+    properties = _named(pod[25])
+    assert set(properties) == set(swagger["definitions"]["io.k8s.api.core.v1.Pod"]["properties"])
+    spec = {number: value for number, _, value in fields(properties["spec"])}
+    assert spec[1] == b"#/definitions/io.k8s.api.core.v1.PodSpec"
+    paths = {
+        dict((number, value) for number, _, value in fields(entry))[1].decode()
+        for number, _, entry in fields(document[8])
+        if number == 2
+    }
+    assert paths == set(swagger["paths"])
+
+
+def _named(data: Any) -> dict[str, Any]:
+    """A list of (name, value) messages as a dictionary."""
+    found = {}
+    for _, _, entry in fields(data):
+        parts = {number: value for number, _, value in fields(entry)}
+        found[parts[1].decode()] = parts.get(2, b"")
+    return found
