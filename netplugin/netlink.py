@@ -43,8 +43,9 @@ _NLM_F_ACK_TLVS = 0x200
 _HEADER = struct.Struct("=IHHII")
 _ATTR = struct.Struct("=HH")
 _I32 = struct.Struct("=i")
+_PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")  # by length modulo 4
 
-BATCH_MESSAGES = 100  # acknowledgements of one batch must fit the receive buffer
+BATCH_MESSAGES = 500  # should all be refused, the answers must fit the receive buffer
 BATCH_BYTES = 64 * 1024
 _TIMEOUT = 30.0  # seconds the kernel may take for one answer
 
@@ -67,7 +68,7 @@ class DumpInterrupted(Exception):
 def attr(kind: int, data: bytes) -> bytes:
     """One attribute, padded."""
     length = 4 + len(data)
-    return _ATTR.pack(length, kind) + data + b"\0" * (-length % 4)
+    return _ATTR.pack(length, kind) + data + _PADDING[length & 3]
 
 
 def nested(kind: int, *attrs: bytes) -> bytes:
@@ -172,7 +173,10 @@ class NetlinkSocket:
             raise failures[0]
 
     def send(self, messages: Sequence[Message]) -> list[NetlinkError]:
-        """Send messages in batches; returns the refusals in order."""
+        """Send messages in batches; returns the refusals in order.
+
+        The kernel answers refusals always, and success only where it is asked for: once a batch, by its last message.
+        """
         failures: list[NetlinkError] = []
         start = 0
         while start < len(messages):
@@ -180,13 +184,15 @@ class NetlinkSocket:
             size = 0
             first = self._sequence + 1
             for message in messages[start : start + BATCH_MESSAGES]:
-                frame = self._encode(message, NLM_F_REQUEST | NLM_F_ACK | message.flags)
-                frames.append(frame)
-                size += len(frame)
+                frames.append(self._encode(message, NLM_F_REQUEST | message.flags))
+                size += len(frames[-1])
                 if size >= BATCH_BYTES:
                     break
+            last = messages[start + len(frames) - 1]
+            self._sequence -= 1
+            frames[-1] = self._encode(last, NLM_F_REQUEST | NLM_F_ACK | last.flags)
             self._socket.send(b"".join(frames))
-            failures += self._collect_acks(first, len(frames), start)
+            failures += self._collect_failures(first, self._sequence, start)
             start += len(frames)
         return failures
 
@@ -225,21 +231,20 @@ class NetlinkSocket:
     def _encode(self, message: Message, flags: int) -> bytes:
         self._sequence += 1
         length = 16 + len(message.payload)
-        padding = b"\0" * (-length % 4)
-        return _HEADER.pack(length, message.kind, flags, self._sequence, 0) + message.payload + padding
+        return _HEADER.pack(length, message.kind, flags, self._sequence, 0) + message.payload + _PADDING[length & 3]
 
-    def _collect_acks(self, first: int, count: int, start: int) -> list[NetlinkError]:
+    def _collect_failures(self, first: int, last: int, start: int) -> list[NetlinkError]:
+        """Refusals of a batch (sequence numbers `first` to `last`) until its last message is answered."""
         failures: list[NetlinkError] = []
-        waiting = count
-        while waiting:
+        while True:
             for kind, flags, sequence, payload in self._receive():
-                if kind != NLMSG_ERROR or not first <= sequence < first + count:
+                if kind != NLMSG_ERROR or not first <= sequence <= last:
                     continue
-                waiting -= 1
                 failure = _error(payload, flags, start + sequence - first)
                 if failure is not None:
                     failures.append(failure)
-        return failures
+                if sequence == last:
+                    return failures
 
     def _receive(self) -> Iterator[tuple[int, int, int, bytes]]:
         data = self._socket.recv(1 << 18)

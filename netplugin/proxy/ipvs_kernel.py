@@ -140,35 +140,43 @@ def _header(command: int) -> bytes:
     return struct.pack("=BBH", command, 1, 0)
 
 
-def _address(kind: int, address: str) -> bytes:
-    return netlink.attr(kind, socket.inet_aton(address) + bytes(12))
+# Attributes of fixed layout at one stroke: a table has tens of thousands. Each is length, type, value, padding.
+_KEY = struct.Struct("=HH HHH2x HHH2x HH4s12x HH2s2x")  # nest: family, protocol, address, port
+_DESTINATION = struct.Struct("=HH HH4s12x HH2s2x HHI HHI HHI HHI")  # nest: address, port, method, weight, thresholds
+_NEST = netlink.NLA_F_NESTED
+
+
+def _key(server: VirtualServer, more: int = 0) -> bytes:
+    """The attributes that name a virtual server, opening a nest in which `more` bytes follow."""
+    return _KEY.pack(
+        *(_KEY.size + more, _ATTR_SERVICE | _NEST),
+        *(6, _SVC_AF, socket.AF_INET),
+        *(6, _SVC_PROTOCOL, _PROTOCOLS[server.protocol]),
+        *(20, _SVC_ADDR, socket.inet_aton(server.address)),
+        *(6, _SVC_PORT, server.port.to_bytes(2, "big")),
+    )
 
 
 def _service(server: VirtualServer, persistence: int | None = None) -> bytes:
-    attrs = [
-        netlink.u16(_SVC_AF, socket.AF_INET),
-        netlink.u16(_SVC_PROTOCOL, _PROTOCOLS[server.protocol]),
-        _address(_SVC_ADDR, server.address),
-        netlink.be16(_SVC_PORT, server.port),
-    ]
-    if persistence is not None:
-        flags = _F_PERSISTENT if persistence else 0
-        attrs += [
-            netlink.text(_SVC_SCHED, _SCHEDULER),
-            netlink.attr(_SVC_FLAGS, struct.pack("=II", flags, 0xFFFFFFFF)),
-            netlink.u32(_SVC_TIMEOUT, persistence),
-            netlink.u32(_SVC_NETMASK, _ONE_CLIENT),
-        ]
-    return netlink.nested(_ATTR_SERVICE, *attrs)
+    if persistence is None:
+        return _key(server)
+    flags = _F_PERSISTENT if persistence else 0
+    settings = (
+        netlink.text(_SVC_SCHED, _SCHEDULER)
+        + netlink.attr(_SVC_FLAGS, struct.pack("=II", flags, 0xFFFFFFFF))
+        + netlink.u32(_SVC_TIMEOUT, persistence)
+        + netlink.u32(_SVC_NETMASK, _ONE_CLIENT)
+    )
+    return _key(server, len(settings)) + settings
 
 
 def _destination(endpoint: Endpoint, weight: int) -> bytes:
-    return netlink.nested(
-        _ATTR_DEST,
-        _address(_DEST_ADDR, endpoint.address),
-        netlink.be16(_DEST_PORT, endpoint.port),
-        netlink.u32(_DEST_FWD_METHOD, _FWD_MASQUERADE),
-        netlink.u32(_DEST_WEIGHT, weight),
-        netlink.u32(_DEST_U_THRESH, 0),
-        netlink.u32(_DEST_L_THRESH, 0),
+    return _DESTINATION.pack(
+        *(_DESTINATION.size, _ATTR_DEST | _NEST),
+        *(20, _DEST_ADDR, socket.inet_aton(endpoint.address)),
+        *(6, _DEST_PORT, endpoint.port.to_bytes(2, "big")),
+        *(8, _DEST_FWD_METHOD, _FWD_MASQUERADE),
+        *(8, _DEST_WEIGHT, weight),
+        *(8, _DEST_U_THRESH, 0),
+        *(8, _DEST_L_THRESH, 0),
     )
