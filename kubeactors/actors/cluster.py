@@ -103,18 +103,29 @@ class Cluster:
         pki = ClusterPki(self._paths.pki)
         return pki.sign_node(request, node_name, address, datetime.now(UTC)), pki.ca.read_bytes()
 
-    async def shut_down(self) -> list[str]:
-        """End every component and remove what it runs on every machine; returns what could not be removed."""
+    async def shut_down(self) -> tuple[list[str], list[str]]:
+        """End every component and remove what it runs on every machine.
+
+        Returns what could not be removed, and which machines are away.
+        """
+        away: list[str] = []
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         # Agents first: nothing must restart what they remove. The store last: agents still write to it.
+        alive = await asyncio.to_thread(ray_cluster.machines)
+        for watched in list(self._actors.values()):
+            if watched.machine not in alive:
+                name = watched.settings.actor_name
+                away.append(f"{name}: the machine {watched.machine.address} is away; run `kubeactors down` there")
+                ray_cluster.kill(watched.handle, restart=False)
+                del self._actors[name]
         agents = [watched for watched in self._actors.values() if watched.settings.component == NODE_AGENT]
         masters = [watched for watched in self._actors.values() if watched.settings.component != NODE_AGENT]
         problems = await asyncio.gather(*map(self._purge, agents))
         for watched in reversed(masters):
             problems.append(await self._purge(watched))
-        return [problem for problem in problems if problem]
+        return [problem for problem in problems if problem], away
 
     async def _purge(self, watched: Watched) -> str | None:
         name = watched.settings.actor_name

@@ -24,9 +24,8 @@ async def run(paths: Paths, ray_address: str | None, *, delete_data: bool) -> in
     progress = Progress()
     prerequisites.check()
     config = ClusterConfig.load(paths.config) if paths.config.exists() else ClusterConfig()
-    problems: list[str] = []
     with progress.step("components") as step:
-        problems += await _shut_down_actors(config, paths, ray_address, step)
+        problems, away = await _shut_down_actors(config, paths, ray_address, step)
     with progress.step("this machine"):
         await purge_this_machine(config, paths)
         await Daemon(paths.store_pid).stop(grace=STORE_GRACE)
@@ -36,27 +35,31 @@ async def run(paths: Paths, ray_address: str | None, *, delete_data: bool) -> in
         with progress.step("data"):
             for directory in (paths.lib, paths.etc, paths.run, paths.log):
                 await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=False, onerror=_unless_absent)
+    for machine in away:
+        progress.say(f"left alone: {machine}")
     for problem in problems:
         progress.say(f"could not remove everything: {problem}")
     return 1 if problems else 0
 
 
-async def _shut_down_actors(config: ClusterConfig, paths: Paths, ray_address: str | None, step: Step) -> list[str]:
+async def _shut_down_actors(
+    config: ClusterConfig, paths: Paths, ray_address: str | None, step: Step
+) -> tuple[list[str], list[str]]:
     try:
         if not ray_cluster.connect(config, paths, ray_address):
-            return []
+            return [], []
     except ray_cluster.RayUnavailableError as error:
         raise CommandError(str(error)) from error
     try:
         cluster = ray_cluster.find_actor(CLUSTER_ACTOR)
         if cluster is None:
-            return []
+            return [], []
         step.waiting_for("containers and processes on every machine")
-        problems: list[str] = await ray_cluster.call(cluster.shut_down, timeout=SHUT_DOWN_TIMEOUT)
+        problems, away = await ray_cluster.call(cluster.shut_down, timeout=SHUT_DOWN_TIMEOUT)
         ray_cluster.kill(cluster, restart=False)
-        return problems
-    except ray_cluster.RayCallError as error:
-        return [str(error)]
+        return problems, away
+    except (ray_cluster.RayCallError, TimeoutError) as error:
+        return [f"the cluster's actor: {error}"], []
     finally:
         ray_cluster.disconnect()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from examples.guestbook import images
-from tests.support.cluster import TestCluster, until
+from tests.support.cluster import TestCluster, run, until
 from tests.support.machine import Link
 
 GUESTBOOK = Path(__file__).resolve().parents[2] / "examples" / "guestbook" / "guestbook.yaml"
@@ -36,6 +36,7 @@ def cluster(link: Link) -> Iterator[TestCluster]:
     try:
         cluster.up()
         cluster.add_images(*images.ALL)
+        run([*cluster.podman(), "tag", images.SIDECAR.name, "localhost/guestbook-sidecar:v2"])
         yield cluster
     except BaseException:
         _print_logs(cluster)

@@ -141,14 +141,14 @@ def test_logs_follow(web: Kubectl) -> None:
 def test_scale_set_image_rollout(web: Kubectl) -> None:
     assert web("scale", "deployment/web", "--replicas=3") == "deployment.apps/web scaled\n"
     web("rollout", "status", "deployment/web", "--timeout=60s")
-    assert web("set", "image", "deployment/web", "shell=localhost/guestbook-frontend:v1") == (
+    assert web("set", "image", "deployment/web", "shell=localhost/guestbook-sidecar:v2") == (
         "deployment.apps/web image updated\n"
     )
     web("annotate", "deployment/web", "kubernetes.io/change-cause=second", "--overwrite")
     assert "successfully rolled out" in web("rollout", "status", "deployment/web", "--timeout=60s")
     history = web("rollout", "history", "deployment/web")
     assert [line.split() for line in history.splitlines()[2:4]] == [["1", "first"], ["2", "second"]]
-    assert "guestbook-frontend:v1" in web("rollout", "history", "deployment/web", "--revision=2")
+    assert "guestbook-sidecar:v2" in web("rollout", "history", "deployment/web", "--revision=2")
     assert web("rollout", "undo", "deployment/web") == "deployment.apps/web rolled back\n"
     web("rollout", "status", "deployment/web", "--timeout=60s")
     assert web("get", "deployment", "web", "-o", "jsonpath={.spec.template.spec.containers[0].image}") == (
