@@ -216,6 +216,8 @@ def _go_type(kind: Kind) -> str:
 def _as_beta(body: bytes) -> bytes:
     """A Table of meta.k8s.io/v1 as v1beta1, which has the same fields."""
     table = orjson.loads(body)
-    if table.get("kind") == "Table":
-        table["apiVersion"] = "meta.k8s.io/v1beta1"
+    parts = [table, *(row.get("object") or {} for row in table.get("rows") or ())]
+    for part in parts:
+        if part.get("apiVersion") == "meta.k8s.io/v1":
+            part["apiVersion"] = "meta.k8s.io/v1beta1"
     return orjson.dumps(table)

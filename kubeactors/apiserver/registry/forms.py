@@ -28,17 +28,16 @@ def render_one(resource: Resource, item: bytes, request: Request, clock: Clock) 
     if request.form is Form.PARTIAL:
         return partial(item)
     obj = resource.decode(item)
-    version = obj["metadata"].get("resourceVersion", "")
-    return _table(resource, [obj], {"resourceVersion": version}, request.options.include_object, clock)
+    return _table(resource, [obj], _version(obj), request.options.include_object, clock)
 
 
 def render_list(resource: Resource, items: Sequence[bytes], metadata: bytes, request: Request, clock: Clock) -> bytes:
     """A list as PartialObjectMetadataList or Table; `metadata` is its ListMeta."""
     if request.form is Form.PARTIAL:
-        return b'{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":%b,"items":[%b]}' % (
-            metadata,
-            b",".join(partial(item) for item in items),
-        )
+        # Without items Kubernetes answers null here, though [] in lists of whole objects.
+        parts = b"[%b]" % b",".join(map(partial, items)) if items else b"null"
+        head = b'{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":'
+        return b'%b%b,"items":%b}' % (head, metadata, parts)
     objects = [resource.decode(item) for item in items]
     return _table(resource, objects, orjson.loads(metadata), request.options.include_object, clock)
 
@@ -46,8 +45,7 @@ def render_list(resource: Resource, items: Sequence[bytes], metadata: bytes, req
 def table_row(resource: Resource, whole: bytes, request: Request, clock: Clock, *, columns: bool) -> bytes:
     """A Table of one object for a watch event; the column definitions only if `columns`."""
     obj = orjson.loads(whole)
-    metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
-    return _table(resource, [obj], metadata, request.options.include_object, clock, columns=columns)
+    return _table(resource, [obj], _version(obj), request.options.include_object, clock, columns=columns)
 
 
 def bookmark(resource: Resource, metadata: dict[str, Any], form: Form) -> bytes:
@@ -60,6 +58,12 @@ def bookmark(resource: Resource, metadata: dict[str, Any], form: Form) -> bytes:
         )
     kind = resource.kind
     return orjson.dumps({"kind": kind.kind, "apiVersion": kind.api_version, "metadata": metadata})
+
+
+def _version(obj: dict[str, Any]) -> dict[str, Any]:
+    """The metadata of a Table of one object; what is not stored (a dry run's) has no version."""
+    version = obj["metadata"].get("resourceVersion")
+    return {"resourceVersion": version} if version else {}
 
 
 def _table(
