@@ -1,4 +1,4 @@
-"""What every cluster has from the first moment: its namespaces, and the Service through which pods reach this server."""
+"""What every cluster has from the first moment: namespaces, and the Service by which pods reach this server."""
 
 from __future__ import annotations
 
