@@ -77,7 +77,7 @@ class CniPlugin:
             )
         except NetworkError as error:
             network = str(error)
-        return {"pod network (CNI)": network, **await self._proxier.health(), **await self._informers.health()}
+        return {"pod network (CNI)": network, **await self._proxier.health()}
 
     async def configure(self, pod_cidrs: Sequence[str]) -> None:
         if not pod_cidrs:
@@ -87,14 +87,10 @@ class CniPlugin:
 
     async def add(self, pod: PodRequest) -> PodNetwork:
         async with self._lock(pod.uid):
-            work = asyncio.ensure_future(self._threads.run(self._add, pod))
             try:
-                return await asyncio.shield(work)
+                return await self._threads.run(self._add, pod)
             except asyncio.CancelledError:
-                # An executable cannot be stopped half way: let it finish, then take back what it made.
-                await asyncio.wait([work])
-                if not work.cancelled() and work.exception() is None:
-                    await self._threads.run(self._delete, pod.uid)
+                await self._threads.run(self._delete, pod.uid)
                 raise
 
     async def check(self, pod: PodRequest) -> PodNetwork | None:
@@ -102,7 +98,7 @@ class CniPlugin:
 
     async def delete(self, uid: str) -> None:
         async with self._lock(uid):
-            await asyncio.shield(self._threads.run(self._delete, uid))
+            await self._threads.run(self._delete, uid)
 
     async def pods(self) -> list[str]:
         return await self._threads.run(self._uids)

@@ -73,6 +73,7 @@ class BridgeNetwork:
         await self._threads.close()
 
     async def health(self) -> dict[str, str]:
+        """What keeps pods from working on this node (which then is not ready)."""
         checks: dict[str, str] = {}
         if not self._ranges:
             checks["pod network"] = "the node's pod range is not known yet"
@@ -81,12 +82,16 @@ class BridgeNetwork:
                 checks["pod network"] = await self._threads.run(bridge.health, self._names)
             except OSError as error:
                 checks["pod network"] = str(error)
-        return {
-            **checks,
-            **await self._routes.health(),
-            **await self._proxier.health(),
-            **await self._informers.health(),
-        }
+        return {**checks, **await self._proxier.health()}
+
+    async def warnings(self) -> dict[str, str]:
+        """What is impaired, by name, though pods can work here:
+
+        other nodes out of reach, an API server that is away.
+        """
+        checks = await self._informers.health()
+        stale = {name: text for name, text in checks.items() if text != "ok"}
+        return {**stale, **self._routes.warnings(), **self._proxier.warnings()}
 
     async def configure(self, pod_cidrs: Sequence[str]) -> None:
         """Set up the bridge for these ranges; they are remembered for a start without the API server."""
@@ -99,14 +104,10 @@ class BridgeNetwork:
 
     async def add(self, pod: PodRequest) -> PodNetwork:
         async with self._lock(pod.uid):
-            work = asyncio.ensure_future(self._threads.run(self._pods.add, pod))
             try:
-                record = await asyncio.shield(work)
+                record = await self._threads.run(self._add, pod)
             except asyncio.CancelledError:
-                # The thread cannot be stopped: let it finish, then take back what it made.
-                await asyncio.wait([work])
-                if not work.cancelled() and work.exception() is None:
-                    await self._threads.run(self._pods.delete, pod.uid)
+                await self._threads.run(self._pods.delete, pod.uid)
                 raise
             self._proxier.set_host_ports(pod, record.ips)
             return _network(record)
@@ -118,7 +119,7 @@ class BridgeNetwork:
     async def delete(self, uid: str) -> None:
         async with self._lock(uid):
             self._proxier.remove_host_ports(uid)
-            await asyncio.shield(self._threads.run(self._pods.delete, uid))
+            await self._threads.run(self._pods.delete, uid)
 
     async def pods(self) -> list[str]:
         return await self._threads.run(self._pods.uids)
@@ -136,6 +137,12 @@ class BridgeNetwork:
             save_ranges(self._config.state_dir, [str(node_range) for node_range in ranges])
         except OSError as error:
             raise NetworkError(f"the bridge for pods {ranges} cannot be set up: {error}") from error
+
+    def _add(self, pod: PodRequest) -> PodRecord:
+        if self._ranges and bridge.health(self._names) != "ok":
+            logger.warning("%s: it is set up again", bridge.health(self._names))
+            self._set_up(self._ranges)
+        return self._pods.add(pod)
 
     def _remove_everything(self) -> None:
         steps: list[tuple[str, Callable[[], None]]] = [

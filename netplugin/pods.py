@@ -80,10 +80,8 @@ class PodNetworks:
         if not self._ranges:
             raise NotConfigured("the node's pod range is not known yet")
         record = self.record(pod.uid)
-        if record is not None:
-            if self._is_whole(record):
-                return record
-            self._remove_link(record)
+        if record is not None and self._is_whole(record):
+            return record
         try:
             record = PodRecord(
                 request=pod,
@@ -164,11 +162,13 @@ class PodNetworks:
 
     def _make(self, record: PodRecord) -> None:
         path = Path(record.netns)
-        if not record.owns_netns:
+        # A namespace that is there is kept, for a running pod's containers are in it; its link is made anew.
+        with links.open_route_socket() as sock:
+            links.delete_links(sock, [self._names.veth(record.request.uid)])
+        if not record.owns_netns or netns.exists(path):
             inside = netns.run(path, _open_inside)
         else:
-            if path.exists():  # a crash between the namespace and its record
-                netns.remove(path)
+            netns.remove(path)  # a file that a crash left without its namespace
             inside = netns.create(path, _open_inside)
         pod_socket, namespace = inside
         try:

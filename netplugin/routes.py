@@ -76,8 +76,9 @@ class NodeRoutes:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
-    async def health(self) -> dict[str, str]:
-        return {"routes to nodes": self._problem or "ok"}
+    def warnings(self) -> dict[str, str]:
+        """What is impaired, by name: another node's wrong address is no fault of this one."""
+        return {"routes to nodes": self._problem} if self._problem else {}
 
     def _on_node(self, node: Object) -> None:
         if meta.name(node) != self._node_name:

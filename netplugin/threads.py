@@ -22,8 +22,15 @@ class NodeThreads:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix=name, initializer=initialise)
 
     async def run(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
-        """Call a blocking function. When the caller is cancelled, the call still runs to its end."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: function(*arguments, **keywords))
+        """Call a blocking function. It cannot be stopped half way: a cancelled caller waits for its end first."""
+        work = asyncio.get_running_loop().run_in_executor(self._pool, lambda: function(*arguments, **keywords))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait([work])
+            if not work.cancelled():
+                work.exception()  # nobody else will look at it
+            raise
 
     async def close(self) -> None:
         """Wait for calls that run; then the threads end."""

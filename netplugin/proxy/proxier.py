@@ -63,7 +63,8 @@ class Proxier:
         self._written = -1  # how many of them the kernel has
         self._dirty: set[str] = set()
         self._owned: dict[str, Rules] = {}  # rules by who wants them: a Service's key, or "pod <uid>"
-        self._problem = "no list of services yet"
+        self._problem = ""  # with the kernel
+        self._waiting = "no list of services yet"  # for the API server
         self._conflicts: list[str] = []
 
     async def start(self, *, serve: bool = True) -> None:
@@ -72,7 +73,7 @@ class Proxier:
         self._backend = backend
         await self._threads.run(backend.prepare)
         if not serve:
-            self._problem = ""
+            self._waiting = ""
             return
         self._services.add_handler(self._on_service, lambda _, new: self._on_service(new), self._on_service)
         self._slices.add_handler(self._on_slice, self._on_slice_update, self._on_slice)
@@ -90,8 +91,13 @@ class Proxier:
         await self._threads.close()
 
     async def health(self) -> dict[str, str]:
+        """Whether the kernel takes the rules. An API server that is away is no fault of this node: see `warnings`."""
         name = self._backend.name if self._backend is not None else "none"
         return {f"service proxy ({name})": self._problem or "ok"}
+
+    def warnings(self) -> dict[str, str]:
+        """What is impaired, by name."""
+        return {"service proxy": self._waiting} if self._waiting else {}
 
     def set_host_ports(self, pod: PodRequest, addresses: Iterable[str]) -> None:
         """Lead the pod's hostPorts to it."""
@@ -135,7 +141,7 @@ class Proxier:
                 await asyncio.gather(self._services.wait_synced(), self._slices.wait_synced())
                 break
             except TimeoutError as error:
-                self._problem = str(error)
+                self._waiting = str(error)
         now = asyncio.get_running_loop().time
         retry = _RETRY_FIRST
         while True:
@@ -143,7 +149,7 @@ class Proxier:
             started = now()
             try:
                 pending = await self._sync(backend)
-                self._problem, retry = "", _RETRY_FIRST
+                self._problem, self._waiting, retry = "", "", _RETRY_FIRST
             except (BackendError, OSError) as error:
                 self._problem = str(error)
                 logger.error("service rules could not be written, next attempt in %.1f s: %s", retry, error)

@@ -305,6 +305,19 @@ async def test_named_ports_and_several_slices(site: Site) -> None:
         assert set(await spread(client.netns, "10.96.0.70", 81, 8)) == {"admin"}
 
 
+async def test_endpoint_that_is_a_node(site: Site) -> None:
+    """A pod of the host's network, as the API server is for the Service `kubernetes`."""
+    client = await site.b.pod("client")
+    site.cluster.api.seed(
+        objects.service("kubernetes", "10.96.0.1", {"port": 443}),
+        objects.endpoint_slice("kubernetes", [{"addresses": [site.a.address]}], {"name": "", "port": 6443}),
+    )
+    await site.written()
+    async with serving(Server("api", site.a.namespace, 6443)):
+        for namespace in (site.pods["a1"].netns, client.netns, site.a.namespace, site.b.namespace):
+            assert (await ask(namespace, "10.96.0.1", 443))[0] == "api"
+
+
 async def test_headless_and_foreign_services_are_left_alone(site: Site) -> None:
     client = await site.a.pod("client")
     foreign = objects.service("foreign", "10.96.0.80")

@@ -92,11 +92,12 @@ async def test_nothing_is_written_before_the_lists_are_complete(bench: Bench) ->
     bench.proxier.set_host_ports(PodRequest("default", "web", "u", (HostPort("", 8080, 80),)), ("10.244.1.2",))
     await asyncio.sleep(0.05)
     assert bench.backend.tables == []
-    assert (await bench.proxier.health())["service proxy (memory)"] != "ok"
+    assert bench.proxier.warnings() == {"service proxy": "no list of services yet"}
     await bench.informers.start()
     await bench.written()
     assert set(bench.table) == {FRONT, Frontend(ANY_LOCAL, "TCP", 8080)}
     assert (await bench.proxier.health())["service proxy (memory)"] == "ok"
+    assert bench.proxier.warnings() == {}
     assert bench.purged == ["memory"]
 
 
