@@ -1,7 +1,7 @@
 """Run an API server by itself: `python -m kubeactors.apiserver --config FILE`.
 
 The file is YAML or JSON with the fields of `ApiServerConfig`. Every field is also a flag (`--https-port 6443`), which
-wins over the file; `--store-tls` takes CA,CERT,KEY. SIGTERM and SIGINT stop the server cleanly. With `--ready-file FILE`
+wins over the file; `--store-tls` takes CA,CERT,KEY. SIGTERM and SIGINT stop the server cleanly. With `--ready-file F`
 the ports are written there as JSON (`{"https": 6443, "grpc": 6444}`) once requests are served.
 """
 
