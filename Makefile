@@ -10,7 +10,7 @@ PYTHON := .venv/bin/python
 
 # What nodes run with, and what the demo's images and the tests are made from.
 PACKAGES := python3 python3-venv podman crun runc conmon catatonit iproute2 nftables conntrack util-linux ca-certificates
-TEST_PACKAGES := busybox-static ipvsadm etcd-client gcc libc6-dev procps kmod iptables
+TEST_PACKAGES := busybox-static ipvsadm etcd-client gcc libc6-dev procps kmod iptables containernetworking-plugins git
 
 .PHONY: help demo down test lint types layers protos protos-check unit integration e2e lock setup setup-test packages test-packages clean
 

@@ -6,7 +6,7 @@ in JSON. Codes: string, int, bool, bytes; time, microtime, quantity, intstr, jso
 message of strings that JSON writes as a list); `[code` a list; `{code` a map from strings; else a message's name.
 
 Go writes every field that is not a pointer, zero or not. Where JSON would leave a zero value out, so does this.
-`tools/protobuf_messages.py` makes messages.json.
+`protos/kubernetes_messages.py` makes messages.json.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Write kubeactors/api/protobuf/messages.json: how Kubernetes' API types look in protobuf.
 
-    python tools/protobuf_messages.py .venv/bin/kubectl > kubeactors/api/protobuf/messages.json
+    python protos/kubernetes_messages.py .venv/bin/kubectl > kubeactors/api/protobuf/messages.json
 
 Kubernetes publishes field numbers as tags of Go structs (`protobuf:"bytes,2,opt,name=spec"`), which a Go binary keeps
 for reflection. kubectl holds every built-in type, so the numbers are read from there: types are walked from the ELF
