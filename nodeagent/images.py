@@ -133,9 +133,15 @@ class Images:
         if task is None:
             task = asyncio.create_task(self._run_pull(name), name=f"pull {name}")
             self._pulls[name] = task
-            task.add_done_callback(lambda _task: self._pulls.pop(name, None))
+            task.add_done_callback(lambda done: self._pulled(name, done))
         # One waiter's cancellation must not end the pull for the others.
         return await asyncio.shield(task)
+
+    def _pulled(self, name: str, done: asyncio.Task[Image]) -> None:
+        self._pulls.pop(name, None)
+        if not done.cancelled() and (error := done.exception()) is not None:
+            # Whoever still waits tells it; when nobody does any more, this is all that is left of it.
+            logger.info("pull of %s failed: %s", name, error)
 
     async def _run_pull(self, name: str) -> Image:
         async with self._slots:

@@ -10,6 +10,7 @@ from typing import Any
 from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object, key, name, namespace, uid
 from kubeactors.client import AsyncClient
+from nodeagent.waiting import wait_event
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +74,7 @@ class StatusManager:
         delay = _RETRY_INITIAL
         while entry.wanted is not None:
             if entry.hurry is not None and not entry.hurry.is_set():
-                try:
-                    await asyncio.wait_for(entry.hurry.wait(), _PENDING_DELAY)
-                except TimeoutError:
+                if not await wait_event(entry.hurry, _PENDING_DELAY):
                     entry.hurry.set()
                 continue
             status, on_written = entry.wanted, entry.on_written

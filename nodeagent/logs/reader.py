@@ -12,6 +12,7 @@ from typing import BinaryIO
 from kubeactors.api.meta import parse_time
 from nodeagent.kernel.inotify import IN_CREATE, IN_MODIFY, IN_MOVE_SELF, IN_MOVED_TO, Inotify
 from nodeagent.logs.k8s_file import Entry, parse_line, render
+from nodeagent.waiting import wait_event
 
 _CHUNK = 64 * 1024
 _TAIL_BLOCK = 64 * 1024
@@ -108,12 +109,9 @@ async def read_log(path: Path, options: LogOptions, is_running: Callable[[], boo
                 stream, rest = newer, b""
                 watcher.add(str(path), IN_MODIFY | IN_MOVE_SELF)
                 continue
-            try:
-                # While it runs, the end of the container is looked for now and then; output comes by inotify.
-                await asyncio.wait_for(changed.wait(), _DRAIN)
-            except TimeoutError:
-                if not running and not is_running():
-                    return
+            # While it runs, the end of the container is looked for now and then; output comes by inotify.
+            if not await wait_event(changed, _DRAIN) and not running and not is_running():
+                return
     finally:
         if stream is not None:
             stream.close()

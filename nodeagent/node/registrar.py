@@ -14,6 +14,7 @@ from nodeagent.config import NodeAgentConfig
 from nodeagent.node.machine import Machine
 from nodeagent.node.status import differs, node_labels, node_object, node_status
 from nodeagent.runtime.interface import Version
+from nodeagent.waiting import wait_event
 
 logger = logging.getLogger(__name__)
 
@@ -110,10 +111,7 @@ class NodeRegistrar:
             except Exception:
                 logger.exception("keeping node %s failed; trying again", self._config.node_name)
                 wait = _RETRY
-            try:
-                await asyncio.wait_for(self._changed.wait(), wait * (1 + 0.04 * random.random()))
-            except TimeoutError:
-                continue
+            await wait_event(self._changed, wait * (1 + 0.04 * random.random()))
 
     async def _register(self) -> None:
         name = self._config.node_name

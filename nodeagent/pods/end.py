@@ -11,6 +11,7 @@ from nodeagent.pods.planner import MINIMUM_GRACE
 from nodeagent.pods.state import Run
 from nodeagent.probes.interface import Target
 from nodeagent.runtime.interface import RuntimeFailure
+from nodeagent.waiting import wait_event
 
 logger = logging.getLogger(__name__)
 
@@ -52,9 +53,7 @@ class Ending:
         await self._wait_until_deadline()
         while not self._ended.is_set():
             await self._signal(signal.SIGKILL)
-            try:
-                await asyncio.wait_for(self._ended.wait(), _KILL_PATIENCE)
-            except TimeoutError:
+            if not await wait_event(self._ended, _KILL_PATIENCE):
                 logger.warning("container %s does not end after SIGKILL", self._run.id[:12])
         return complaint
 
@@ -91,10 +90,7 @@ class Ending:
             self._changed.clear()
             if self._ended.is_set():
                 return
-            try:
-                await asyncio.wait_for(self._changed.wait(), left)
-            except TimeoutError:
-                return
+            await wait_event(self._changed, left)
 
     async def _signal(self, number: int) -> None:
         if self._ended.is_set():

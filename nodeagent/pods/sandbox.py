@@ -95,6 +95,13 @@ class PodSandbox:
         self._network = self._again(self._network) or self._task(self._make_network(pod, False))
         return await asyncio.shield(self._network)
 
+    @property
+    def ips(self) -> tuple[str, ...]:
+        """The pod's addresses; none while the network is not there."""
+        task = self._network
+        done = task is not None and task.done() and not task.cancelled() and task.exception() is None
+        return task.result() if task is not None and done else ()
+
     def adopt(self, ips: tuple[str, ...]) -> None:
         """Take the network as it stands, made by an earlier agent."""
 

@@ -4,7 +4,6 @@ Everything that changes the state happens on the event loop; the planner and the
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
@@ -27,6 +26,7 @@ from nodeagent.pods.status import pod_status
 from nodeagent.probes.interface import Target
 from nodeagent.runtime.interface import ContainerRecord, Exit, RuntimeFailure
 from nodeagent.volumes.interface import VolumeError
+from nodeagent.waiting import wait_event
 
 logger = logging.getLogger(__name__)
 
@@ -182,8 +182,7 @@ class PodWorker:
                 logger.exception("planning pod %s failed", key(self.pod))
                 result = planner.Plan(wake_at=self._context.clock() + 10.0)
             timeout = None if result.wake_at is None else max(0.0, result.wake_at - self._context.clock())
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), timeout)
+            await wait_event(self._changed, timeout)
             if self._refresh:
                 self._refresh = False
                 self._chore(self._refresh_volumes())
@@ -299,13 +298,18 @@ class PodWorker:
         if anew:
             sandbox.status, sandbox.ips = "none", ()
         try:
-            sandbox.ips = await self._sandbox.set_up(self.pod, anew=anew)
+            await self._sandbox.set_up(self.pod, anew=anew)
         except SandboxError as error:
             self._context.tell(self.pod, "Warning", error.reason, str(error))
             delay = min(_RETRY_LONGEST, _RETRY_INITIAL * 2**sandbox.retries)
             sandbox.retries += 1
             sandbox.retry_at = self._context.clock() + delay
             return
+        self._sandbox_stands()
+
+    def _sandbox_stands(self) -> None:
+        sandbox = self.state.sandbox
+        sandbox.ips = self._sandbox.ips
         sandbox.status, sandbox.retries, sandbox.retry_at = "ready", 0, 0.0
 
     async def _start_container(self, container: ContainerState) -> None:
@@ -315,6 +319,7 @@ class PodWorker:
         now = self._context.clock()
 
         def created(run: Run) -> None:
+            self._sandbox_stands()  # or there would be no container in it
             if before is not None:
                 container.back_off = backoff.advance(container.back_off, before.finished_at, now)
             outdated, container.last, container.run = container.last, before, run

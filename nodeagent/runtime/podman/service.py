@@ -11,6 +11,7 @@ from pathlib import Path
 from nodeagent.runtime.interface import RuntimeUnavailable
 from nodeagent.runtime.podman.configuration import Directories, PodmanConfiguration
 from nodeagent.runtime.podman.rest import PodmanRest
+from nodeagent.waiting import wait_event
 
 logger = logging.getLogger(__name__)
 
@@ -128,11 +129,10 @@ class PodmanService:
         loop.add_reader(descriptor, gone.set)
         try:
             signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-            try:
-                await asyncio.wait_for(gone.wait(), 5.0)
-            except TimeoutError:
+            if not await wait_event(gone, 5.0):
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                await asyncio.wait_for(gone.wait(), 5.0)
+                if not await wait_event(gone, 5.0):
+                    logger.warning("the podman service %d does not end after SIGKILL", pid)
         except ProcessLookupError:
             logger.debug("the podman service %d had ended", pid)
         finally:
