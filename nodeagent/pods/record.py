@@ -70,8 +70,9 @@ class RecordWriter:
             self._task = asyncio.create_task(self._write_all(), name=f"record {self._path.parent.name}")
 
     async def flush(self) -> None:
+        """Wait until the latest is on disk; whoever gives up waiting does not stop the writing."""
         if self._task is not None:
-            await self._task
+            await asyncio.shield(self._task)
 
     async def _write_all(self) -> None:
         while self._latest is not None:
