@@ -15,6 +15,7 @@ from nodeagent.pods.field_refs import PodFacts
 from nodeagent.pods.status import Host
 from nodeagent.probes.prober import Handlers
 from nodeagent.runtime.interface import Runtime
+from nodeagent.slots import Slots
 
 
 @dataclass
@@ -36,6 +37,8 @@ class NodeContext:
     services_known: Callable[[], bool]
     cgroups: Cgroups = field(default_factory=Cgroups)
     clock: Callable[[], float] = time.time
+    #: Networks that are made at once: more would only delay the first pods of many.
+    network_slots: Slots = field(default_factory=lambda: Slots(4))
 
     def facts(self, pod_ips: tuple[str, ...]) -> PodFacts:
         return PodFacts(self.config.node_name, self.host.ips, pod_ips, self.allocatable)

@@ -198,7 +198,8 @@ class PodSandbox:
             else:
                 if anew:
                     await context.network.delete(self._uid)
-                made, _ = await asyncio.gather(context.network.add(self._request(pod)), self.local(pod))
+                async with context.network_slots.hold():
+                    made, _ = await asyncio.gather(context.network.add(self._request(pod)), self.local(pod))
                 ips = made.ips
                 await asyncio.to_thread(_turn, self._paths.netns, made.netns)
             await asyncio.to_thread(self._write_hosts, pod, ips)

@@ -35,10 +35,14 @@ from nodeagent.runtime.podman.probe import observe
 from nodeagent.runtime.podman.rest import PodmanError, PodmanRest
 from nodeagent.runtime.podman.service import PodmanService
 from nodeagent.runtime.podman.spec import create_body
+from nodeagent.slots import Slots
 
 logger = logging.getLogger(__name__)
 
 _PULL_DEADLINE = 1800.0
+
+#: Of many pods that come at once, those that are nearly there are finished first.
+_START, _CREATE = 0, 1
 
 
 class PodmanRuntime:
@@ -59,7 +63,7 @@ class PodmanRuntime:
         self._directories = directories
         self._identity = dict(identity)
         self._clock = clock
-        self._starting = asyncio.Semaphore(parallel or max(4, 2 * (os.cpu_count() or 1)))
+        self._slots = Slots(parallel or max(4, 2 * (os.cpu_count() or 1)))
         self._rest = PodmanRest(directories.socket)
         self._exits = ExitWatcher(f"{directories.tmp_dir}/exits", clock)
         self._service: PodmanService | None = None
@@ -150,7 +154,7 @@ class PodmanRuntime:
         labelled = {**config.labels, **self._identity}
         floor = self._configuration.min_oom_score_adj if self._configuration else 0
         body = {**create_body(config, min_oom_score_adj=floor), "labels": labelled}
-        async with self._starting:
+        async with self._slots.hold(_CREATE):
             try:
                 created = await self._call("POST", "/containers/create", body=body)
             except PodmanError as error:
@@ -165,7 +169,7 @@ class PodmanRuntime:
         return str(created["Id"])
 
     async def start_container(self, container_id: str, on_exit: ExitCallback) -> Started:
-        async with self._starting:
+        async with self._slots.hold(_START):
             self._exits.expect(container_id, on_exit, f"{self._persistent_dir}/{container_id}/userdata/oom")
             try:
                 await self._call("POST", f"/containers/{container_id}/start")
