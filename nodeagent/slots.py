@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 
 class Slots:
-    """At most `count` holders at once. Of those who wait the lowest priority number goes first, then the longest wait."""
+    """At most `count` holders at once. Of those who wait the lowest priority goes first, then the longest wait."""
 
     def __init__(self, count: int) -> None:
         self._free = count
