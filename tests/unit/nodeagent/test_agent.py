@@ -39,13 +39,13 @@ class Node:
 
     async def wait(self, name: str, holds: Callable[[Object], Any]) -> Object:
         found = await self.api.client().wait(
-            "pods", name, "default", condition=lambda p: p is not None and bool(holds(p)), timeout=5
+            "pods", name, "default", condition=lambda p: p is not None and bool(holds(p)), timeout=20
         )
         assert found is not None
         return found
 
     async def gone(self, name: str) -> None:
-        await self.api.client().wait("pods", name, "default", condition=lambda p: p is None, timeout=5)
+        await self.api.client().wait("pods", name, "default", condition=lambda p: p is None, timeout=20)
 
     def reasons(self, name: str) -> list[str]:
         return [e["reason"] for e in self.api.objects("events") if e["involvedObject"]["name"] == name]
@@ -82,7 +82,7 @@ async def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.setattr(agents, "Cgroups", lambda: Cgroups(hierarchy))
     made = Node(tmp_path)
     await made.agent.start()
-    await made.api.client().wait("nodes", "n1", condition=lambda n: n is not None, timeout=5)
+    await made.api.client().wait("nodes", "n1", condition=lambda n: n is not None, timeout=20)
     yield made
     await made.agent.stop()
 
@@ -90,14 +90,14 @@ async def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 @pytest.fixture
 async def ready(node: Node) -> Node:
     give_range(node.api)
-    await node.api.client().wait("nodes", "n1", condition="condition=Ready", timeout=5)
+    await node.api.client().wait("nodes", "n1", condition="condition=Ready", timeout=20)
     return node
 
 
 async def test_a_node_is_ready_only_with_its_range(node: Node) -> None:
-    await node.api.client().wait("leases", "n1", "kube-node-lease", condition=lambda x: x is not None, timeout=5)
+    await node.api.client().wait("leases", "n1", "kube-node-lease", condition=lambda x: x is not None, timeout=20)
     found = await node.api.client().wait(
-        "nodes", "n1", condition=lambda n: bool(n and (n.get("status") or {}).get("conditions")), timeout=5
+        "nodes", "n1", condition=lambda n: bool(n and (n.get("status") or {}).get("conditions")), timeout=20
     )
     assert found is not None
     conditions = {x["type"]: x for x in found["status"]["conditions"]}
@@ -106,7 +106,7 @@ async def test_a_node_is_ready_only_with_its_range(node: Node) -> None:
     assert found["status"]["nodeInfo"]["containerRuntimeVersion"] == "fake://1"
     assert found["metadata"]["labels"]["kubernetes.io/hostname"] == "n1"
     give_range(node.api)
-    await node.api.client().wait("nodes", "n1", condition="condition=Ready", timeout=5)
+    await node.api.client().wait("nodes", "n1", condition="condition=Ready", timeout=20)
     assert node.network.configured == ["10.0.0.0/24"]
 
 
