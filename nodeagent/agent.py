@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from kubeactors.api.meta import Object
 from kubeactors.client import AsyncClient, EventRecorder, Informer
 from netplugin.interface import NetworkError, NetworkPlugin
 from nodeagent.config import NodeAgentConfig
@@ -29,6 +30,9 @@ from nodeagent.status_manager import StatusManager
 from nodeagent.volumes.manager import remove_tree
 
 logger = logging.getLogger(__name__)
+
+#: How long a container's start waits for the services that its environment tells of, in seconds.
+_SERVICES_DEADLINE = 10.0
 
 
 class NodeAgent:
@@ -93,8 +97,7 @@ class NodeAgent:
             host=Host((config.node_ip,)),
             node_memory=machine.memory,
             allocatable=machine.allocatable(config),
-            services=lambda: self._services.lister.list(),
-            services_known=lambda: self._services.has_synced,
+            services=self._known_services,
             clock=self._clock,
         )
         await self._services.start()
@@ -198,6 +201,11 @@ class NodeAgent:
         return problems
 
     # -- small things ----------------------------------------------------------------------------------------------
+
+    async def _known_services(self) -> Sequence[Object]:
+        if not self._services.has_synced:
+            await self._services.wait_synced(_SERVICES_DEADLINE)
+        return self._services.lister.list()
 
     def _objects_changed(self, pod_uid: str) -> None:
         if self._manager is not None:

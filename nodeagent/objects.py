@@ -5,7 +5,7 @@ A node never lists other namespaces' secrets; this is kubelet's watch-based mana
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from kubeactors.api.meta import Object
@@ -20,6 +20,8 @@ Reference = tuple[str, str, str]  # resource (configmaps or secrets), namespace,
 class _Watched:
     informer: Informer
     users: set[str] = field(default_factory=set)
+    #: Somebody went on without it: its first state is a change.
+    awaited: bool = False
 
 
 class ReferencedObjects:
@@ -30,7 +32,7 @@ class ReferencedObjects:
         self._on_change = on_change
         self._watched: dict[Reference, _Watched] = {}
 
-    async def use(self, uid: str, references: Iterable[Reference], timeout: float = 10.0) -> None:
+    async def use(self, uid: str, references: Collection[Reference], timeout: float = 10.0) -> None:
         """Watch these objects for the pod `uid` until `release`, and wait until their state is known.
 
         Raises TimeoutError when the API server does not tell.
@@ -44,8 +46,13 @@ class ReferencedObjects:
             watched.users.add(uid)
             if not watched.informer.has_synced:
                 waiting.append(watched.informer.wait_synced(timeout))
-        if waiting:
-            await asyncio.gather(*waiting)
+        try:
+            if waiting:
+                await asyncio.gather(*waiting)
+        except TimeoutError:
+            for reference in references:
+                self._watched[reference].awaited = True
+            raise
 
     def get(self, resource: str, namespace: str, name: str) -> Object | None:
         """The object as last seen; None when there is none (or `use` has not been called for it)."""
@@ -69,7 +76,7 @@ class ReferencedObjects:
 
         def changed(*_objects: Object) -> None:
             watched = self._watched.get(reference)
-            if informer.has_synced and watched is not None:
+            if watched is not None and (informer.has_synced or watched.awaited):
                 for uid in list(watched.users):
                     self._on_change(uid)
 

@@ -1,7 +1,7 @@
 """What all pod workers of a node share."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from kubeactors.api.meta import Object
@@ -32,9 +32,8 @@ class NodeContext:
     host: Host
     node_memory: int
     allocatable: dict[str, str]
-    #: All services, once they are known; see `services_known`.
-    services: Callable[[], Sequence[Object]]
-    services_known: Callable[[], bool]
+    #: All services, waiting until they are known. Raises TimeoutError when no API server tells.
+    services: Callable[[], Awaitable[Sequence[Object]]]
     cgroups: Cgroups = field(default_factory=Cgroups)
     clock: Callable[[], float] = time.time
     #: Networks that are made at once: more would only delay the first pods of many.

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 from kubeactors.api.meta import Object, key, name, namespace, uid
 from kubeactors.client import Informer
@@ -123,7 +124,7 @@ class PodManager:
         for pod_uid, containers in orphans.items():
             await self._remove_orphans(pod_uid, containers)
         await self._remove_orphan_networks()
-        await asyncio.to_thread(self._remove_orphan_directories)
+        await self._remove_orphan_directories()
 
     async def _remove_orphans(self, pod_uid: str, containers: Sequence[ContainerRecord]) -> None:
         labels = containers[0].labels
@@ -144,14 +145,17 @@ class PodManager:
         except NetworkError as error:
             logger.warning("removing networks of gone pods: %s", error)
 
-    def _remove_orphan_directories(self) -> None:
+    async def _remove_orphan_directories(self) -> None:
+        # First what is there, then whose it is: a worker's directories come after the worker.
         config = self._context.config
-        mine = {worker.paths.root for worker in list(self.workers.values())}
-        mine |= {worker.paths.run for worker in list(self.workers.values())}
-        for parent in (config.pods_dir, config.run_dir / "pods"):
-            for directory in parent.iterdir() if parent.is_dir() else ():
-                if directory not in mine:
-                    remove_tree(directory)
+        present = await asyncio.to_thread(_entries, config.pods_dir, config.run_dir / "pods")
+        mine = {path for worker in self.workers.values() for path in (worker.paths.root, worker.paths.run)}
+        for directory in present:
+            if directory not in mine:
+                try:
+                    await asyncio.to_thread(remove_tree, directory)
+                except OSError as error:
+                    logger.warning("could not remove %s, which is nobody's: %s", directory, error)
 
     async def _resync(self) -> None:
         """From time to time, compare what we believe with what the runtime and the network have."""
@@ -177,6 +181,10 @@ class PodManager:
 
     def _pods_by_uid(self, pod_uid: str) -> Object | None:
         return next((pod for pod in self._pods.lister.list() if uid(pod) == pod_uid), None)
+
+
+def _entries(*parents: Path) -> list[Path]:
+    return [entry for parent in parents if parent.is_dir() for entry in parent.iterdir()]
 
 
 def _by_uid(containers: Sequence[ContainerRecord]) -> dict[str, list[ContainerRecord]]:

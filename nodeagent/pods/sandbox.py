@@ -23,6 +23,7 @@ from nodeagent.pods.resources import pod_resources, qos_class
 from nodeagent.volumes.empty_dir import mount_tmpfs
 from nodeagent.volumes.interface import VolumeContext, VolumeError
 from nodeagent.volumes.manager import (
+    present_volumes,
     refresh_volumes,
     remove_tree,
     set_up_volumes,
@@ -180,7 +181,15 @@ class PodSandbox:
         for container in [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]:
             needed |= references(container)
         try:
-            await self._context.objects.use(self._uid, [(r, namespace, name) for r, name in sorted(needed)])
+            try:
+                await self._context.objects.use(self._uid, [(r, namespace, name) for r, name in sorted(needed)])
+            except TimeoutError as error:
+                present = await asyncio.to_thread(present_volumes, self._volume_context(pod, ()))
+                if present is None:
+                    raise
+                # No API server tells: what is there goes on, and is brought up to date when one does.
+                logger.warning("%s; the volumes of %s stay as they are", error, pod["metadata"]["name"])
+                return present
             if not pod["spec"].get("volumes"):
                 return {}
             needs_ip = any("podIP" in str(v) for v in pod["spec"]["volumes"] if "downwardAPI" in str(v))

@@ -13,7 +13,13 @@ from nodeagent.paths import PodPaths
 from nodeagent.pods.backoff import INITIAL
 from nodeagent.pods.container_config import Surroundings, container_config
 from nodeagent.pods.context import NodeContext
-from nodeagent.pods.environment import ConfigError, environment, environment_needs_pod_ip
+from nodeagent.pods.environment import (
+    ConfigError,
+    Environment,
+    environment,
+    environment_needs_pod_ip,
+    references,
+)
 from nodeagent.pods.expansion import expand
 from nodeagent.pods.sandbox import PodSandbox
 from nodeagent.pods.state import ContainerState, Run, Waiting
@@ -119,18 +125,9 @@ async def _create(
     tell: Callable[[str, str, str], None],
 ) -> str:
     pod, container = attempt.pod, attempt.container
-    namespace = pod["metadata"].get("namespace", "")
     ips = await sandbox.network(pod) if environment_needs_pod_ip(container) else ()
     try:
-        if not context.services_known():
-            raise ConfigError("services have not yet been read at least once, cannot construct envvars")
-        env = environment(
-            pod,
-            container,
-            context.facts(ips),
-            context.services(),
-            lambda resource, name: context.objects.get(resource, namespace, name),
-        )
+        env = await _environment(context, attempt, ips)
         for source, names in env.skipped:
             text = f"Keys [{', '.join(names)}] from the EnvFrom {source} were skipped since they are considered invalid"
             tell("Warning", "InvalidEnvironmentVariableNames", f"{text} environment variable names.")
@@ -170,6 +167,28 @@ async def _create(
         tell("Warning", "Failed", f"Error: {error}")
         delay = 1.0 if isinstance(error, NoSuchImage) else INITIAL  # gone since we looked: look again
         raise StartFailure(Waiting("CreateContainerError", str(error)), context.clock() + delay) from error
+
+
+async def _environment(context: NodeContext, attempt: Attempt, ips: tuple[str, ...]) -> Environment:
+    """The environment; while no API server tells what it needs, the one of the attempt before."""
+    pod, container = attempt.pod, attempt.container
+    namespace = pod["metadata"].get("namespace", "")
+    before = attempt.state.run
+    try:
+        services = await context.services()
+        await context.objects.use(pod["metadata"]["uid"], [(r, namespace, n) for r, n in sorted(references(container))])
+    except TimeoutError as error:
+        if before is not None and (kept := await context.runtime.environment(before.id)) is not None:
+            return Environment(kept)
+        text = "services have not yet been read at least once, cannot construct envvars"
+        raise ConfigError(text) from error
+    return environment(
+        pod,
+        container,
+        context.facts(ips),
+        services,
+        lambda resource, name: context.objects.get(resource, namespace, name),
+    )
 
 
 def _prepare(

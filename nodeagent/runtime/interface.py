@@ -190,5 +190,8 @@ class Runtime(Protocol):
     async def exec(self, container_id: str, command: tuple[str, ...], timeout: float) -> ExecResult:
         """Run a command in the container, and kill it after `timeout` seconds."""
 
+    async def environment(self, container_id: str) -> dict[str, str] | None:
+        """The environment that a container was created with; None when it is gone."""
+
     async def reopen_log(self, container_id: str) -> None:
         """Make the container's monitor open its log anew, after the file was renamed."""

@@ -15,8 +15,11 @@ class ConfigMap:
     def references(self, source: Object) -> set[tuple[str, str]]:
         return {("configmaps", source.get("name", ""))}
 
+    def path(self, name: str, source: Object, context: VolumeContext) -> Path:
+        return context.paths.volume("configmap", name)
+
     def set_up(self, name: str, source: Object, context: VolumeContext) -> Path:
-        path = context.paths.volume("configmap", name)
+        path = self.path(name, source, context)
         write_atomically(path, config_map_files(source, mode_of(source), context), group=context.fs_group)
         return path
 

@@ -14,8 +14,11 @@ class DownwardApi:
     def references(self, source: Object) -> set[tuple[str, str]]:
         return set()
 
+    def path(self, name: str, source: Object, context: VolumeContext) -> Path:
+        return context.paths.volume("downward-api", name)
+
     def set_up(self, name: str, source: Object, context: VolumeContext) -> Path:
-        path = context.paths.volume("downward-api", name)
+        path = self.path(name, source, context)
         write_atomically(path, downward_files(source, mode_of(source), context), group=context.fs_group)
         return path
 

@@ -15,8 +15,11 @@ class EmptyDir:
     def references(self, source: Object) -> set[tuple[str, str]]:
         return set()
 
+    def path(self, name: str, source: Object, context: VolumeContext) -> Path:
+        return context.paths.volume("empty-dir", name)
+
     def set_up(self, name: str, source: Object, context: VolumeContext) -> Path:
-        path = context.paths.volume("empty-dir", name)
+        path = self.path(name, source, context)
         medium = source.get("medium") or ""
         if medium not in ("", "Memory"):
             raise VolumeError(f'emptyDir medium "{medium}" is not supported')

@@ -25,8 +25,11 @@ class HostPath:
     def references(self, source: Object) -> set[tuple[str, str]]:
         return set()
 
+    def path(self, name: str, source: Object, context: VolumeContext) -> Path:
+        return Path(source["path"])
+
     def set_up(self, name: str, source: Object, context: VolumeContext) -> Path:
-        path = Path(source["path"])
+        path = self.path(name, source, context)
         kind = source.get("type") or ""
         if not kind:
             if not path.exists():

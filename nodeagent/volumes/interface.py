@@ -40,6 +40,10 @@ class VolumeType(Protocol):
         """The (resource, name) pairs that it is made from."""
         ...
 
+    def path(self, name: str, source: Object, context: VolumeContext) -> Path:
+        """Where the volume is, made or not."""
+        ...
+
     def set_up(self, name: str, source: Object, context: VolumeContext) -> Path:
         """Make the volume, or bring it up to date; returns the path to mount. Raises VolumeError."""
         ...

@@ -49,6 +49,20 @@ def set_up_volumes(context: VolumeContext) -> dict[str, Path]:
     return made
 
 
+def present_volumes(context: VolumeContext) -> dict[str, Path] | None:
+    """The volumes as an earlier agent made them; None unless all of them are there. Blocks."""
+    made = {}
+    for volume in context.pod["spec"].get("volumes") or ():
+        name, kind = volume["name"], _kind(volume)
+        if kind not in TYPES:
+            return None
+        path = TYPES[kind].path(name, volume[kind] or {}, context)
+        if not path.exists():
+            return None
+        made[name] = path
+    return made
+
+
 def refresh_volumes(context: VolumeContext) -> None:
     """Bring volumes up to date whose sources may have changed. Blocks. Raises VolumeError."""
     for volume in context.pod["spec"].get("volumes") or ():

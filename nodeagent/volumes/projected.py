@@ -22,6 +22,9 @@ class Projected:
                     found.add((resource, projection[kind].get("name", "")))
         return found
 
+    def path(self, name: str, source: Object, context: VolumeContext) -> Path:
+        return context.paths.volume("projected", name)
+
     def set_up(self, name: str, source: Object, context: VolumeContext) -> Path:
         mode = mode_of(source)
         files: dict[str, File] = {}
@@ -34,7 +37,7 @@ class Projected:
                 files.update(downward_files(projection["downwardAPI"], mode, context))
             else:
                 raise VolumeError(f"projection of {', '.join(sorted(projection))} is not supported")
-        path = context.paths.volume("projected", name)
+        path = self.path(name, source, context)
         path.mkdir(parents=True, exist_ok=True)
         mount_tmpfs(path)
         write_atomically(path, files, group=context.fs_group)

@@ -16,9 +16,12 @@ class Secret:
     def references(self, source: Object) -> set[tuple[str, str]]:
         return {("secrets", source.get("secretName", ""))}
 
+    def path(self, name: str, source: Object, context: VolumeContext) -> Path:
+        return context.paths.volume("secret", name)
+
     def set_up(self, name: str, source: Object, context: VolumeContext) -> Path:
         files = secret_files(source.get("secretName", ""), source, mode_of(source), context)
-        path = context.paths.volume("secret", name)
+        path = self.path(name, source, context)
         path.mkdir(parents=True, exist_ok=True)
         mount_tmpfs(path)
         write_atomically(path, files, group=context.fs_group)

@@ -218,6 +218,11 @@ class PodmanRuntime:
         assert self._configuration is not None
         return await oci_exec(self._configuration.runtime, container_id, command, timeout, self._exec_run_dir)
 
+    async def environment(self, container_id: str) -> dict[str, str] | None:
+        return await asyncio.to_thread(
+            _environment, Path(f"{self._persistent_dir}/{container_id}/userdata/config.json")
+        )
+
     async def reopen_log(self, container_id: str) -> None:
         # conmon's control pipe: "2 height width" means to open the log files anew.
         control = f"{self._persistent_dir}/{container_id}/userdata/ctl"
@@ -307,6 +312,14 @@ def _exists(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return pid > 0
+
+
+def _environment(config: Path) -> dict[str, str] | None:
+    try:
+        variables = orjson.loads(config.read_bytes())["process"]["env"]
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+    return dict(variable.split("=", 1) for variable in variables if "=" in variable)
 
 
 def _write_pipe(path: str, data: bytes) -> None:

@@ -122,6 +122,10 @@ class FakeRuntime:
     async def exec(self, container_id: str, command: tuple[str, ...], timeout: float) -> ExecResult:
         return ExecResult(0, b"")
 
+    async def environment(self, container_id: str) -> dict[str, str] | None:
+        found = self.containers.get(container_id)
+        return dict(found.config.env) if found else None
+
     async def reopen_log(self, container_id: str) -> None: ...
 
     def named(self, name: str) -> FakeContainer:

@@ -189,6 +189,25 @@ async def test_a_restarted_agent_adopts(ready: Node) -> None:
     assert after["status"]["podIP"] == before["status"]["podIP"]
 
 
+async def test_a_restarted_agent_without_an_api_server_restarts_containers(
+    ready: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agents, "_SERVICES_DEADLINE", 0.05)
+    service = {"metadata": {"name": "db"}, "spec": {"clusterIP": "10.96.0.9", "ports": [{"port": 5432}]}}
+    await ready.api.client().create("services", service, "default")
+    await ready.create("first")
+    await ready.wait("first", lambda p: phase(p) == "Running")
+    await ready.agent.stop()
+    ready.api.down = True
+    ready.agent = ready.new_agent()
+    await ready.agent.start()
+    ready.runtime.end(ready.runtime.named("c").id, 1)
+    await eventually(lambda: ready.runtime.named("c").status == "running" and len(ready.runtime.containers) == 2)
+    # With the environment that it had.
+    assert ready.runtime.named("c").config.env["DB_SERVICE_HOST"] == "10.96.0.9"
+    ready.api.down = False
+
+
 async def test_statuses_are_written_once_the_api_server_is_back(ready: Node) -> None:
     ready.api.fail(service_unavailable("down"), verb="patch", resource="pods", times=3)
     await ready.create("p")
@@ -221,3 +240,14 @@ async def test_a_pod_that_ended_before_this_agent_is_only_deleted(ready: Node) -
     await ready.api.client().delete("pods", "old", "default", grace_period_seconds=30)
     await ready.gone("old")
     assert ready.runtime.containers == {}
+
+
+async def test_directories_that_are_nobodys_are_removed(ready: Node) -> None:
+    await ready.create("p")
+    await ready.wait("p", lambda p: phase(p) == "Running")
+    orphan = ready.config.pods_dir / "gone-uid" / "volumes"
+    orphan.mkdir(parents=True)
+    assert ready.agent._manager is not None
+    await ready.agent._manager._remove_orphan_directories()
+    left = {path.name for path in ready.config.pods_dir.iterdir()}
+    assert left == set(ready.agent._manager.workers)
