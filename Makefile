@@ -36,10 +36,10 @@ layers: setup ## import-linter: who may import whom
 	@.venv/bin/lint-imports
 
 unit: setup ## tests that need neither root nor Ray nor Podman
-	@$(PYTHON) -m pytest tests/unit -q
+	@$(PYTHON) -m pytest tests/unit -q -n 2
 
 integration: setup-test ## tests with real processes and the real kernel
-	@$(PYTHON) -m pytest tests/integration -q
+	@$(PYTHON) -m pytest tests/integration -q -n 2 --dist loadfile
 
 e2e: setup-test ## tests on whole clusters
 	@$(PYTHON) -m pytest tests/e2e -q

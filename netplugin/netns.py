@@ -6,6 +6,7 @@ own that ends with it; no thread of a pool ever leaves its namespace. Blocking: 
 
 import ctypes
 import errno
+import fcntl
 import os
 import threading
 from collections.abc import Callable
@@ -16,6 +17,8 @@ T = TypeVar("T")
 
 _CLONE_NEWNET = 0x40000000
 _MS_BIND = 4096
+_MS_REC = 16384
+_MS_SHARED = 1 << 20
 _MNT_DETACH = 2
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -27,6 +30,8 @@ _libc.unshare.argtypes = (ctypes.c_int,)
 
 def create(path: Path, work: Callable[[], T]) -> T:
     """Make a network namespace that lives as long as `path` is mounted, and run `work` in it. Raises OSError."""
+
+    share(path.parent)
 
     def make() -> T:
         _check(_libc.unshare(_CLONE_NEWNET), "unshare", path)
@@ -40,6 +45,26 @@ def create(path: Path, work: Callable[[], T]) -> T:
         return work()
 
     return _in_thread(make)
+
+
+def share(directory: Path) -> None:
+    """Make the directory of namespaces a mount with shared propagation, as `ip netns add` does.
+
+    Without it the first `ip netns add` of anybody would bind the directory, and all that is mounted below, onto itself:
+    each namespace would then be mounted twice and could not be removed. Idempotent. Raises OSError.
+    """
+    lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # iproute2 takes the same lock
+        name = bytes(directory)
+        if _libc.mount(b"", name, b"none", _MS_SHARED | _MS_REC, None) == 0:
+            return
+        if ctypes.get_errno() != errno.EINVAL:  # EINVAL: not a mount yet
+            _check(-1, "mount", directory)
+        _check(_libc.mount(name, name, b"none", _MS_BIND | _MS_REC, None), "mount", directory)
+        _check(_libc.mount(b"", name, b"none", _MS_SHARED | _MS_REC, None), "mount", directory)
+    finally:
+        os.close(lock)
 
 
 def run(path: Path | str, work: Callable[[], T]) -> T:

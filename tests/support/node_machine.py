@@ -120,9 +120,7 @@ class Machine:
     def pod(self, name: str, namespace: str = "default") -> Object | None:
         return self.api.get("pods", name, namespace)
 
-    async def wait(
-        self, name: str, condition: Callable[[Object], Any], what: str, *, timeout: float = 15.0
-    ) -> Object:
+    async def wait(self, name: str, condition: Callable[[Object], Any], what: str, *, timeout: float = 15.0) -> Object:
         def holds() -> bool:
             pod = self.pod(name)
             return pod is not None and bool(condition(pod))
