@@ -13,11 +13,17 @@ from kubeactors.client.async_client import AsyncClient
 from kubeactors.client.tls import TlsConfig
 from kubeactors.pki.files import PUBLIC, write_atomically
 from netplugin.config import NetworkConfig
+from netplugin.interface import NetworkError
 from netplugin.plugin import BridgeNetwork
 from nodeagent.agent import NodeAgent
 from nodeagent.config import NodeAgentConfig
+from nodeagent.runtime.interface import RuntimeFailure
 
 SIGN_TIMEOUT = 30.0
+
+
+class PurgeError(RuntimeError):
+    """Not everything that the cluster runs on a machine could be removed; the message says what."""
 
 
 class NodeHost:
@@ -63,7 +69,10 @@ class NodeHost:
 
 
 async def purge_this_machine(config: ClusterConfig, paths: Paths) -> None:
-    """Remove what the cluster runs on this machine, without Ray and without an API server."""
+    """Remove what the cluster runs on this machine, without Ray and without an API server.
+
+    Raises PurgeError that says what could not be removed.
+    """
     if not paths.node.exists():
         return
     identity = json.loads(paths.node.read_text())
@@ -73,6 +82,8 @@ async def purge_this_machine(config: ClusterConfig, paths: Paths) -> None:
     host = NodeHost(settings, paths)
     try:
         await host.purge()
+    except (NetworkError, RuntimeFailure, OSError) as error:
+        raise PurgeError(str(error)) from error
     finally:
         await host.stop()
 

@@ -8,7 +8,7 @@ import shutil
 from kubeactors.actors import ray_cluster
 from kubeactors.actors.config import ClusterConfig
 from kubeactors.actors.daemon import Daemon
-from kubeactors.actors.node_host import purge_this_machine
+from kubeactors.actors.node_host import PurgeError, purge_this_machine
 from kubeactors.actors.paths import Paths
 from kubeactors.actors.settings import CLUSTER_ACTOR
 from kubeactors.cli import prerequisites
@@ -27,7 +27,10 @@ async def run(paths: Paths, ray_address: str | None, *, delete_data: bool) -> in
     with progress.step("components") as step:
         problems, away = await _shut_down_actors(config, paths, ray_address, step)
     with progress.step("this machine"):
-        await purge_this_machine(config, paths)
+        try:
+            await purge_this_machine(config, paths)
+        except PurgeError as error:
+            problems.append(f"this machine: {error}")
         await Daemon(paths.store_pid).stop(grace=STORE_GRACE)
     with progress.step("Ray"):
         await ray_cluster.stop_local(paths)
