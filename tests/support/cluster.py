@@ -63,30 +63,38 @@ def until(condition: Callable[[], Any], *, timeout: float, what: str, period: fl
 
 
 class TestCluster:
-    """One cluster below a directory of its own. `advertise_address` must be an address of this machine."""
+    """One cluster below a directory of its own.
+
+    `advertise_address` must be an address of this machine. `ray_address` names a Ray that runs; empty: `up` starts one.
+    """
 
     __test__ = False  # not a test class
 
-    def __init__(self, root: Path, *, advertise_address: str, **settings: Any) -> None:
+    def __init__(self, root: Path, *, advertise_address: str, ray_address: str = "", **settings: Any) -> None:
         # Drawn, not fixed: two runs of the tests may share the machine.
         number = random.SystemRandom().randrange(0, 64)
         self.root = root
         self.name = f"t{number}-{os.getpid()}"
         self.paths = Paths(root)
+        self._ray_address = ray_address
         self.settings: dict[str, Any] = {
             "cluster_name": self.name,
             "advertise_address": advertise_address,
             "pod_cidr": f"10.{128 + number}.0.0/16",
             "service_cidr": f"10.{192 + number % 60}.0.0/16",
             "node_port_range": f"{20000 + 100 * number}-{20099 + 100 * number}",
-            **dict(zip(PORT_NAMES, _free_ports(len(PORT_NAMES)), strict=True)),
+            **dict(zip(PORT_NAMES, free_ports(len(PORT_NAMES)), strict=True)),
             **settings,
         }
 
     @property
     def environment(self) -> dict[str, str]:
         """What a command must be told to work on this cluster and no other."""
-        return {"KUBECONFIG": str(self.paths.kubeconfig), "KUBEACTORS_ROOT_DIR": str(self.root), "RAY_ADDRESS": ""}
+        return {
+            "KUBECONFIG": str(self.paths.kubeconfig),
+            "KUBEACTORS_ROOT_DIR": str(self.root),
+            "RAY_ADDRESS": self._ray_address,
+        }
 
     def kubeactors(self, *arguments: str, check: bool = True, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """The project's own command."""
@@ -206,7 +214,8 @@ def podman_command(paths: Paths) -> list[str]:
     ]
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on now."""
     sockets = []
     for _ in range(count):
         listener = socket.socket()
