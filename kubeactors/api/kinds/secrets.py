@@ -10,6 +10,7 @@ from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.text import age, name
 from kubeactors.api.validation.data import secret_errors, secret_update_errors
+from kubeactors.api.validation.tls import tls_secret_warnings
 
 
 class SecretStrategy(Strategy):
@@ -21,6 +22,9 @@ class SecretStrategy(Strategy):
             data = obj.setdefault("data", {})
             for key, text in texts.items():
                 data[key] = base64.b64encode(text.encode()).decode()
+
+    def warnings_on_create(self, obj: Object) -> list[str]:
+        return tls_secret_warnings(obj)
 
     def validate(self, obj: Object) -> list[FieldError]:
         return secret_errors(obj)
