@@ -102,7 +102,7 @@ class StatusManager:
                 "pods", name(pod), patch, namespace(pod), patch_type="strategic", subresource="status"
             )
         except StatusError as error:
-            if error.code == 404 or (error.code == 409 and await self._is_replaced(pod)):
+            if error.code == 404 or (error.is_of_another and await self._is_replaced(pod)):
                 logger.debug("status of %s is not wanted any more: %s", key(pod), error)
                 return True
             if error.code in (400, 422):

@@ -71,6 +71,14 @@ class StatusError(Exception):
         return self.details.get("causes") or []
 
     @property
+    def is_of_another(self) -> bool:
+        """Whether a write that named a uid met another object of the same name.
+
+        Kubernetes answers Conflict to updates and deletes, and to patches that the uid is immutable.
+        """
+        return self.code == 409 or any(cause.get("field") == "metadata.uid" for cause in self.causes)
+
+    @property
     def retry_after_seconds(self) -> int | None:
         return self.details.get("retryAfterSeconds")
 

@@ -112,7 +112,7 @@ class PodGarbageCollector(Controller):
                 "pods", meta["name"], meta["namespace"], grace_period_seconds=0, preconditions={"uid": meta["uid"]}
             )
         except StatusError as error:
-            if error.code not in (404, 409):
+            if error.code != 404 and not error.is_of_another:
                 raise
 
     async def _mark_failed(self, pod: Object, disruption: str | None) -> None:

@@ -225,5 +225,5 @@ class Scheduler:
                 "pods", meta["name"], patch, meta["namespace"], patch_type="strategic", subresource="status"
             )
         except StatusError as error:
-            if error.code not in (404, 409):  # gone, or replaced by another of its name
+            if error.code != 404 and not error.is_of_another:  # gone, or replaced by another of its name
                 logger.warning("cannot note in %s that it is not scheduled: %s", key(pod), error)

@@ -214,6 +214,10 @@ class FakeApi:
                 current = self._find(kind, target)
                 shown = scale_of(current) if target.subresource == "scale" else current
                 wanted = patched(call.content_type, shown, call.body, kind)
+                given = meta.uid(wanted)
+                if given != meta.uid(current):
+                    frozen = FieldError("FieldValueInvalid", "metadata.uid", "field is immutable", given)
+                    raise errors.invalid(kind.qualified_kind, target.name, [frozen])
                 return reply_of(self._update(kind, target, wanted, call.options.dry_run))
             case DeleteCall(target):
                 options = orjson.loads(call.options) if call.options else {}

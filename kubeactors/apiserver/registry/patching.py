@@ -27,4 +27,10 @@ class Patch:
         """The patched object, normalised; `current` may be changed. Raises StatusError (400, 415, 422)."""
         schema = struct(self._kind.schema) if self._type == STRATEGIC_PATCH else None
         patched = apply_patch(self._type, current, self._body, schema)
-        return codec.decode_patched(self._kind, patched, field_validation=self._validation, patch=self._body)
+        return codec.decode_patched(
+            self._kind,
+            patched,
+            field_validation=self._validation,
+            patch=self._body,
+            strategic=self._type == STRATEGIC_PATCH,
+        )

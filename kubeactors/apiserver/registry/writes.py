@@ -160,7 +160,7 @@ class Writer:
             write.strategy.default(decoded.obj)
             return decoded.obj
 
-        item, _ = await self.apply(write.resource, request, wanted, warnings=write.warnings)
+        item, _ = await self.apply(write.resource, request, wanted, uid_is_precondition=False, warnings=write.warnings)
         return self._answer(write, 200, item)
 
     async def apply(
@@ -171,12 +171,14 @@ class Writer:
         *,
         create: bool = False,
         derived: bool = True,
+        uid_is_precondition: bool = True,
         warnings: list[str] | None = None,
         strategy: Strategy | None = None,
     ) -> tuple[bytes, bool]:
         """Bring an object to what `wanted` makes of it; (item bytes, whether it was created).
 
         `create`: make it if it is missing. `derived`: `wanted` looks at the present object; it is given None otherwise.
+        `uid_is_precondition`: another uid than the present one is a conflict; otherwise a change of a frozen field.
         `strategy`: instead of the request's subresource's.
         """
         write = self._write(resource, request, warnings, strategy)
@@ -190,6 +192,8 @@ class Writer:
             old: Object = state.obj
             # What is wanted may be made out of the old object, which is compared with afterwards.
             new = wanted(resource.decode(state.item) if derived else None)
+            if uid_is_precondition:
+                self._check_uid(write, new, old)
             return await self._changed(write, new, old)
 
         return await self._objects.update(resource, namespace, request.name, change, dry_run=write.dry_run)
@@ -206,9 +210,6 @@ class Writer:
         """Check an update's preconditions, complete and validate it. `new` is changed in place."""
         kind, request = write.resource.kind, write.request
         new_meta, old_meta = new["metadata"], old["metadata"]
-        given = new_meta.get("uid")
-        if given and given != old_meta.get("uid"):
-            raise self._uid_conflict(write, given, old_meta.get("uid") or "")
         self._check_version(write, new_meta, old_meta)
         attributes = write.attributes("UPDATE", request.name, new, old)
         await self._admission.admit(attributes)
@@ -223,6 +224,12 @@ class Writer:
         if deleted_by_update(kind, new, old):
             raise Gone(new)
         return new
+
+    def _check_uid(self, write: _Write, new: Object, old: Object) -> None:
+        """The precondition of an update. A patch has none: there a uid is a field like others, which may not change."""
+        given, found = new["metadata"].get("uid"), old["metadata"].get("uid") or ""
+        if given and given != found:
+            raise self._uid_conflict(write, given, found)
 
     @staticmethod
     def _check_version(write: _Write, new_meta: dict[str, Any], old_meta: dict[str, Any]) -> None:

@@ -142,7 +142,7 @@ class NodeLifecycleController(Controller):
                     "pods", meta["name"], patch, meta["namespace"], patch_type="strategic", subresource="status"
                 )
             except StatusError as error:
-                if error.code not in (404, 409):
+                if error.code != 404 and not error.is_of_another:
                     raise
                 continue
             self.recorder.event(pod, "Warning", "NodeNotReady", "Node is not ready")
