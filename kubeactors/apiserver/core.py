@@ -17,6 +17,7 @@ from kubeactors.apiserver.admission import AdmissionChain, Plugin
 from kubeactors.apiserver.admission.default_priority import DefaultPriority
 from kubeactors.apiserver.admission.default_tolerations import DefaultTolerations
 from kubeactors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from kubeactors.apiserver.admission.node_taint import NodeTaint
 from kubeactors.apiserver.authz import AllowAuthenticated, Authorizer
 from kubeactors.apiserver.handler import Handler, Verb
 from kubeactors.apiserver.node.connections import AgentTls, NodeConnections
@@ -97,6 +98,7 @@ class ApiCore:
                 NamespaceLifecycle(self._finder(registry, objects), monotonic),
                 DefaultPriority(),
                 DefaultTolerations(),
+                NodeTaint(),
                 *plugins,
             ]
         )
@@ -118,7 +120,7 @@ class ApiCore:
                 "delete": deleter.delete,
                 "deletecollection": deleter.delete_collection,
             },
-            self._subresources(registry, reader, writer, Bindings(objects, chain, now)),
+            self._subresources(registry, reader, writer, Bindings(objects, chain, now), now),
         )
 
     # --- life
@@ -196,9 +198,9 @@ class ApiCore:
         return Repair(self._resources[kind].cache, claims, self._transactions, now, interval)
 
     def _subresources(
-        self, registry: KindRegistry, reader: Reader, writer: Writer, bindings: Bindings
+        self, registry: KindRegistry, reader: Reader, writer: Writer, bindings: Bindings, now: Callable[[], datetime]
     ) -> dict[str | tuple[str, str], dict[str, Verb]]:
-        scales = Scales(reader, writer)
+        scales = Scales(reader, writer, now)
         logs = PodLogs(
             self._connections, self._getter(registry, "pods", reader), self._getter(registry, "nodes", reader)
         )

@@ -6,7 +6,7 @@ from kubeactors.api.defaults.pod import default_pod
 from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
-from kubeactors.api.meta import Object
+from kubeactors.api.meta import Object, now_rfc3339
 from kubeactors.api.printers.pod import pod_cells, pod_row_conditions
 from kubeactors.api.qos import compute_pod_qos
 from kubeactors.api.validation.pod import pod_errors, pod_status_update_errors, pod_update_errors
@@ -34,7 +34,7 @@ class PodStrategy(Strategy):
                     "reason": "SchedulingGated",
                     "message": "Scheduling is blocked due to non-empty scheduling gates",
                     "lastProbeTime": None,
-                    "lastTransitionTime": None,
+                    "lastTransitionTime": now_rfc3339(now),
                 }
             ]
 

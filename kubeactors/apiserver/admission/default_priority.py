@@ -10,6 +10,8 @@ from kubeactors.apiserver.admission.chain import Attributes, Operation
 
 _CLASSES: Final = {"": 0, "system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 
+_POLICY: Final = "PreemptLowerPriority"  # of both classes, and of pods without one
+
 
 class DefaultPriority:
     """Sets spec.priority and spec.preemptionPolicy of new pods."""
@@ -33,8 +35,15 @@ class DefaultPriority:
                 f"priority admission controller computed {priority} from the given PriorityClass name"
             )
             raise errors.forbidden("pods", attributes.name, message)
+        policy = spec.get("preemptionPolicy")
+        if policy not in (None, _POLICY):
+            message = (
+                f"the string value of PreemptionPolicy ({policy}) must not be provided in pod spec; "
+                f"priority admission controller computed {_POLICY} from the given PriorityClass name"
+            )
+            raise errors.forbidden("pods", attributes.name, message)
         spec["priority"] = priority
-        spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+        spec["preemptionPolicy"] = _POLICY
 
     async def validate(self, attributes: Attributes) -> None:
         return

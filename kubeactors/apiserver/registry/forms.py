@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 
 from kubeactors.api import table
+from kubeactors.api.kinds import Kind
+from kubeactors.api.meta import Object
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.request import Form, IncludeObject, Request
 
@@ -27,8 +29,14 @@ def render_one(resource: Resource, item: bytes, request: Request, clock: Clock) 
     """One object as PartialObjectMetadata or Table."""
     if request.form is Form.PARTIAL:
         return partial(item)
-    obj = resource.decode(item)
-    return _table(resource, [obj], _version(obj), request.options.include_object, clock)
+    return render_object(resource.kind, resource.decode(item), request, clock)
+
+
+def render_object(kind: Kind, obj: Object, request: Request, clock: Clock) -> bytes:
+    """The same for an object that is decoded already."""
+    if request.form is Form.PARTIAL:
+        return b"%b%b}" % (_PARTIAL_HEAD, orjson.dumps(obj["metadata"]))
+    return _table(kind, [obj], _version(obj), request.options.include_object, clock)
 
 
 def render_list(resource: Resource, items: Sequence[bytes], metadata: bytes, request: Request, clock: Clock) -> bytes:
@@ -39,13 +47,13 @@ def render_list(resource: Resource, items: Sequence[bytes], metadata: bytes, req
         head = b'{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":'
         return b'%b%b,"items":%b}' % (head, metadata, parts)
     objects = [resource.decode(item) for item in items]
-    return _table(resource, objects, orjson.loads(metadata), request.options.include_object, clock)
+    return _table(resource.kind, objects, orjson.loads(metadata), request.options.include_object, clock)
 
 
 def table_row(resource: Resource, whole: bytes, request: Request, clock: Clock, *, columns: bool) -> bytes:
     """A Table of one object for a watch event; the column definitions only if `columns`."""
     obj = orjson.loads(whole)
-    return _table(resource, [obj], _version(obj), request.options.include_object, clock, columns=columns)
+    return _table(resource.kind, [obj], _version(obj), request.options.include_object, clock, columns=columns)
 
 
 def bookmark(resource: Resource, metadata: dict[str, Any], form: Form) -> bytes:
@@ -67,7 +75,7 @@ def _version(obj: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(
-    resource: Resource,
+    kind: Kind,
     objects: Sequence[dict[str, Any]],
     metadata: dict[str, Any],
     include: IncludeObject,
@@ -76,7 +84,7 @@ def _table(
     columns: bool = True,
 ) -> bytes:
     made = table.make_table(
-        resource.kind,
+        kind,
         objects,
         clock(),
         include_object=include.value,

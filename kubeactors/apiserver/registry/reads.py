@@ -148,6 +148,8 @@ class Reader:
         try:
             below = f"{request.namespace}/{start}" if request.namespace else start
             at = 0 if version == INCONSISTENT else version
+            if options.resource_version == "0":
+                limit = 0  # as in a first page from the cache
             return await self._from_store(resource, matcher, at, limit, below)
         except Compacted as error:
             raise expired_continue(start) from error

@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
 
 import orjson
 
 from kubeactors.api import codec, errors, fielderrors
 from kubeactors.api.kinds import Kind
+from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column
 from kubeactors.api.meta import Object
 from kubeactors.api.patch import PATCH_TYPES, apply_patch
+from kubeactors.api.printers.text import age, name
 from kubeactors.api.schema import decoder_for, struct
 from kubeactors.api.selectors import from_label_selector, from_map
+from kubeactors.apiserver.registry import forms
 from kubeactors.apiserver.registry.reads import Reader
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.registry.writes import Writer, check_name, check_namespace
-from kubeactors.apiserver.request import STRATEGIC_PATCH, Request, Response
+from kubeactors.apiserver.request import STRATEGIC_PATCH, Form, Request, Response
 
 KIND, API_VERSION = "Scale", "autoscaling/v1"
 _SCHEMA = "io.k8s.api.autoscaling.v1.Scale"
 _METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+
+
+def _cells(scale: Object, now: datetime) -> list[Any]:
+    return [name(scale), scale["spec"].get("replicas", 0), scale["status"].get("replicas", 0), age(scale, now)]
+
+
+# How a Scale is shown as a Table; it is no kind of its own.
+_SHOWN = Kind(
+    group="autoscaling",
+    version="v1",
+    kind=KIND,
+    plural="scales",
+    schema=_SCHEMA,
+    columns=(
+        NAME_COLUMN,
+        Column("Desired", "integer", doc="ScaleSpec.replicas"),
+        Column("Available", "integer", doc="ScaleStatus.replicas"),
+        AGE_COLUMN,
+    ),
+    cells=_cells,
+)
 
 
 def scale_of(kind: Kind, obj: Object) -> Object:
@@ -64,14 +90,15 @@ def check_scale(scale: Object) -> None:
 class Scales:
     """get, update and patch of the scale of any kind that has one."""
 
-    def __init__(self, reader: Reader, writer: Writer) -> None:
+    def __init__(self, reader: Reader, writer: Writer, clock: forms.Clock) -> None:
         self._reader = reader
         self._writer = writer
+        self._clock = clock
 
     async def handle(self, resource: Resource, request: Request) -> Response:
         if request.verb == "get":
             item = await self._reader.item(resource, request.namespace, request.name, request.options.resource_version)
-            return Response(200, orjson.dumps(scale_of(resource.kind, resource.decode(item))))
+            return self._answer(resource, request, item)
         if request.verb == "update":
             return await self._update(resource, request)
         return await self._patch(resource, request)
@@ -113,6 +140,7 @@ class Scales:
                 patched,
                 field_validation=request.options.field_validation or codec.WARN,
                 patch=request.body,
+                strategic=request.content_type == STRATEGIC_PATCH,
             )
             check_name(decoded.obj, request.name)
             check_scale(decoded.obj)
@@ -126,4 +154,12 @@ class Scales:
         self, resource: Resource, request: Request, wanted: Callable[[Object | None], Object], warnings: list[str]
     ) -> Response:
         item, _ = await self._writer.apply(resource, request, wanted, strategy=resource.kind.strategy)
-        return Response(200, orjson.dumps(scale_of(resource.kind, resource.decode(item))), warnings=warnings)
+        return self._answer(resource, request, item, warnings)
+
+    def _answer(self, resource: Resource, request: Request, item: bytes, warnings: Sequence[str] = ()) -> Response:
+        scale = scale_of(resource.kind, resource.decode(item))
+        if request.form is Form.OBJECT:
+            body = orjson.dumps(scale)
+        else:
+            body = forms.render_object(_SHOWN, scale, request, self._clock)
+        return Response(200, body, warnings=warnings)

@@ -119,7 +119,9 @@ def test_host_network_scheduling_gates_and_negative_grace() -> None:
     made = completed("pods", pod(hostNetwork=True, containers=[container(ports=ports)]))
     assert made["spec"]["containers"][0]["ports"][0]["hostPort"] == 80
     gated = completed("pods", pod(schedulingGates=[{"name": "example.com/g"}]))
-    assert gated["status"]["conditions"][0]["reason"] == "SchedulingGated"
+    (condition,) = gated["status"]["conditions"]
+    assert (condition["reason"], condition["lastProbeTime"]) == ("SchedulingGated", None)
+    assert condition["lastTransitionTime"] is not None
     assert completed("pods", pod(terminationGracePeriodSeconds=-1))["spec"]["terminationGracePeriodSeconds"] == 1
 
 
@@ -175,7 +177,7 @@ def test_warnings() -> None:
         "pods",
         pod(
             imagePullSecrets=[{"name": ""}],
-            volumes=[{"name": "a", "projected": {}}],
+            volumes=[{"name": "a", "projected": {"sources": [{}]}}, {"name": "b", "projected": {}}],
             nodeSelector={"beta.kubernetes.io/os": "linux"},
             containers=[container(env=env)],
         ),

@@ -152,6 +152,51 @@ async def test_update_of_what_is_missing_or_another(store: FakeStore) -> None:
             await api.request("update", "leases", namespace="ns", name="other", body=lease)
 
 
+async def test_a_patch_may_not_change_the_uid(store: FakeStore) -> None:
+    async with running_core(store) as api:
+        made = await api.config_map("a")
+        uid = made["metadata"]["uid"]
+        patched = await api.patch("configmaps", "a", {"metadata": {"uid": uid}, "data": {"k": "2"}}, "ns")
+        assert patched["data"] == {"k": "2"}
+        with pytest.raises(StatusError) as raised:
+            await api.patch("configmaps", "a", {"metadata": {"uid": "x"}}, "ns")
+        assert (raised.value.code, raised.value.is_of_another) == (422, True)
+        assert raised.value.message == (
+            'ConfigMap "a" is invalid: metadata.uid: Invalid value: "x": field is immutable'
+        )
+        with pytest.raises(StatusError) as raised:
+            await api.patch("configmaps", "a", {"metadata": {"labels": {"a": "?"}}}, "ns")
+        assert not raised.value.is_of_another
+
+
+async def test_strategic_patches_are_refused_in_the_converters_words(store: FakeStore) -> None:
+    async with running_core(store) as api:
+        await api.create("deployments", DEPLOYMENT, "ns")
+        patch = {"spec": {"selector": {"matchLabels": "x"}}}
+        with pytest.raises(StatusError, match="cannot restore map from string") as raised:
+            await api.patch("deployments", "d", patch, "ns", content_type=STRATEGIC_PATCH)
+        assert raised.value.code == 422
+        strict = Options(field_validation="Strict")
+        with pytest.raises(StatusError, match=r'"map\[zz:1\]": strict decoding error: unknown field "zz"'):
+            await api.patch("deployments", "d", {"zz": 1}, "ns", content_type=STRATEGIC_PATCH, options=strict)
+
+
+async def test_new_nodes_take_no_pods_before_they_are_ready(store: FakeStore) -> None:
+    taint = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+    mine = {"key": "a", "effect": "NoExecute"}
+    async with running_core(store) as api:
+        for name, given, wanted in (
+            ("n1", None, [taint]),
+            ("n2", [mine], [mine, taint]),
+            ("n3", [taint], [taint]),
+            ("n4", [{**taint, "effect": "NoExecute"}], [{**taint, "effect": "NoExecute"}, taint]),
+        ):
+            node = await api.create("nodes", {"metadata": {"name": name}, "spec": {"taints": given} if given else {}})
+            assert node["spec"]["taints"] == wanted
+        patched = await api.patch("nodes", "n1", {"spec": {"taints": None}})
+        assert "taints" not in patched["spec"], "only new nodes get it"
+
+
 async def test_writes_that_change_nothing_are_not_written(store: FakeStore) -> None:
     async with running_core(store) as api:
         made = await api.config_map("a", labels={"x": "1", "y": "2"})
@@ -288,6 +333,9 @@ async def test_pods_get_tolerations_and_a_priority(store: FakeStore) -> None:
         spec = (await api.pod("r", tolerations=[{"operator": "Exists"}]))["spec"]
         assert spec["tolerations"] == [{"operator": "Exists"}]
         assert (await api.pod("s", priorityClassName="system-node-critical"))["spec"]["priority"] == 2000001000
+        with pytest.raises(StatusError, match=r"the string value of PreemptionPolicy \(Never\) must not be") as raised:
+            await api.pod("t", preemptionPolicy="Never")
+        assert raised.value.code == 403
         with pytest.raises(StatusError, match="no PriorityClass with name x was found"):
             await api.pod("t", priorityClassName="x")
 
@@ -314,6 +362,18 @@ async def test_a_write_of_unknown_outcome_is_told_apart(store: FakeStore) -> Non
         with pytest.raises(StatusError) as raised:
             await api.config_map("a")
         assert raised.value.code == 503
+
+
+async def test_a_scale_in_other_forms(store: FakeStore) -> None:
+    async with running_core(store) as api:
+        await api.create("deployments", DEPLOYMENT, "ns")
+        where = {"namespace": "ns", "name": "d", "subresource": "scale"}
+        table = await api.call("get", "deployments", form=Form.TABLE, **where)
+        assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+        assert table["rows"][0]["cells"] == ["d", 2, 0, "0s"]
+        assert table["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
+        partial = await api.call("get", "deployments", form=Form.PARTIAL, **where)
+        assert (partial["kind"], partial["metadata"]["name"]) == ("PartialObjectMetadata", "d")
 
 
 async def test_other_forms_of_answers(store: FakeStore) -> None:

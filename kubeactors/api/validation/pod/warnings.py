@@ -26,8 +26,8 @@ def pod_warnings(spec: Mapping[str, Any], path: str) -> list[str]:
         if not reference.get("name"):
             warnings.append(f'{path}.imagePullSecrets[{i}].name: invalid empty name ""')
     for volume in spec.get("volumes") or ():
-        if volume.get("projected") is not None and not volume["projected"].get("sources"):
-            warnings.append(f'volume "{volume.get("name")}" (Projected) has no sources provided')
+        sources = (volume.get("projected") or {}).get("sources") or ()
+        warnings += [f'volume "{volume.get("name")}" (Projected) has no sources provided' for s in sources if not s]
     for field in ("initContainers", "containers"):
         for i, container in enumerate(spec.get(field) or ()):
             warnings += _repeated_variables(container, f"{path}.{field}[{i}]")
