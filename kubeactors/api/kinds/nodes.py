@@ -18,6 +18,13 @@ class NodeStrategy(Strategy):
         status = obj.get("status") or {}
         if status.get("capacity") and not status.get("allocatable"):
             status["allocatable"] = dict(status["capacity"])
+        spec = obj.get("spec") or {}
+        first, ranges = spec.get("podCIDR"), spec.get("podCIDRs")
+        if first and (not ranges or ranges[0] != first):
+            # Who writes the old field knows nothing of the new one; it counts.
+            spec["podCIDRs"] = [first]
+        elif ranges and not first:
+            spec["podCIDR"] = ranges[0]
 
     def prepare_for_update(self, new: Object, old: Object, now: datetime) -> None:
         super().prepare_for_update(new, old, now)

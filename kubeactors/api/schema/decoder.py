@@ -73,6 +73,9 @@ class DecodeProblems:
             self.problems.append(f"duplicate field {go_quote(_join(path, key))}")
 
 
+_BASE64: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+_PAD: Final = ord("=")
+
 _Decode = Callable[[Any, Path, DecodeProblems], Any]
 Zero = Callable[[], Any]
 
@@ -247,8 +250,31 @@ def _bytes(value: Any, path: Path, ctx: DecodeProblems) -> Any:
     try:
         raw = base64.b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
     except (binascii.Error, ValueError):
-        raise TypeMismatchError(f"illegal base64 data in field {_join(path[0], path[1]) if path else ''}") from None
-    return base64.b64encode(raw).decode() if len(value) % 4 or "\n" in value else value
+        raise TypeMismatchError(f"illegal base64 data at input byte {_corrupt_at(value.encode())}") from None
+    encoded = base64.b64encode(raw).decode()
+    if encoded == value:
+        return value
+    if (place := _corrupt_at(value.encode())) is not None:
+        raise TypeMismatchError(f"illegal base64 data at input byte {place}")
+    return encoded
+
+
+def _corrupt_at(text: bytes) -> int | None:
+    """Where Go's decoder gives up: at the first byte that can be neither data nor padding. None: it does not."""
+    data = [place for place, byte in enumerate(text) if byte not in b"\r\n"]
+    for count, place in enumerate(data):
+        if text[place] in _BASE64:
+            continue
+        if text[place] != _PAD or count % 4 < 2:
+            return place
+        last = count + (count % 4 == 2)  # of the padding, which is two bytes there
+        if last >= len(data):
+            return len(text)
+        if text[data[last]] != _PAD:
+            return data[last] - 1
+        return data[last + 1] if last + 1 < len(data) else None
+    short = len(data) % 4
+    return len(text) - short if short else None
 
 
 def _quantity(value: Any, path: Path, ctx: DecodeProblems) -> Any:

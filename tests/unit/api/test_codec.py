@@ -75,7 +75,6 @@ def test_text_that_looks_like_keys_is_no_duplicate() -> None:
         (SERVICES, b'{"spec":{"ports":[{"port":80.5}]}}', "spec.ports[0].port"),
         (SERVICES, b'{"spec":{"ports":[{"port":99999999999}]}}', "spec.ports[0].port"),
         (SERVICES, b'{"spec":{"ports":[{"port":true}]}}', "spec.ports[0].port"),
-        (MAPS, b'{"binaryData":{"a":"?"}}', "binaryData.a"),
     ],
 )
 def test_wrong_types_name_the_field(kind: Any, body: bytes, field: str) -> None:
@@ -83,6 +82,31 @@ def test_wrong_types_name_the_field(kind: Any, body: bytes, field: str) -> None:
     assert error.code == 400
     assert f"cannot be handled as a {kind.kind}: " in error.message
     assert f"field {field}" in error.message
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a", 0),
+        ("YWJjYQ", 4),
+        ("not base64", 3),
+        ("YWJj=", 4),
+        ("YQ=", 3),
+        ("YQ=a", 2),
+        ("a===", 1),
+        ("YQ==x", 4),
+        ("YQ==YQ==", 4),
+        ("\u00e9", 0),
+    ],
+)
+def test_the_place_of_bad_base64(text: str, place: int) -> None:
+    error = refused(MAPS, orjson.dumps({"binaryData": {"a": text}}))
+    assert error.message.endswith(f": illegal base64 data at input byte {place}")
+
+
+@pytest.mark.parametrize(("text", "stored"), [("", ""), ("YQ==", "YQ=="), ("Y\nQ==\r\n", "YQ=="), ("YR==", "YQ==")])
+def test_base64_is_normalised(text: str, stored: str) -> None:
+    assert codec.decode(MAPS, orjson.dumps({"binaryData": {"a": text}})).obj["binaryData"] == {"a": stored}
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"nope", b"{}{}", b"", b'{"kind":1}'])

@@ -149,6 +149,14 @@ def test_secrets_namespaces_nodes_slices() -> None:
     assert (namespace["spec"], namespace["status"]) == ({"finalizers": ["kubernetes"]}, {"phase": "Active"})
     node = completed("nodes", {"metadata": {"name": "n"}, "status": {"capacity": {"cpu": "4"}}})
     assert node["status"]["allocatable"] == {"cpu": "4"}
+    one, two = "192.0.2.0/24", "2001:db8::/64"
+    for given, wanted in (
+        ({"podCIDR": one}, [one]),
+        ({"podCIDRs": [one, two]}, [one, two]),
+        ({"podCIDR": two, "podCIDRs": [one]}, [two]),
+    ):
+        spec = completed("nodes", {"metadata": {"name": "n"}, "spec": given})["spec"]
+        assert (spec["podCIDR"], spec["podCIDRs"]) == (wanted[0], wanted)
     slice_ = completed(
         "endpointslices",
         {
