@@ -96,6 +96,10 @@ class CniPlugin:
     async def check(self, pod: PodRequest) -> PodNetwork | None:
         return await self._threads.run(self._check, pod)
 
+    async def mend(self, pod: PodRequest) -> PodNetwork | None:
+        """As `check`: CNI has no verb for repairing a network in place."""
+        return await self.check(pod)
+
     async def delete(self, uid: str) -> None:
         async with self._lock(uid):
             await self._threads.run(self._delete, uid)

@@ -72,6 +72,12 @@ class NetworkPlugin(Protocol):
     async def check(self, pod: PodRequest) -> PodNetwork | None:
         """The pod's network, or None when it has none or it is not whole."""
 
+    async def mend(self, pod: PodRequest) -> PodNetwork | None:
+        """The pod's network, after making anew what was missing of it in the namespace that its containers are in.
+
+        None when that is not possible: the pod needs another namespace. Raises NetworkError when making it failed.
+        """
+
     async def delete(self, uid: str) -> None:
         """Remove the pod's network. Idempotent: a pod without one is no error."""
 

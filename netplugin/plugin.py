@@ -79,8 +79,8 @@ class BridgeNetwork:
             checks["pod network"] = "the node's pod range is not known yet"
         else:
             try:
-                checks["pod network"] = await self._threads.run(bridge.health, self._names)
-            except OSError as error:
+                checks["pod network"] = await self._bridge_health()
+            except (OSError, NetworkError) as error:
                 checks["pod network"] = str(error)
         return {**checks, **await self._proxier.health()}
 
@@ -116,6 +116,11 @@ class BridgeNetwork:
         record = await self._threads.run(self._pods.check, pod.uid)
         return _network(record) if record is not None else None
 
+    async def mend(self, pod: PodRequest) -> PodNetwork | None:
+        async with self._lock(pod.uid):
+            record = await self._threads.run(self._mend, pod.uid)
+        return _network(record) if record is not None else None
+
     async def delete(self, uid: str) -> None:
         async with self._lock(uid):
             self._proxier.remove_host_ports(uid)
@@ -128,6 +133,18 @@ class BridgeNetwork:
         """Remove everything of this cluster's network from this node. Raises NetworkError after having tried it all."""
         await self._threads.run(self._remove_everything)
 
+    async def _bridge_health(self) -> str:
+        """Whether the bridge is there; one that somebody removed is set up again, with the links of its pods.
+
+        Without this the node would never be ready again, for no pod would come to it.
+        """
+        async with self._configuring:
+            if await self._threads.run(self._restore_bridge):
+                for uid in await self._threads.run(self._pods.uids):
+                    async with self._lock(uid):
+                        await self._threads.run(self._pods.mend, uid)
+        return await self._threads.run(bridge.health, self._names)
+
     # -- in worker threads -----------------------------------------------------------------------------------------
 
     def _set_up(self, ranges: tuple[Range, ...]) -> None:
@@ -139,10 +156,20 @@ class BridgeNetwork:
             raise NetworkError(f"the bridge for pods {ranges} cannot be set up: {error}") from error
 
     def _add(self, pod: PodRequest) -> PodRecord:
-        if self._ranges and bridge.health(self._names) != "ok":
-            logger.warning("%s: it is set up again", bridge.health(self._names))
-            self._set_up(self._ranges)
+        self._restore_bridge()
         return self._pods.add(pod)
+
+    def _mend(self, uid: str) -> PodRecord | None:
+        self._restore_bridge()
+        return self._pods.mend(uid)
+
+    def _restore_bridge(self) -> bool:
+        """Set up a bridge that is no longer there; whether that was so. Raises NetworkError."""
+        if not self._ranges or (problem := bridge.health(self._names)) == "ok":
+            return False
+        logger.warning("%s: it is set up again", problem)
+        self._set_up(self._ranges)
+        return True
 
     def _remove_everything(self) -> None:
         steps: list[tuple[str, Callable[[], None]]] = [

@@ -104,6 +104,23 @@ class PodNetworks:
         record = self.record(uid)
         return record if record is not None and self._is_whole(record) else None
 
+    def mend(self, uid: str) -> PodRecord | None:
+        """Make what is missing of a pod's network anew, in the namespace that its containers are in.
+
+        None when it has none. Raises NetworkError; then what is left stays.
+        """
+        record = self.record(uid)
+        if record is None or (record.owns_netns and not netns.exists(Path(record.netns))):
+            return None
+        if self._is_whole(record):
+            return record
+        logger.warning("the network of pod %s/%s is not whole: its link is made anew", *_whose(record))
+        try:
+            self._make(record)
+        except OSError as error:
+            raise NetworkError(f"network of pod {'/'.join(_whose(record))} cannot be mended: {error}") from error
+        return record
+
     def delete(self, uid: str) -> None:
         """Idempotent. Raises NetworkError."""
         record = self.record(uid)
@@ -245,6 +262,10 @@ class PodNetworks:
             self.delete(pod.uid)
         except NetworkError:
             logger.exception("after %r: what was made of pod %s/%s's network stays", cause, pod.namespace, pod.name)
+
+
+def _whose(record: PodRecord) -> tuple[str, str]:
+    return record.request.namespace, record.request.name
 
 
 def _open_inside() -> tuple[NetlinkSocket, int]:

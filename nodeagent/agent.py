@@ -13,7 +13,7 @@ from netplugin.interface import NetworkError, NetworkPlugin
 from nodeagent.config import NodeAgentConfig
 from nodeagent.images import Images
 from nodeagent.kernel import libc
-from nodeagent.kernel.cgroups import Cgroups
+from nodeagent.kernel.cgroups import Cgroups, remove_patiently
 from nodeagent.logs.rotation import LogRotation
 from nodeagent.node import machine as machines
 from nodeagent.node.registrar import NodeRegistrar
@@ -171,7 +171,7 @@ class NodeAgent:
             await asyncio.to_thread(remove_tree, directory)
         if config.graphroot is not None:
             await asyncio.to_thread(_unmount_below, config.graphroot)
-        await asyncio.to_thread(_remove_cgroups, config.cgroup_root)
+        await _remove_cgroups(config.cgroup_root)
 
     # -- the network -----------------------------------------------------------------------------------------------
 
@@ -247,11 +247,12 @@ def _write_cidrs(config: NodeAgentConfig, cidrs: list[str]) -> None:
     _cidr_file(config).write_text("\n".join(cidrs) + "\n")
 
 
-def _remove_cgroups(path: str) -> None:
+async def _remove_cgroups(path: str) -> None:
     cgroups = Cgroups()
-    cgroups.remove(path)
+    if not await remove_patiently(cgroups, path):
+        logger.warning("processes stay in control group %s", path)
     # What is above is shared with other clusters and nodes on this machine.
-    cgroups.remove_if_empty(str(Path(path).parent))
+    await asyncio.to_thread(cgroups.remove_if_empty, str(Path(path).parent))
 
 
 def _unmount_below(directory: Path) -> None:

@@ -1,5 +1,6 @@
-"""A pod's own control group, above those of its containers, in version 1 and version 2 hierarchies alike. Blocks."""
+"""A pod's own control group, above those of its containers, in version 1 and 2 hierarchies. `Cgroups` blocks."""
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -32,8 +33,11 @@ class Cgroups:
         if (memory := self._hierarchy("memory", path)) is not None:
             _write(memory / "memory.limit_in_bytes", resources.memory_limit)
 
-    def remove(self, path: str) -> None:
-        """Remove the group and empty groups below it, in every hierarchy. Groups with processes stay."""
+    def remove(self, path: str) -> bool:
+        """Remove the group and empty groups below it, in every hierarchy. Groups with processes stay.
+
+        Whether nothing stayed: a container's monitor lives in its pod's group for a moment longer than the container.
+        """
         for root in self._roots():
             top = root / path.lstrip("/")
             if not top.is_dir():
@@ -43,6 +47,12 @@ class Cgroups:
                     os.rmdir(directory)
                 except OSError as error:
                     logger.debug("control group %s stays: %s", directory, error)
+        return not any((root / path.lstrip("/")).is_dir() for root in self._roots())
+
+    def below(self, path: str) -> set[str]:
+        """The names of the groups directly below `path`, in any hierarchy."""
+        tops = [root / path.lstrip("/") for root in self._roots()]
+        return {entry.name for top in tops if top.is_dir() for entry in top.iterdir() if entry.is_dir()}
 
     def remove_if_empty(self, path: str) -> None:
         """Remove the group in every hierarchy where nothing is below it."""
@@ -79,6 +89,18 @@ class Cgroups:
             (group / "cpu.max").write_text(f"{resources.cpu_quota} {resources.cpu_period}")
         if (group / "memory.max").exists():
             _write(group / "memory.max", resources.memory_limit)
+
+
+async def remove_patiently(cgroups: Cgroups, path: str, patience: float = 10.0) -> bool:
+    """Remove a group as soon as its last processes have ended; False when that took more than `patience` seconds."""
+    loop = asyncio.get_running_loop()
+    deadline, pause = loop.time() + patience, 0.01
+    while not await asyncio.to_thread(cgroups.remove, path):
+        if loop.time() > deadline:
+            return False
+        await asyncio.sleep(pause)  # version 1 has no event for a group that has become empty
+        pause = min(0.5, 2 * pause)
+    return True
 
 
 def _write(file: Path, value: int | None) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from kubeactors.api.meta import Object, key, name, namespace, uid
@@ -12,6 +12,7 @@ from netplugin.interface import NetworkError
 from nodeagent.pods import record
 from nodeagent.pods.container_config import LABEL_POD_NAME, LABEL_POD_NAMESPACE, LABEL_POD_UID
 from nodeagent.pods.context import NodeContext
+from nodeagent.pods.sandbox import pod_cgroups
 from nodeagent.pods.state import PodState
 from nodeagent.pods.worker import PodWorker, StatusSink
 from nodeagent.runtime.interface import ContainerRecord, RuntimeFailure
@@ -125,6 +126,7 @@ class PodManager:
             await self._remove_orphans(pod_uid, containers)
         await self._remove_orphan_networks()
         await self._remove_orphan_directories()
+        await self._remove_orphan_cgroups(set(orphans))
 
     async def _remove_orphans(self, pod_uid: str, containers: Sequence[ContainerRecord]) -> None:
         labels = containers[0].labels
@@ -157,6 +159,14 @@ class PodManager:
                 except OSError as error:
                     logger.warning("could not remove %s, which is nobody's: %s", directory, error)
 
+    async def _remove_orphan_cgroups(self, with_containers: Set[str]) -> None:
+        """Groups whose pods ended while a container's monitor still lived in them, or under another agent."""
+        # First what is there, then whose it is, as above.
+        present = await asyncio.to_thread(pod_cgroups, self._context.cgroups, self._context.config.cgroup_root)
+        for pod_uid, group in present:
+            if pod_uid not in self.workers and pod_uid not in with_containers:
+                await asyncio.to_thread(self._context.cgroups.remove, group)
+
     async def _resync(self) -> None:
         """From time to time, compare what we believe with what the runtime and the network have."""
         while True:
@@ -165,19 +175,18 @@ class PodManager:
                 before = set(self.workers)
                 listed_at = self._context.clock()
                 found = _by_uid(await self._context.runtime.list())
-                networks = set(await self._context.network.pods())
-            except (RuntimeFailure, NetworkError) as error:
+            except RuntimeFailure as error:
                 logger.warning("resync: %s", error)
                 continue
             for pod_uid, worker in list(self.workers.items()):
                 if pod_uid in before:
                     worker.observe(found.get(pod_uid, ()), listed_at)
-                    if pod_uid not in networks and not worker.pod["spec"].get("hostNetwork"):
-                        await worker.check_sandbox()
+                    await worker.check_sandbox()
             if self._pods.has_synced:
                 for pod_uid, containers in found.items():
                     if pod_uid not in self.workers and self._pods_by_uid(pod_uid) is None:
                         await self._remove_orphans(pod_uid, containers)
+                await self._remove_orphan_cgroups(set(found))
 
     def _pods_by_uid(self, pod_uid: str) -> Object | None:
         return next((pod for pod in self._pods.lister.list() if uid(pod) == pod_uid), None)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from kubeactors.api.meta import Object
 from netplugin.interface import HostPort, NetworkError, PodRequest
 from nodeagent.kernel import libc
+from nodeagent.kernel.cgroups import Cgroups, remove_patiently
 from nodeagent.paths import PodPaths, component
 from nodeagent.pods.context import NodeContext
 from nodeagent.pods.environment import references
@@ -34,6 +35,9 @@ from nodeagent.volumes.manager import (
 logger = logging.getLogger(__name__)
 
 _SHM_SIZE = "64Mi"
+
+#: Where the groups of pods of a quality of service are.
+_QUALITY_GROUPS = {"Guaranteed": "", "Burstable": "/burstable", "BestEffort": "/besteffort"}
 
 _T = TypeVar("_T")
 
@@ -111,11 +115,14 @@ class PodSandbox:
 
         self._network = self._task(stands())
 
-    async def is_whole(self, pod: Object) -> bool:
-        """Whether the network still is there."""
+    async def mend(self, pod: Object) -> bool:
+        """Look whether the network still is there, and make anew what is missing of it.
+
+        False when the pod needs another namespace. Raises NetworkError.
+        """
         if pod["spec"].get("hostNetwork"):
             return True
-        return await self._context.network.check(self._request(pod)) is not None
+        return await self._context.network.mend(self._request(pod)) is not None
 
     async def refresh(self, pod: Object, ips: tuple[str, ...]) -> None:
         """Bring the volumes up to date with the objects that they are made from. Raises VolumeError."""
@@ -134,7 +141,9 @@ class PodSandbox:
     async def forget(self, pod: Object) -> None:
         """Remove what `tear_down` leaves for readers of logs. The containers must be gone."""
         await asyncio.to_thread(remove_tree, self._paths.root)
-        await asyncio.to_thread(self._context.cgroups.remove, self.cgroup(pod))
+        group = self.cgroup(pod)
+        if not await remove_patiently(self._context.cgroups, group):
+            logger.warning("processes stay in control group %s; the next resync looks again", group)
 
     async def cancel(self) -> None:
         tasks: list[asyncio.Task[Any]] = [t for t in (self._local, self._volumes, self._network) if t is not None]
@@ -144,8 +153,7 @@ class PodSandbox:
 
     def cgroup(self, pod: Object) -> str:
         """The pod's control group, arranged by quality of service as kubelet does."""
-        quality = qos_class(pod).lower()
-        middle = "" if quality == "guaranteed" else f"/{quality}"
+        middle = _QUALITY_GROUPS[qos_class(pod)]
         return f"{self._context.config.cgroup_root}{middle}/pod{component(self._uid)}"
 
     async def _make_local(self, pod: Object) -> None:
@@ -250,6 +258,16 @@ class PodSandbox:
         # Who waits sees the failure; nobody may wait, as when the pod is deleted meanwhile.
         task.add_done_callback(lambda t: t.cancelled() or t.exception())
         return task
+
+
+def pod_cgroups(cgroups: Cgroups, root: str) -> list[tuple[str, str]]:
+    """The control groups of pods that are there, as (uid, group). Blocks."""
+    return [
+        (name.removeprefix("pod"), f"{root}{middle}/{name}")
+        for middle in _QUALITY_GROUPS.values()
+        for name in sorted(cgroups.below(f"{root}{middle}"))
+        if name.startswith("pod")
+    ]
 
 
 def _turn(link: Path, target: str) -> None:

@@ -5,8 +5,8 @@ Everything that changes the state happens on the event loop; the planner and the
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object, is_deleting, key, uid
@@ -23,6 +23,7 @@ from nodeagent.pods.sandbox import PodSandbox, SandboxError
 from nodeagent.pods.start import Attempt, StartFailure, start_container
 from nodeagent.pods.state import ContainerState, PodState, Run, Waiting, new_state
 from nodeagent.pods.status import pod_status
+from nodeagent.pods.tasks import PodTasks
 from nodeagent.probes.interface import Target
 from nodeagent.runtime.interface import ContainerRecord, Exit, RuntimeFailure
 from nodeagent.volumes.interface import VolumeError
@@ -62,10 +63,8 @@ class PodWorker:
         self._record = RecordWriter(self.paths.record)
         self._probes: dict[str, ContainerProbes] = {}
         self._endings: dict[str, Ending] = {}
-        self._operations: dict[str, asyncio.Task[None]] = {}
-        self._aborted: set[str] = set()
-        self._chores: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
+        self._tasks = PodTasks(key(pod), self._on_operations)
         self._task: asyncio.Task[None] | None = None
         self._refresh = False
         self._stopping = False
@@ -85,7 +84,7 @@ class PodWorker:
                 record = next(r for r in found if r.id == container.run.id)
                 self._context.runtime.adopt(record, self._exit_callback(container.name, container.run))
         for leftover in adoption.leftovers(self.state, found):
-            self._chore(self._remove_container(leftover.id))
+            self._tasks.chore(self._remove_container(leftover.id))
 
     def update(self, pod: Object) -> None:
         """The pod object changed."""
@@ -125,10 +124,10 @@ class PodWorker:
                 code = record.exit_code if record is not None else None
                 oom = record.oom_killed if record is not None else False
                 self._on_exit(container.name, run, Exit(run.id, code, oom, self._context.clock()))
-        if not self._operations:
+        if not self._tasks.operations:
             for leftover in adoption.leftovers(self.state, found):
                 if leftover.created_at < listed_at - _LEFTOVER_AGE:
-                    self._chore(self._remove_container(leftover.id))
+                    self._tasks.chore(self._remove_container(leftover.id))
 
     def sandbox_lost(self) -> None:
         """The pod's network is no longer there, or broken."""
@@ -139,24 +138,24 @@ class PodWorker:
             self._changed.set()
 
     async def check_sandbox(self) -> None:
-        """Look whether the network still stands."""
-        if self.state.sandbox.status != "ready":
+        """Look whether the network still stands; what is missing of it is made anew."""
+        if self.state.sandbox.status != "ready" or "teardown" in self._tasks.operations:
             return
         try:
-            whole = await self._sandbox.is_whole(self.pod)
+            whole = await self._sandbox.mend(self.pod)
         except NetworkError as error:
-            logger.warning("could not check the network of %s: %s", key(self.pod), error)
+            logger.warning("could not mend the network of %s: %s", key(self.pod), error)
             return
-        if not whole:
+        if not whole and "teardown" not in self._tasks.operations:
             self.sandbox_lost()
 
     async def stop(self) -> None:
         """End the worker; the pod goes on."""
         self._stopping = True
-        tasks = [t for t in (self._task, *self._operations.values(), *self._chores) if t is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.stop()
         await asyncio.gather(*(probes.stop() for probes in self._probes.values()))
         await self._sandbox.cancel()
         await self._record.flush()
@@ -185,14 +184,14 @@ class PodWorker:
             await wait_event(self._changed, timeout)
             if self._refresh:
                 self._refresh = False
-                self._chore(self._refresh_volumes())
+                self._tasks.chore(self._refresh_volumes())
 
     def _begin(self, action: planner.Action) -> None:
         match action:
             case planner.SetUpSandbox(attempt):
-                self._operate("sandbox", self._set_up_sandbox(attempt))
+                self._tasks.operate("sandbox", self._set_up_sandbox(attempt))
             case planner.StartContainer(name):
-                self._operate(f"start/{name}", self._start_container(self.state.containers[name]))
+                self._tasks.operate(f"start/{name}", self._start_container(self.state.containers[name]))
             case planner.HoldBack(name, delay):
                 self._hold_back(self.state.containers[name], delay)
             case planner.HoldPull(name):
@@ -200,20 +199,18 @@ class PodWorker:
             case planner.KillContainer(name, message, deadline):
                 self._kill(self.state.containers[name], message, deadline)
             case planner.Abort(operation):
-                if operation not in self._aborted:  # once: a second one would break into its cleaning up
-                    self._aborted.add(operation)
-                    self._operations[operation].cancel()
+                self._tasks.abort(operation)
             case planner.FailPod(failure):
                 self.state.failure = failure
                 self._context.tell(self.pod, "Warning", failure.reason, failure.message)
                 self._note_changes()
                 self._changed.set()
             case planner.TearDown():
-                self._operate("teardown", self._tear_down())
+                self._tasks.operate("teardown", self._tear_down())
             case planner.DeletePod():
-                self._operate("delete", self._delete_pod())
+                self._tasks.operate("delete", self._delete_pod())
             case planner.Forget():
-                self._chore(self._forget())
+                self._tasks.chore(self._forget())
 
     def _note_changes(self) -> None:
         """What follows from the pod object alone."""
@@ -262,34 +259,10 @@ class PodWorker:
 
     # -- operations ------------------------------------------------------------------------------------------------
 
-    def _operate(self, name: str, operation: Coroutine[Any, Any, None]) -> None:
-        """Run one operation in a task; the planner sees it in state.in_flight meanwhile."""
-        task = asyncio.create_task(operation, name=f"{name} of {key(self.pod)}")
-        self._operations[name] = task
-        self.state.in_flight = frozenset(self._operations)
-
-        def done(finished: asyncio.Task[None]) -> None:
-            if self._operations.get(name) is finished:
-                del self._operations[name]
-                self._aborted.discard(name)
-            self.state.in_flight = frozenset(self._operations)
-            self._changed.set()
-            if not finished.cancelled() and (error := finished.exception()) is not None:
-                logger.error("%s failed", finished.get_name(), exc_info=error)
-
-        task.add_done_callback(done)
-
-    def _chore(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run something that nobody waits for, but stop() ends."""
-        task = asyncio.create_task(coroutine, name=f"chore of {key(self.pod)}")
-        self._chores.add(task)
-
-        def done(finished: asyncio.Task[None]) -> None:
-            self._chores.discard(finished)
-            if not finished.cancelled() and (error := finished.exception()) is not None:
-                logger.error("%s failed", finished.get_name(), exc_info=error)
-
-        task.add_done_callback(done)
+    def _on_operations(self) -> None:
+        """One began or ended; the planner sees which are under way."""
+        self.state.in_flight = frozenset(self._tasks.operations)
+        self._changed.set()
 
     async def _set_up_sandbox(self, attempt: int) -> None:
         sandbox = self.state.sandbox
@@ -326,7 +299,7 @@ class PodWorker:
             container.waiting, container.kill_message, container.kill_grace = None, "", None
             container.started = container.ready = False
             if outdated is not None:
-                self._chore(self._remove_attempt(container.name, outdated))
+                self._tasks.chore(self._remove_attempt(container.name, outdated))
 
         def on_exit(exited: Exit) -> None:
             if container.run is not None and container.run.id == exited.container_id:
@@ -367,7 +340,7 @@ class PodWorker:
         ending = self._endings[container.name] = Ending(self._context, run, deadline)
         run.ended_to_restart = bool(container.kill_message)
         self._tell(container, "Normal", "Killing", message)
-        self._operate(f"kill/{container.name}", self._run_ending(container, run, ending))
+        self._tasks.operate(f"kill/{container.name}", self._run_ending(container, run, ending))
 
     async def _run_ending(self, container: ContainerState, run: Run, ending: Ending) -> None:
         probes = self._probes.pop(run.id, None)
@@ -380,7 +353,8 @@ class PodWorker:
         finally:
             self._endings.pop(container.name, None)
         if complaint:
-            self._tell(container, "Warning", "FailedPreStopHook", f"PreStopHook failed: {complaint}")
+            logger.warning("preStop of container %s of %s: %s", container.name, key(self.pod), complaint)
+            self._tell(container, "Warning", "FailedPreStopHook", "PreStopHook failed")
 
     async def _tear_down(self) -> None:
         try:
@@ -449,7 +423,7 @@ class PodWorker:
         spec = self._spec_of(container.name)
         hook = (spec.get("lifecycle") or {}).get("postStart")
         if hook and not run.hook_done:
-            self._chore(self._post_start(container, run, hook))
+            self._tasks.chore(self._post_start(container, run, hook))
         else:
             self._start_probes(container, run)
 
@@ -458,8 +432,10 @@ class PodWorker:
         try:
             await run_hook(hook, target, self._context.runtime, self._context.handlers, _POST_START_DEADLINE)
         except HookFailure as error:
+            # The event says no more, as kubelet's: what a hook prints may be secret.
+            logger.warning("postStart of container %s of %s: %s", container.name, key(self.pod), error)
             if container.run is run and run.status == "running":
-                self._tell(container, "Warning", "FailedPostStartHook", f"PostStartHook failed: {error}")
+                self._tell(container, "Warning", "FailedPostStartHook", "PostStartHook failed")
                 container.kill_message = "FailedPostStartHook"
                 self._changed.set()
             return
@@ -483,8 +459,8 @@ class PodWorker:
         probes = self._probes.pop(run.id, None)
         if probes is not None:
             probes.cancel()
-            self._chore(probes.stop())
-        self._chore(self._note_exit(self.state.containers[name], run, exited))
+            self._tasks.chore(probes.stop())
+        self._tasks.chore(self._note_exit(self.state.containers[name], run, exited))
 
     async def _note_exit(self, container: ContainerState, run: Run, exited: Exit) -> None:
         spec = self._spec_of(container.name)

@@ -98,12 +98,24 @@ async def test_a_lost_bridge_is_made_again(cluster: Cluster) -> None:
         ["nsenter", f"--net={node.namespace}", "ip", "link", "del", Names(node.config.cluster_name, "a").bridge],
         check=True,
     )
-    assert (await node.plugin.health())["pod network"] != "ok"
     assert await node.plugin.check(PodRequest("default", "one", "uid-one")) is None
     async with serving(Server("one", pods[0].netns, 80)):
-        assert [await node.pod(name) for name in ("one", "two")] == pods
+        assert (await node.plugin.health())["pod network"] == "ok", "a node without pods has nobody else to ask for it"
         assert await ask(pods[1].netns, pods[0].ips[0], 80) == ("one", pods[1].ips[0])
-    assert (await node.plugin.health())["pod network"] == "ok"
+    assert [await node.pod(name) for name in ("one", "two")] == pods
+
+
+async def test_mend_makes_a_link_anew_in_the_pods_namespace(cluster: Cluster) -> None:
+    node = await cluster.node("a")
+    request = PodRequest("default", "web", "uid-web")
+    pod, other = await node.plugin.add(request), await node.pod("other")
+    veth = Names(node.config.cluster_name, "a").veth(request.uid)
+    async with serving(Server("web", pod.netns, 80)):
+        subprocess.run(["nsenter", f"--net={node.namespace}", "ip", "link", "del", veth], check=True)
+        assert await node.plugin.mend(request) == pod
+        assert await ask(other.netns, pod.ips[0], 80) == ("web", other.ips[0]), "the server was not told of anything"
+    subprocess.run(["umount", pod.netns], check=True)
+    assert await node.plugin.mend(request) is None, "another namespace would not be the one that containers are in"
 
 
 async def test_delete_leaves_nothing_and_is_idempotent(cluster: Cluster) -> None:

@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 from kubeactors.api.meta import Object
+from netplugin.names import Names
 from nodeagent.pods.worker import PodWorker
 from tests.support.node_machine import Machine, container, is_ready, phase_of, status_of
 
@@ -173,6 +175,42 @@ async def test_a_lost_network_is_made_anew(machine: Machine) -> None:
     text = "Pod sandbox changed, it will be killed and re-created."
     assert ("Normal", "SandboxChanged", text) in machine.events("net")
     assert [ip["ip"] for ip in pod["status"]["podIPs"]] == [pod["status"]["podIP"]]
+
+
+async def test_a_lost_link_is_made_anew_under_the_running_pod(machine: Machine) -> None:
+    await machine.create("net", container("c", "mkdir /w; echo here > /w/x; httpd -f -p 80 -h /w"))
+    pod = await machine.wait_ready("net")
+    link = Names(machine.cluster, machine.name).veth(worker(machine, "net").uid)
+    subprocess.run(["ip", "link", "del", link], check=True)
+
+    def answers() -> bool:
+        url = f"http://{pod['status']['podIP']}/x"
+        return subprocess.run(["curl", "-sf", "-m1", url], capture_output=True, check=False).stdout == b"here\n"
+
+    await machine.until(answers, "the pod is reached again")
+    now = machine.pod("net")
+    assert now is not None and status_of(now) == status_of(pod)
+
+
+async def test_control_groups_go_with_their_pods(machine: Machine) -> None:
+    root = machine.config().cgroup_root
+
+    def groups(uid: str) -> list[Path]:
+        return list(Path("/sys/fs/cgroup").glob(f"*{root}/*/pod{uid}"))
+
+    await machine.create("ends", container("c", "exit 0"), restartPolicy="Never")
+    await machine.create("stays", container("c", SLEEP))
+    ends, stays = await machine.wait_phase("ends", "Succeeded"), await machine.wait_ready("stays")
+    uids = [pod["metadata"]["uid"] for pod in (ends, stays)]
+    assert groups(uids[1])
+    for name in ("ends", "stays"):
+        await machine.api.client().delete("pods", name, "default")
+        await machine.wait_gone(name)
+    await machine.until(lambda: not any(groups(uid) for uid in uids), "their control groups are gone")
+    # One that an agent left which was killed in the middle.
+    orphan = next(Path("/sys/fs/cgroup").glob(f"*{root}/besteffort")) / "podgone"
+    orphan.mkdir()
+    await machine.until(lambda: not orphan.exists(), "the resync has removed it")
 
 
 async def test_a_container_that_somebody_removed_is_noticed(machine: Machine) -> None:

@@ -168,6 +168,9 @@ class FakeNetwork:
     async def check(self, pod: PodRequest) -> PodNetwork | None:
         return self.up.get(pod.uid)
 
+    async def mend(self, pod: PodRequest) -> PodNetwork | None:
+        return self.up.get(pod.uid)
+
     async def delete(self, uid: str) -> None:
         self.up.pop(uid, None)
 
