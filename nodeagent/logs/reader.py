@@ -128,41 +128,31 @@ def _open(path: Path, tail_lines: int | None) -> BinaryIO:
 
 def _tail_offset(stream: BinaryIO, lines: int) -> int:
     """Where the last `lines` lines of the program begin; a line may be several entries of the file."""
-    end = stream.seek(0, os.SEEK_END)
+    end = position = stream.seek(0, os.SEEK_END)
     if lines <= 0:
         return end
-    position, data = end, b""
+    found, rest = 0, b""
+    begin: int | None = None  # of the earliest entry seen so far
     while position > 0:
         step = min(_TAIL_BLOCK, position)
         position -= step
         stream.seek(position)
-        data = stream.read(step) + data
-        starts = _line_starts(data, position == 0)
-        if len(starts) > lines or (position == 0 and starts):
-            return position + starts[max(0, len(starts) - lines)]
-    return 0
-
-
-def _line_starts(data: bytes, from_beginning: bool) -> list[int]:
-    """Offsets in `data` where lines of the program begin. The first, which may be cut, counts only at the beginning."""
-    starts = []
-    offset = 0 if from_beginning else data.find(b"\n") + 1
-    previous_complete = from_beginning
-    first = not from_beginning
-    while offset < len(data):
-        end = data.find(b"\n", offset)
-        line = data[offset : end if end >= 0 else len(data)]
-        entry = parse_line(line)
-        if entry is not None:
-            if previous_complete and not first:
-                starts.append(offset)
-            elif first:
-                first = False
-            previous_complete = entry.complete
-        if end < 0:
-            break
-        offset = end + 1
-    return starts
+        data = stream.read(step) + rest
+        # A block begins with the end of an entry that begins before it.
+        cut = 0 if position == 0 else data.find(b"\n") + 1 or len(data)
+        rest = data[:cut]
+        offset = position + len(data) + 1
+        for line in reversed(data[cut:].split(b"\n")):
+            offset -= len(line) + 1
+            entry = parse_line(line)
+            if entry is None:
+                continue
+            if begin is not None and entry.complete:  # so the entry after it begins a line of the program
+                found += 1
+                if found == lines:
+                    return begin
+            begin = offset
+    return end if begin is None else begin
 
 
 def _reopened(path: Path, stream: BinaryIO) -> BinaryIO | None:

@@ -24,7 +24,6 @@ def pod_status(pod: Object, state: PodState, host: Host, now: float, runtime: st
     """The whole status that this agent answers for. Conditions keep their transition times where nothing changed."""
     spec = pod["spec"]
     phase = pod_phase(pod, state)
-    has_init = bool(spec.get("initContainers"))
     ending = is_deleting(pod) or state.failure is not None or phase in ("Succeeded", "Failed")
     status: Object = {
         "phase": phase,
@@ -42,11 +41,11 @@ def pod_status(pod: Object, state: PodState, host: Host, now: float, runtime: st
         status["reason"] = state.failure.reason
         status["message"] = state.failure.message
     init = [
-        _container_status(pod, c, state, has_init, ending, runtime, _spec_of(spec, c.name))
+        _container_status(pod, c, state, ending, runtime, _spec_of(spec, c.name))
         for c in state.of_kind("init", "sidecar")
     ]
     mains = [
-        _container_status(pod, c, state, has_init, ending, runtime, _spec_of(spec, c.name))
+        _container_status(pod, c, state, ending, runtime, _spec_of(spec, c.name))
         for c in sorted(state.of_kind("main"), key=lambda c: c.name)
     ]
     if init:
@@ -75,6 +74,11 @@ def pod_phase(pod: Object, state: PodState) -> str:
     return "Running"
 
 
+def not_started_reason(pod: Object) -> str:
+    """Why a container waits that nothing was tried with yet."""
+    return "PodInitializing" if pod["spec"].get("initContainers") else "ContainerCreating"
+
+
 def is_terminal(status: Object) -> bool:
     return status.get("phase") in ("Succeeded", "Failed")
 
@@ -85,7 +89,7 @@ def rfc3339(seconds: float) -> str:
 
 
 def _container_status(
-    pod: Object, container: ContainerState, state: PodState, has_init: bool, ending: bool, runtime: str, spec: Object
+    pod: Object, container: ContainerState, state: PodState, ending: bool, runtime: str, spec: Object
 ) -> Object:
     run = container.run
     restarting = (
@@ -98,7 +102,7 @@ def _container_status(
     last: dict[str, Any] = {}
     if run is None or run.status == "created":
         waiting = container.waiting
-        reason = waiting.reason if waiting else ("PodInitializing" if has_init else "ContainerCreating")
+        reason = waiting.reason if waiting else not_started_reason(pod)
         current = {"waiting": _without_empty(reason=reason, message=waiting.message if waiting else "")}
         if container.last is not None:
             last = {"terminated": _terminated(container.last, runtime)}

@@ -13,6 +13,7 @@ from nodeagent.config import NodeAgentConfig
 from nodeagent.logs.reader import LogOptions, read_log
 from nodeagent.pods.manager import PodManager
 from nodeagent.pods.state import ContainerState, Run
+from nodeagent.pods.status import not_started_reason
 from nodeagent.pods.worker import PodWorker
 
 logger = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
             return worker, container, previous
         if container.run is None or container.run.status == "created":
             waiting = container.waiting
-            reason = waiting.reason if waiting else "ContainerCreating"
+            reason = waiting.reason if waiting else not_started_reason(worker.pod)
             if waiting is not None and reason in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName"):
                 raise Refusal(
                     grpc.StatusCode.FAILED_PRECONDITION,

@@ -177,11 +177,11 @@ async def test_hooks(node: Machine) -> None:
 
 
 async def test_a_failed_post_start_hook_restarts_the_container(node: Machine) -> None:
-    lifecycle = {"postStart": {"exec": {"command": ["sh", "-c", "exit 9"]}}}
+    lifecycle = {"postStart": {"exec": {"command": ["sh", "-c", "echo secret; exit 9"]}}}
     await node.create("badhook", container("c", SLEEP, lifecycle=lifecycle))
     await node.wait("badhook", lambda p: status_of(p).get("restartCount", 0) >= 1, "was restarted")
     event = next(e for e in node.events("badhook") if e[1] == "FailedPostStartHook")
-    assert "exited with 9" in event[2]
+    assert event[2] == "PostStartHook failed", "what a hook prints may be secret"
 
 
 async def test_the_active_deadline(node: Machine) -> None:

@@ -130,6 +130,12 @@ async def test_previous(secured: Machine, certificates: Certificates) -> None:
             grpc.StatusCode.FAILED_PRECONDITION,
             'container "c" in pod "stuck" is waiting to start: ErrImageNeverPull',
         ),
+        (
+            "initializing",
+            {},
+            grpc.StatusCode.FAILED_PRECONDITION,
+            'container "c" in pod "initializing" is waiting to start: PodInitializing',
+        ),
     ],
 )
 async def test_refusals(
@@ -138,6 +144,7 @@ async def test_refusals(
     if secured.pod("quiet") is None:
         await secured.create("quiet", container("c", SLEEP))
         await secured.create("stuck", container("c", image="localhost/none:1", imagePullPolicy="Never"))
+        await secured.create("initializing", container("c", SLEEP), initContainers=[container("i", SLEEP)])
         await secured.wait_ready("quiet")
         await secured.wait("stuck", lambda p: status_of(p)["state"].get("waiting", {}).get("message"), "is refused")
     with pytest.raises(grpc.aio.AioRpcError) as caught:

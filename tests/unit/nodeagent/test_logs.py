@@ -1,6 +1,8 @@
 """Container logs: format, selection, following, rotation."""
 
 import asyncio
+import random
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,6 +63,30 @@ async def test_the_tail_of_a_large_log(tmp_path: Path) -> None:
     path.write_text("".join(line(f"{i} " + "x" * 200) for i in range(5000)))
     got = await read(path, tail_lines=700)
     assert got.splitlines()[0].startswith("4300 ") and len(got.splitlines()) == 700
+
+
+async def test_any_tail_of_a_log_of_torn_and_partial_lines(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    draw = random.Random(7)
+    texts = []  # of the program's lines
+    with path.open("w") as log:
+        for number in range(3000):
+            parts = [f"{number}-{part}" + "y" * draw.randrange(90) for part in range(draw.choice((1, 1, 1, 2, 5)))]
+            texts.append("".join(parts) + "\n")
+            log.writelines(line(part, tag="P") for part in parts[:-1])
+            log.write(line(parts[-1]))
+            if draw.random() < 0.01:
+                log.write("torn\n")
+    for count in (1, 2, 500, 1234, 2999, 3000, 3001):
+        assert await read(path, tail_lines=count) == "".join(texts[-count:])
+
+
+async def test_a_long_tail_is_found_in_one_pass(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("".join(line(f"{i}") for i in range(200_000)))
+    before = time.process_time()
+    assert len((await read(path, tail_lines=150_000)).splitlines()) == 150_000
+    assert time.process_time() - before < 5.0
 
 
 async def test_since(tmp_path: Path) -> None:
