@@ -189,9 +189,10 @@ def _managed_files(spec: Object, container: Object, surroundings: Surroundings, 
     if not spec.get("hostNetwork"):
         wanted.append((surroundings.hostname_file, "/etc/hostname"))
     wanted.append(("/dev/shm" if spec.get("hostIPC") else surroundings.shm, "/dev/shm"))
+    # As kubelet and containerd have it: /etc/hosts stays writable on a read-only root.
     read_only = bool((container.get("securityContext") or {}).get("readOnlyRootFilesystem"))
     return [
-        BindMount(source, target, read_only=read_only and target.startswith("/etc/"))
+        BindMount(source, target, read_only=read_only and target in ("/etc/resolv.conf", "/etc/hostname"))
         for source, target in wanted
         if source and target not in taken
     ]

@@ -203,7 +203,13 @@ def _prepare(
         subpath = mount.get("subPath") or expand(mount.get("subPathExpr") or "", env)
         if subpath and mount["name"] in volumes:
             target = paths.subpath(mount["name"], container["name"], index)
-            bound[index] = bind_subpath(volumes[mount["name"]], subpath, target)
+            try:
+                bound[index] = bind_subpath(volumes[mount["name"]], subpath, target)
+            except (VolumeError, OSError) as error:
+                # No more than kubelet says: what is where a link leads to is not the pod's business.
+                where = f'volumeMount "{mount["name"]}" of container "{container["name"]}"'
+                logger.warning("subPath of %s: %s", where, error)
+                raise VolumeError(f"failed to prepare subPath for {where}") from error
     return bound
 
 

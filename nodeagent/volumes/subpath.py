@@ -45,7 +45,7 @@ def _open_beneath(volume: Path, relative: PurePosixPath, create_mode: int) -> in
                 _make_directory(root, PurePosixPath(path), create_mode)
         return libc.openat2(root, str(relative) or ".", os.O_PATH, _SAFE)
     except OSError as error:
-        raise VolumeError(f"failed to prepare subPath for volumeMount: {relative}: {error.strerror}") from error
+        raise VolumeError(f"subPath {relative}: {error.strerror}") from error
     finally:
         os.close(root)
 

@@ -90,5 +90,6 @@ def _resources(resources: Resources) -> dict[str, Any]:
     if cpu:
         limits["cpu"] = cpu
     if resources.memory_limit is not None:
-        limits["memory"] = {"limit": resources.memory_limit}
+        # Memory and swap together: Podman would allow as much swap again, Kubernetes allows none (KEP-2400, NoSwap).
+        limits["memory"] = {"limit": resources.memory_limit, "swap": resources.memory_limit}
     return limits

@@ -141,10 +141,14 @@ async def test_limits_are_the_kernels(node: Machine) -> None:
         root = Path("/sys/fs/cgroup") / groups[""].lstrip("/")
         assert (root / "memory.max").read_text().strip() == str(32 * 2**20)
         assert (root / "cpu.max").read_text().split() == ["50000", "100000"]
+        swap = root / "memory.swap.max"
+        assert not swap.exists() or swap.read_text().strip() == "0"
         return
     memory = Path("/sys/fs/cgroup/memory") / groups["memory"].lstrip("/")
     cpu = Path("/sys/fs/cgroup/cpu") / groups["cpu"].lstrip("/")
     assert (memory / "memory.limit_in_bytes").read_text().strip() == str(32 * 2**20)
+    with_swap = memory / "memory.memsw.limit_in_bytes"
+    assert not with_swap.exists() or with_swap.read_text().strip() == str(32 * 2**20)
     assert (cpu / "cpu.cfs_quota_us").read_text().strip() == "50000"
     assert (cpu / "cpu.shares").read_text().strip() == "256"
     assert f"pod{pod['metadata']['uid']}" in groups["memory"] and "/burstable/" in groups["memory"]

@@ -105,7 +105,8 @@ async def test_a_subpath_cannot_lead_out_of_its_volume(node: Machine) -> None:
         await node.create(pod_name, container("c", SLEEP, volumeMounts=mount), volumes=volumes)
         pod = await node.wait(pod_name, lambda p: status_of(p)["state"].get("waiting", {}).get("message"), "is refused")
         assert status_of(pod)["state"]["waiting"]["reason"] == "CreateContainerConfigError"
-        assert "subPath" in status_of(pod)["state"]["waiting"]["message"]
+        text = 'failed to prepare subPath for volumeMount "v" of container "c"'
+        assert status_of(pod)["state"]["waiting"]["message"] == text
     assert not [
         line for line in Path("/proc/mounts").read_text().splitlines() if "volume-subpaths/v" in line and "/etc" in line
     ]

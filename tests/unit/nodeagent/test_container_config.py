@@ -63,6 +63,8 @@ def test_mounts() -> None:
 
 
 def test_a_container_may_mount_over_managed_files() -> None:
+    made = config(c("c", securityContext={"readOnlyRootFilesystem": True}))
+    assert [m.destination for m in made.mounts if m.read_only] == ["/etc/resolv.conf", "/etc/hostname"]
     made = config(c("c", volumeMounts=[{"name": "data", "mountPath": "/etc/hosts"}]))
     assert [m.source for m in made.mounts if m.destination == "/etc/hosts"] == ["/vol/data"]
 
@@ -208,7 +210,7 @@ def test_podmans_body() -> None:
     ]
     assert body["resource_limits"] == {
         "cpu": {"shares": 2, "quota": 5000, "period": 100_000},
-        "memory": {"limit": 7},
+        "memory": {"limit": 7, "swap": 7},
     }
     assert body["oom_score_adj"] == 0
     assert body["unsetenv"] == ["container", "TERM"]
