@@ -128,7 +128,7 @@ def _open(path: Path, tail_lines: int | None) -> BinaryIO:
 
 def _tail_offset(stream: BinaryIO, lines: int) -> int:
     """Where the last `lines` lines of the program begin; a line may be several entries of the file."""
-    end = position = stream.seek(0, os.SEEK_END)
+    end = position = _end_of_entries(stream)
     if lines <= 0:
         return end
     found, rest = 0, b""
@@ -153,6 +153,18 @@ def _tail_offset(stream: BinaryIO, lines: int) -> int:
                     return begin
             begin = offset
     return end if begin is None else begin
+
+
+def _end_of_entries(stream: BinaryIO) -> int:
+    """Where the last whole entry ends: behind it may be one that is just being written."""
+    position = stream.seek(0, os.SEEK_END)
+    while position > 0:
+        step = min(_TAIL_BLOCK, position)
+        position -= step
+        stream.seek(position)
+        if (last := stream.read(step).rfind(b"\n")) >= 0:
+            return position + last + 1
+    return 0
 
 
 def _reopened(path: Path, stream: BinaryIO) -> BinaryIO | None:

@@ -81,6 +81,14 @@ async def test_any_tail_of_a_log_of_torn_and_partial_lines(tmp_path: Path) -> No
         assert await read(path, tail_lines=count) == "".join(texts[-count:])
 
 
+async def test_an_entry_that_is_being_written_does_not_count(tmp_path: Path) -> None:
+    path = ten(tmp_path / "log")
+    path.write_text(path.read_text() + line("half")[:40])
+    assert await read(path, tail_lines=2) == "l8\nl9\n"
+    path.write_text("2026-01-01T00:00:00Z stdout F no newline yet")
+    assert await read(path, tail_lines=2) == ""
+
+
 async def test_a_long_tail_is_found_in_one_pass(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_text("".join(line(f"{i}") for i in range(200_000)))
