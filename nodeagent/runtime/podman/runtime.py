@@ -155,17 +155,27 @@ class PodmanRuntime:
         floor = self._configuration.min_oom_score_adj if self._configuration else 0
         body = {**create_body(config, min_oom_score_adj=floor), "labels": labelled}
         async with self._slots.hold(_CREATE):
+            creating = asyncio.create_task(self._create(config.name, body), name=f"create {config.name}")
             try:
+                return await asyncio.shield(creating)
+            except asyncio.CancelledError:
+                # Podman finishes a request that nobody waits for any more: what it makes must not stay.
+                with contextlib.suppress(RuntimeFailure):
+                    await self.remove(await creating)
+                raise
+
+    async def _create(self, name: str, body: dict[str, Any]) -> str:
+        try:
+            created = await self._call("POST", "/containers/create", body=body)
+        except PodmanError as error:
+            if "already in use" in str(error):
+                # Left by an agent that ended between create and its own note of it.
+                await self.remove(name)
                 created = await self._call("POST", "/containers/create", body=body)
-            except PodmanError as error:
-                if "already in use" in str(error):
-                    # Left by an agent that ended between create and its own note of it.
-                    await self.remove(config.name)
-                    created = await self._call("POST", "/containers/create", body=body)
-                elif error.status == 404 or "no such image" in str(error):
-                    raise NoSuchImage(str(error)) from error
-                else:
-                    raise
+            elif error.status == 404 or "no such image" in str(error):
+                raise NoSuchImage(str(error)) from error
+            else:
+                raise
         return str(created["Id"])
 
     async def start_container(self, container_id: str, on_exit: ExitCallback) -> Started:

@@ -184,6 +184,19 @@ async def test_a_failed_post_start_hook_restarts_the_container(node: Machine) ->
     assert event[2] == "PostStartHook failed", "what a hook prints may be secret"
 
 
+async def test_pods_deleted_while_they_start_leave_no_container(node: Machine) -> None:
+    names = [f"brief-{number}" for number in range(10)]
+    for number, name in enumerate(names):
+        await node.create(name, container("c", SLEEP))
+        await asyncio.sleep(0.01 * number)
+        await node.api.client().delete("pods", name, "default")
+    for name in names:
+        await node.wait_gone(name)
+    assert node.agent is not None
+    left = [record.name for record in await node.agent._runtime.list() if "_brief-" in record.name]
+    assert left == [], "the next resync would be a minute away"
+
+
 async def test_the_active_deadline(node: Machine) -> None:
     await node.create("deadline", container("c", SLEEP), activeDeadlineSeconds=1)
     pod = await node.wait_phase("deadline", "Failed")
