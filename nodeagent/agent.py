@@ -98,6 +98,7 @@ class NodeAgent:
             node_memory=machine.memory,
             allocatable=machine.allocatable(config),
             services=self._known_services,
+            cgroups=Cgroups(),
             clock=self._clock,
         )
         await self._services.start()

@@ -34,7 +34,7 @@ class NodeContext:
     allocatable: dict[str, str]
     #: All services, waiting until they are known. Raises TimeoutError when no API server tells.
     services: Callable[[], Awaitable[Sequence[Object]]]
-    cgroups: Cgroups = field(default_factory=Cgroups)
+    cgroups: Cgroups
     clock: Callable[[], float] = time.time
     #: Networks that are made at once: more would only delay the first pods of many.
     network_slots: Slots = field(default_factory=lambda: Slots(4))

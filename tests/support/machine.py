@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from nodeagent.kernel.cgroups import Cgroups
 from tests.support.cluster import run, until
 
 # The machine's own /run/netns, so that its pods' namespaces are not the host's, and a restart is a reboot.
@@ -114,6 +115,11 @@ class Machine:
         run(["ip", "netns", "delete", self._namespace], check=False)
         until(lambda: not self._mounts(), timeout=20, what="the machine's mounts to go")
         shutil.rmtree(self.root, ignore_errors=True)
+        cgroups = Cgroups()
+        for group in cgroups.below("/kubeactors"):
+            if group.endswith(f"-{self.address.replace('.', '-')}"):  # as the node is named that the machine became
+                cgroups.remove(f"/kubeactors/{group}")
+        cgroups.remove_if_empty("/kubeactors")
 
     def _mounts(self) -> list[str]:
         return [line for line in Path("/proc/self/mounts").read_text().splitlines() if f" {self.root}/" in line]

@@ -78,7 +78,6 @@ async def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     hierarchy = tmp_path / "cgroup"
     (hierarchy / "memory").mkdir(parents=True)
     (hierarchy / "cpu").mkdir()
-    monkeypatch.setattr("nodeagent.pods.context.Cgroups", lambda: Cgroups(hierarchy))
     monkeypatch.setattr(agents, "Cgroups", lambda: Cgroups(hierarchy))
     made = Node(tmp_path)
     await made.agent.start()
