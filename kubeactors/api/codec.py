@@ -21,6 +21,7 @@ WARN: Final = "Warn"
 STRICT: Final = "Strict"
 JSON: Final = "application/json"
 YAML: Final = "application/yaml"
+_SURELY_WRITABLE: Final = 200  # levels; orjson writes some 250
 ACCEPTED: Final = (JSON, YAML)
 
 
@@ -72,8 +73,8 @@ def decode_as(
     extra: list[str] = []
     if content_type == JSON:
         try:
-            obj = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
+            obj = parse_json(body)
+        except ValueError as error:
             raise _unrecognized(kind, f"couldn't get version/kind; json parse error: {error}") from None
     elif content_type == YAML:
         try:
@@ -134,7 +135,10 @@ def decode_patched_as(
     strategic: bool = False,
 ) -> Decoded:
     """Like decode_patched, for an object of no registered kind (a Scale)."""
-    text = _as_go_prints(patch) if strategic else orjson.dumps(obj).decode()
+    try:
+        text = _as_go_prints(patch) if strategic else orjson.dumps(obj).decode()
+    except orjson.JSONEncodeError:
+        raise _invalid_patch("", "exceeded max depth") from None
     if obj.get("kind") != kind or obj.get("apiVersion") != api_version:
         given = f"{obj.get('apiVersion')}, Kind={obj.get('kind')}"
         raise _invalid_patch(text, f"the patch changes the type of the object to {given}")
@@ -146,6 +150,17 @@ def decode_patched_as(
     if found and field_validation == STRICT:
         raise _invalid_patch(text, f"strict decoding error: {', '.join(found)}")
     return Decoded(obj, found)
+
+
+def parse_json(body: bytes) -> Any:
+    """JSON, nested no deeper than can be written again. Raises ValueError."""
+    value = orjson.loads(body)
+    if body.count(b"{") + body.count(b"[") > _SURELY_WRITABLE:
+        try:
+            orjson.dumps(value)
+        except orjson.JSONEncodeError:
+            raise ValueError("exceeded max depth") from None
+    return value
 
 
 def duplicate_keys(body: bytes) -> list[str]:

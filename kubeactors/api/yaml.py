@@ -1,15 +1,27 @@
-"""YAML bodies as Kubernetes reads them: YAML 1.1 (`y`, `no` and `on` are booleans), one document, JSON's data model."""
+"""YAML bodies as Kubernetes reads them: YAML 1.1 (`y`, `no` and `on` are booleans), one document, JSON's data model.
+
+Numbers are those of the Go library that Kubernetes uses: `12:30` is text, `1e3` a number. Nesting and what aliases
+expand to are bounded.
+"""
 
 import re
 from typing import Any, Final
 
+import orjson
 import yaml as pyyaml
 
+MAX_DEPTH: Final = 250
+MAX_ALIASED: Final = 100_000  # nodes that all aliases of a document stand for
 _Loader: Any = getattr(pyyaml, "CSafeLoader", pyyaml.SafeLoader)
 _BOOLEAN: Final = re.compile(
     r"^(?:y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$"
 )
-_REPLACED_TAGS: Final = frozenset(f"tag:yaml.org,2002:{t}" for t in ("bool", "timestamp", "value"))
+_INTEGER: Final = re.compile(r"^[-+]?(?:0[bB][01_]+|0[oO]?[0-7_]+|0[xX][0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
+_FLOAT: Final = re.compile(
+    r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+)
+_REPLACED_TAGS: Final = frozenset(f"tag:yaml.org,2002:{t}" for t in ("bool", "int", "float", "timestamp", "value"))
+_JSON_TAGS: Final = frozenset(f"tag:yaml.org,2002:{t}" for t in ("null", "str", "seq"))
 _TRUE: Final = frozenset({"y", "yes", "true", "on"})
 
 
@@ -39,13 +51,49 @@ def load(body: bytes) -> tuple[Any, list[str]]:
     """The document as JSON data, and a text for each repeated key. Raises YamlError."""
     loader = None
     try:
+        aliased = _measure(body)
         loader = _KubernetesLoader(body)
-        return loader.get_single_data(), loader.repeated
-    except (pyyaml.YAMLError, ValueError, RecursionError) as error:
+        value = loader.get_single_data()
+        # What an alias stands for is one value in several places; who changes one place must not change the others.
+        return orjson.loads(orjson.dumps(value)) if aliased else value, loader.repeated
+    except (pyyaml.YAMLError, ValueError, TypeError, IndexError, OverflowError) as error:
         raise YamlError(" ".join(str(error).split())) from None
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def _measure(body: bytes) -> bool:
+    """Whether the document has aliases. Raises YamlError for what is nested too deeply or expands to too much.
+
+    The parser itself recurses in C, so this must come first; events come without recursion.
+    """
+    sizes: dict[str | None, int] = {}  # of anchored nodes, in nodes
+    parents: list[tuple[str | None, int]] = []
+    nodes = aliased = 0
+    for event in pyyaml.parse(body, Loader=_Loader):
+        if isinstance(event, pyyaml.AliasEvent):
+            size = sizes.get(event.anchor)
+            if size is None:
+                raise YamlError(f"the anchor {event.anchor!r} is not defined before it is used")
+            nodes += size
+            aliased += size
+            if aliased > MAX_ALIASED:
+                raise YamlError("document contains excessive aliasing")
+        elif isinstance(event, pyyaml.CollectionStartEvent):
+            if len(parents) >= MAX_DEPTH:
+                raise YamlError(f"the document is nested more than {MAX_DEPTH} levels deep")
+            parents.append((event.anchor, nodes))
+            nodes += 1
+        elif isinstance(event, pyyaml.CollectionEndEvent):
+            anchor, before = parents.pop()
+            if anchor is not None:
+                sizes[anchor] = nodes - before
+        elif isinstance(event, pyyaml.ScalarEvent):
+            nodes += 1
+            if event.anchor is not None:
+                sizes[event.anchor] = 1
+    return aliased > 0
 
 
 def dump(obj: Any) -> bytes:
@@ -80,11 +128,22 @@ def _construct_map(loader: Any, node: Any) -> dict[str, Any]:
     return made
 
 
-def _construct_float(loader: Any, node: Any) -> float:
-    value = float(pyyaml.constructor.SafeConstructor.construct_yaml_float(loader, node))
+def _construct_integer(loader: Any, node: Any) -> int | float:
+    text = loader.construct_scalar(node).replace("_", "").lower()
+    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
+    prefix = digits[:2]
+    if prefix in ("0x", "0o", "0b"):
+        value = sign * int(digits[2:], {"0x": 16, "0o": 8, "0b": 2}[prefix])
+    else:
+        value = sign * int(digits, 8 if digits.startswith("0") else 10)
+    return value if -(2**63) <= value < 2**64 else float(value)
+
+
+def _construct_float(loader: Any, node: Any) -> int | float:
+    value = float(loader.construct_scalar(node).lower().replace(".inf", "inf").replace(".nan", "nan"))
     if value != value or value in (float("inf"), float("-inf")):
         raise YamlError("a number has no JSON form")
-    return value
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
 def _text(loader: Any, node: Any) -> str:
@@ -97,6 +156,13 @@ _KubernetesLoader.yaml_implicit_resolvers = {
     for first, resolvers in _Loader.yaml_implicit_resolvers.items()
 }
 _KubernetesLoader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOLEAN, list("yYnNtTfFoO"))
+_KubernetesLoader.add_implicit_resolver("tag:yaml.org,2002:int", _INTEGER, list("-+0123456789"))
+_KubernetesLoader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+# Sets, pairs and ordered maps have no JSON form.
+_KubernetesLoader.yaml_constructors = {
+    tag: constructor for tag, constructor in _Loader.yaml_constructors.items() if tag in _JSON_TAGS or tag is None
+}
+_KubernetesLoader.add_constructor("tag:yaml.org,2002:int", _construct_integer)
 _KubernetesLoader.add_constructor("tag:yaml.org,2002:bool", _construct_boolean)
 _KubernetesLoader.add_constructor("tag:yaml.org,2002:map", _construct_map)
 _KubernetesLoader.add_constructor("tag:yaml.org,2002:float", _construct_float)

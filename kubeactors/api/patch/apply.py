@@ -2,9 +2,8 @@
 
 from typing import Any, Final
 
-import orjson
-
 from kubeactors.api import errors
+from kubeactors.api.codec import parse_json
 from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object
 from kubeactors.api.patch.json_patch import JsonPatchError, apply_json_patch
@@ -52,8 +51,8 @@ def apply_patch(content_type: str, current: Object, patch: bytes, schema: Struct
 
 def _parse(patch: bytes) -> Any:
     try:
-        return orjson.loads(patch)
-    except orjson.JSONDecodeError as error:
+        return parse_json(patch)
+    except ValueError as error:
         raise errors.bad_request(f"error decoding patch: {error}") from None
 
 

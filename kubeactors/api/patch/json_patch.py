@@ -4,11 +4,12 @@ Those are: indices may be negative and count from the end, `replace` of a missin
 adds null, the first segment of a path is ignored even when the path does not start with a slash.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 _MISSING: Any = object()
+MAX_COPIED: Final = 3 * 1024 * 1024  # bytes that the copies of one patch may come to, as in Kubernetes
 
 
 class JsonPatchError(ValueError):
@@ -17,12 +18,30 @@ class JsonPatchError(ValueError):
 
 def apply_json_patch(document: Any, operations: list[dict[str, Any]]) -> Any:
     """The document after every operation, in order. The document is changed. Raises JsonPatchError."""
+    copies = _Copies()
     for operation in operations:
-        document = _apply(document, operation)
+        document = _apply(document, operation, copies)
     return document
 
 
-def _apply(document: Any, operation: dict[str, Any]) -> Any:
+class _Copies:
+    """Makes the copies of one patch and bounds what they come to: copies of copies grow without measure."""
+
+    def __init__(self) -> None:
+        self._size = 0
+
+    def of(self, value: Any) -> Any:
+        try:
+            encoded = orjson.dumps(value)
+        except orjson.JSONEncodeError as error:
+            raise JsonPatchError(str(error)) from None
+        self._size += len(encoded)
+        if self._size > MAX_COPIED:
+            raise JsonPatchError(f"the accumulated size of copies is more than {MAX_COPIED} bytes")
+        return orjson.loads(encoded)
+
+
+def _apply(document: Any, operation: dict[str, Any], copies: _Copies) -> Any:
     name = operation.get("op")
     path = operation.get("path")
     if not isinstance(path, str):
@@ -41,19 +60,19 @@ def _apply(document: Any, operation: dict[str, Any]) -> Any:
             raise JsonPatchError(f"testing value {path} failed")
         return document
     if name in ("move", "copy"):
-        return _move_or_copy(document, path, operation, copy=name == "copy")
+        return _move_or_copy(document, path, operation, copies if name == "copy" else None)
     raise JsonPatchError(f"unexpected kind: {name}")
 
 
-def _move_or_copy(document: Any, path: str, operation: dict[str, Any], *, copy: bool) -> Any:
+def _move_or_copy(document: Any, path: str, operation: dict[str, Any], copies: _Copies | None) -> Any:
     source = operation.get("from")
     if not isinstance(source, str):
         raise JsonPatchError("an operation has no from")
     value = _find(document, source)
     if value is _MISSING:
         raise JsonPatchError(f"{source} does not exist")
-    if copy:
-        value = orjson.loads(orjson.dumps(value))
+    if copies is not None:
+        value = copies.of(value)
     else:
         document = _remove(document, source)
     return _add(document, path, value)

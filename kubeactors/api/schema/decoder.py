@@ -9,7 +9,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Container
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -63,18 +63,21 @@ class DecodeProblems:
         self.duplicates = duplicates  # id of a dictionary → its repeated keys
 
     def unknown(self, path: Path, key: str) -> None:
-        self.problems.append(f"unknown field {go_quote(_join(path, key))}")
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(f"unknown field {go_quote(_join(path, key))}")
 
     def note_duplicates(self, value: dict[str, Any], path: Path, known: Container[str] | None = None) -> None:
         """Repeated keys of an object; those that are unknown as well are only reported as that."""
         for key in (self.duplicates or {}).get(id(value), ()):
             if known is not None and key not in known:
                 continue
-            self.problems.append(f"duplicate field {go_quote(_join(path, key))}")
+            if len(self.problems) < MAX_PROBLEMS:
+                self.problems.append(f"duplicate field {go_quote(_join(path, key))}")
 
 
 _BASE64: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _PAD: Final = ord("=")
+MAX_PROBLEMS: Final = 100  # that are told of one object, as in Kubernetes
 
 _Decode = Callable[[Any, Path, DecodeProblems], Any]
 Zero = Callable[[], Any]
@@ -128,30 +131,29 @@ def _compile_struct(of: Struct) -> _Decode:
         ctx.keys += len(value)
         if ctx.duplicates is not None:
             ctx.note_duplicates(value, path, handlers)
-        dropped: list[str] | None = None
+        dropped: list[str] = []
         for key, item in value.items():
             handler = handlers.get(key)
             if handler is None:
                 if not of.preserve_unknown:
                     ctx.unknown(path, key)
-                    dropped = [key] if dropped is None else [*dropped, key]
+                    dropped.append(key)
                 continue
             is_string, keep_zero, keep_empty, field = handler
             if is_string and type(item) is str:
                 if not item and not keep_zero:
-                    dropped = [key] if dropped is None else [*dropped, key]
+                    dropped.append(key)
                 continue
             if item is None:
-                dropped = [key] if dropped is None else [*dropped, key]
+                dropped.append(key)
                 continue
             new = field(item, (path, key), ctx)
             if not new and (not keep_empty if type(new) in (dict, list) else not keep_zero):
-                dropped = [key] if dropped is None else [*dropped, key]
+                dropped.append(key)
             elif new is not item:
                 value[key] = new
-        if dropped is not None:
-            for key in dropped:
-                del value[key]
+        for key in dropped:
+            del value[key]
         for key, zero in required:
             if key not in value:
                 value[key] = zero()
@@ -314,8 +316,8 @@ def _parse_time(value: Any, path: Path) -> datetime:
     if type(value) is not str:
         raise _mismatch(value, path, "Time")
     try:
-        return parse_time(value)
-    except ValueError:
+        return parse_time(value).astimezone(UTC)
+    except (ValueError, OverflowError):
         message = f'parsing time {go_quote(value)} as "2006-01-02T15:04:05Z07:00": cannot parse {go_quote(value)}'
         raise TypeMismatchError(message) from None
 
@@ -349,6 +351,7 @@ _SCALARS: Final[dict[str, _Decode]] = {
 }
 _ZEROS: Final[dict[str, Any]] = {
     types.STRING: "",
+    types.BYTES: "",
     types.BOOLEAN: False,
     types.INT32: 0,
     types.INT64: 0,

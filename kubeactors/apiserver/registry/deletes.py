@@ -6,7 +6,7 @@ import asyncio
 
 import orjson
 
-from kubeactors.api import errors, yaml
+from kubeactors.api import codec, errors, yaml
 from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object
 from kubeactors.apiserver.admission import AdmissionChain, Attributes
@@ -139,7 +139,7 @@ def parse_delete_options(body: bytes, content_type: str) -> object:
     if content_type not in (JSON, YAML, ""):
         raise errors.unsupported_media_type(DELETE_MEDIA_TYPES)
     try:
-        return yaml.load(body)[0] if content_type == YAML else orjson.loads(body)
+        return yaml.load(body)[0] if content_type == YAML else codec.parse_json(body)
     except ValueError as error:
         raise errors.bad_request(
             "the object provided is unrecognized (must be of type DeleteOptions): couldn't get version/kind; "

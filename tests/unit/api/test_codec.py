@@ -233,3 +233,74 @@ def test_yaml_without_a_json_form_is_refused(body: bytes) -> None:
 def test_yaml_comes_back() -> None:
     value = {"b": ["1", True, None, 2.5], "a": "on"}
     assert yaml.load(yaml.dump(value)) == (value, [])
+
+
+YAML = "application/yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("12:30:45", "12:30:45"),
+        ("1e3", 1000),
+        ("0x1F", 31),
+        ("010", 8),
+        ("0b11", 3),
+        ("-1_000", -1000),
+        ("1.50", 1.5),
+        ("18446744073709551616", 18446744073709551616.0),
+    ],
+)
+def test_numbers_of_yaml_are_gos(text: str, value: object) -> None:
+    found = yaml.load(f"a: {text}".encode())[0]["a"]
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_what_an_alias_stands_for_is_a_copy() -> None:
+    value, _ = yaml.load(b"a: &x {k: v}\nb: *x\nc: {<<: *x, l: w}\n")
+    assert value == {"a": {"k": "v"}, "b": {"k": "v"}, "c": {"k": "v", "l": "w"}}
+    assert value["a"] is not value["b"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"a: " + b"[" * 900_000,
+        b"- " * 5000,
+        b"a: &a [x, x]\n" + b"".join(b"%c: &%c [%b]\n" % (c, c, b",".join([b"*%c" % (c - 1)] * 9)) for c in b"bcdefg"),
+        b"a: &a [*a]",
+        b"a: *b",
+        b"a: !!set {b, c}",
+        b"a: !!python/name:os.system x",
+        b"a: !!float ''",
+        b"a: !!int [b]",
+        b"a: " + b"9" * 100_000,
+    ],
+)
+def test_yaml_that_could_harm_is_refused(body: bytes) -> None:
+    assert refused(MAPS, body, content_type=YAML).code == 400
+
+
+def test_deep_nesting_is_refused_or_dropped() -> None:
+    for levels in (300, 900, 100_000):
+        deep = b"[" * levels + b"]" * levels
+        error = refused(MAPS, b'{"metadata":{"name":"a"},"zz":%b}' % deep)
+        assert (error.code, error.reason) == (400, "BadRequest")
+    deep = b"[" * 200 + b"]" * 200
+    assert codec.decode(MAPS, b'{"metadata":{"name":"a"},"zz":%b}' % deep).warnings == ['unknown field "zz"']
+
+
+def test_many_unknown_fields_are_told_in_part() -> None:
+    body = orjson.dumps({"metadata": {"name": "a"}, **{f"x{n}": 1 for n in range(50_000)}})
+    decoded = codec.decode(MAPS, body)
+    assert (len(decoded.warnings), len(decoded.obj)) == (100, 3)
+
+
+def test_nulls_in_maps_of_bytes_are_empty() -> None:
+    assert codec.decode(MAPS, b'{"binaryData":{"a":null}}').obj["binaryData"] == {"a": ""}
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00"])
+def test_times_outside_of_the_calendar_are_refused(time: str) -> None:
+    error = refused(registry.lookup("leases"), orjson.dumps({"spec": {"renewTime": time}}))
+    assert "parsing time" in error.message

@@ -144,3 +144,27 @@ def test_a_patch_that_makes_an_object_of_the_wrong_type() -> None:
         codec.decode_patched(kind, codec.copy(pod), field_validation="Strict")
     with pytest.raises(StatusError, match="changes the type"):
         codec.decode_patched(kind, {**pod, "kind": "Secret"})
+
+
+def test_copies_of_copies_are_bounded() -> None:
+    document = {"data": {"a": "x" * 1000}}
+    doubled = [{"op": "copy", "from": "/data", "path": f"/data/x{n}"} for n in range(5)]
+    assert len(orjson.dumps(apply_json_patch(codec.copy(document), doubled))) > 32_000
+    doubled = [{"op": "copy", "from": "/data", "path": f"/data/x{n}"} for n in range(40)]
+    with pytest.raises(JsonPatchError, match="accumulated size"):
+        apply_json_patch(document, doubled)
+
+
+def test_deep_patches_are_refused() -> None:
+    kind = registry.lookup("configmaps")
+    deep = b'{"zz":%b1%b}' % (b'{"a":' * 500, b"}" * 500)
+    for content_type in (MERGE_PATCH, STRATEGIC_MERGE_PATCH):
+        with pytest.raises(StatusError) as caught:
+            apply_patch(content_type, {"metadata": {}}, deep, struct(kind.schema))
+        assert caught.value.code == 400
+    grown = {"zz": orjson.loads("[" * 200 + "]" * 200)}
+    operations = [{"op": "add", "path": "/zz" + "/0" * 199 + "/-", "value": grown["zz"]}]
+    result = apply_json_patch({"kind": "ConfigMap", "apiVersion": "v1", **codec.copy(grown)}, operations)
+    with pytest.raises(StatusError) as caught:
+        codec.decode_patched(kind, result)
+    assert caught.value.code == 422
