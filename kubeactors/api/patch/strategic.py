@@ -4,10 +4,11 @@ Follows apimachinery's `strategicpatch`: `$patch` (replace, delete, merge), `$re
 `$deleteFromPrimitiveList/<list>`. Merge keys and strategies come from the schema.
 """
 
+from collections.abc import Hashable
 from typing import Any, Final
 
 from kubeactors.api.meta import Object
-from kubeactors.api.patch.order import Elements, merge_in_order, partition
+from kubeactors.api.patch.order import Elements, merge_in_order, partition, token
 from kubeactors.api.schema.types import ListType, MapType, SchemaType, Struct
 
 DIRECTIVE: Final = "$patch"
@@ -99,7 +100,8 @@ def _merge_list(original: list[Any], patch: list[Any], schema: SchemaType | None
     elements = Elements(_element_shape(original, patch), schema.merge_key if isinstance(schema, ListType) else "")
     if elements.shape is not dict:
         if deletes:
-            return [v for v in original if v not in patch]
+            gone = {token(v) for v in patch}
+            return [v for v in original if token(v) not in gone]
         merged = _unique([*original, *patch])
     else:
         if not elements.key:
@@ -112,11 +114,10 @@ def _merge_list(original: list[Any], patch: list[Any], schema: SchemaType | None
 
 
 def _unique(values: list[Any]) -> list[Any]:
-    unique: list[Any] = []
+    unique: dict[Hashable, Any] = {}
     for value in values:
-        if value not in unique:
-            unique.append(value)
-    return unique
+        unique.setdefault(token(value), value)
+    return list(unique.values())
 
 
 def _element_shape(*lists: list[Any]) -> type:
@@ -138,6 +139,7 @@ def _kind(value: Any) -> type:
 def _special_elements(original: list[Any], patch: list[Any], key: str) -> tuple[list[Any], list[Any]]:
     """Carry out the `$patch` elements of a patch list; what is left of the list, and of the patch."""
     plain: list[Any] = []
+    deleted: set[Hashable] = set()
     replace = False
     for element in patch:
         if DIRECTIVE not in element:
@@ -147,13 +149,15 @@ def _special_elements(original: list[Any], patch: list[Any], key: str) -> tuple[
         if directive == "delete":
             if key not in element:
                 raise _no_merge_key(element, key)
-            original = [o for o in original if o.get(key) != element[key]]
+            deleted.add(token(element[key]))
         elif directive == "replace":
             replace = True
         elif directive == "merge":
             raise StrategicPatchError("merging lists cannot yet be specified in the patch")
         else:
             raise StrategicPatchError(f"unknown patch type: {directive} in map: {element}")
+    if deleted:
+        original = [o for o in original if token(o.get(key)) not in deleted]
     if replace:
         return [without_directives(e) for e in plain], []
     return original, plain
@@ -161,14 +165,15 @@ def _special_elements(original: list[Any], patch: list[Any], key: str) -> tuple[
 
 def _merge_elements(original: list[Any], patch: list[Any], key: str, item: SchemaType | None) -> list[Any]:
     merged = list(original)
+    places: dict[Hashable, int] = {}
+    for place, candidate in enumerate(merged):
+        places.setdefault(token(candidate.get(key)), place)
     for element in patch:
         if key not in element:
             raise _no_merge_key(element, key)
-        wanted = element[key]
-        for index, candidate in enumerate(merged):
-            if candidate.get(key) == wanted:
-                merged[index] = _merge_map(candidate, element, item)
-                break
+        place = places.setdefault(token(element[key]), len(merged))
+        if place < len(merged):
+            merged[place] = _merge_map(merged[place], element, item)
         else:
             merged.append(without_directives(element))
     return merged
@@ -180,6 +185,7 @@ def _retain_keys(original: Object, patch: Object) -> None:
     retained = patch.pop(RETAIN_KEYS)
     if not isinstance(retained, list):
         raise BadPatchFormatError("invalid patch format of retainKeys")
+    retained = {key for key in retained if isinstance(key, str)}
     for key, value in patch.items():
         if value is not None and not key.startswith((DELETE_FROM, SET_ORDER)) and key not in retained:
             raise BadPatchFormatError("invalid patch format of retainKeys")

@@ -193,6 +193,7 @@ def taints_errors(taints: Sequence[Mapping[str, Any]], path: str) -> list[FieldE
 
 def topology_spread_errors(constraints: Sequence[Mapping[str, Any]], path: str) -> list[FieldError]:
     errors: list[FieldError] = []
+    last = {(c.get("topologyKey") or "", c.get("whenUnsatisfiable") or ""): i for i, c in enumerate(constraints)}
     for i, constraint in enumerate(constraints):
         at = f"{path}[{i}]"
         skew, key = constraint.get("maxSkew") or 0, constraint.get("topologyKey") or ""
@@ -203,11 +204,9 @@ def topology_spread_errors(constraints: Sequence[Mapping[str, Any]], path: str) 
             errors.append(required(f"{at}.topologyKey", "can not be empty"))
         if when not in ("DoNotSchedule", "ScheduleAnyway"):
             errors.append(not_supported(f"{at}.whenUnsatisfiable", when, ("DoNotSchedule", "ScheduleAnyway")))
-        for later in constraints[i + 1 :]:
-            if (later.get("topologyKey"), later.get("whenUnsatisfiable")) == (key, when):
-                pair = f"{{{key}, {when}}}"
-                errors.append(duplicate(f"{at}.{{topologyKey, whenUnsatisfiable}}", pair))
-                break
+        if last[key, when] > i:
+            pair = f"{{{key}, {when}}}"
+            errors.append(duplicate(f"{at}.{{topologyKey, whenUnsatisfiable}}", pair))
         domains = constraint.get("minDomains")
         if domains is not None:
             if domains <= 0:
