@@ -127,6 +127,7 @@ class Quantity:
 
 
 ZERO: Final = Quantity()
+_MAX_TEXT: Final = 1024  # characters; more is no number that anybody meant
 
 
 @lru_cache(maxsize=16384)
@@ -137,6 +138,8 @@ def canonical(text: str | int | float) -> str:
 
 @lru_cache(maxsize=16384)
 def _parse(text: str) -> Quantity:
+    if len(text) > _MAX_TEXT:
+        raise QuantityError(_NUMBER_ERROR)
     match = _SYNTAX.fullmatch(text) if text else None
     if match is None:
         raise QuantityError(_REGEX_ERROR)

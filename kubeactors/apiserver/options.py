@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ from kubeactors.api.table import check_include_object
 from kubeactors.apiserver.request import NO_OPTIONS, IncludeObject, LogOptions, Options, Request
 
 _GROUP = ".meta.k8s.io"
+_DIGITS = re.compile(r"[-+]?[0-9]{1,19}")
 
 
 # --- the query of a URL
@@ -23,11 +25,18 @@ def _string(text: str) -> str:
 
 
 def _integer(text: str) -> int:
-    return int(text) if text else 0
+    return _int64(text) if text else 0
 
 
 def _optional_integer(text: str) -> int | None:
-    return int(text) if text else None
+    return _int64(text) if text else None
+
+
+def _int64(text: str) -> int:
+    """As strconv.ParseInt, which is stricter than int()."""
+    if not _DIGITS.fullmatch(text) or not -(2**63) <= int(text) < 2**63:
+        raise ValueError(f"{text!r} is no integer of 64 bits")
+    return int(text)
 
 
 def _boolean(text: str) -> bool:

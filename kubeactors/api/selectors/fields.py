@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from kubeactors.api.selectors.labels import SelectorError
+from kubeactors.api.selectors.labels import MAX_CACHED, SelectorError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,14 @@ class FieldSelector:
         return ",".join(f"{f}{'=' if equal else '!='}{escape_value(v)}" for f, equal, v in self.terms)
 
 
-@lru_cache(maxsize=4096)
 def parse_field_selector(text: str) -> FieldSelector:
     """Parse the fieldSelector of a query. Raises SelectorError with Kubernetes' wording."""
+    # Long ones are not kept: they come from one client, and many would fill the memory.
+    return _parse(text) if len(text) <= MAX_CACHED else _parse.__wrapped__(text)
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> FieldSelector:
     terms = []
     for part in sorted(_split_terms(text)):
         if not part:

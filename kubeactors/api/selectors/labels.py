@@ -24,6 +24,7 @@ from kubeactors.api.selectors.lexer import (
 from kubeactors.api.validation.names import label_value_errors, qualified_name_errors
 
 _OPERATORS = {"=": "=", "==": "==", "!=": "!=", ">": ">", "<": "<", IN: "in", NOT_IN: "notin"}
+MAX_CACHED = 1024  # characters
 _EXPECTED_OPERATORS = "in, notin, =, ==, !=, gt, lt"
 
 
@@ -117,9 +118,14 @@ EVERYTHING = LabelSelector()
 NOTHING = LabelSelector(never=True)
 
 
-@lru_cache(maxsize=4096)
 def parse_label_selector(text: str) -> LabelSelector:
     """Parse the labelSelector of a query. Raises SelectorError with Kubernetes' wording."""
+    # Long ones are not kept: they come from one client, and many would fill the memory.
+    return _parse(text) if len(text) <= MAX_CACHED else _parse.__wrapped__(text)
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> LabelSelector:
     if not text:
         return EVERYTHING
     return LabelSelector(tuple(_Parser(lex(text)).parse()))

@@ -68,9 +68,23 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return False
 
 
+_MAX_WARNINGS = 4096  # characters of all together; each is shortened before any is left out, as in Kubernetes
+_SHORTENED = 256
+
+
 def warning_headers(warnings: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """RFC 7234 section 5.5 headers with code 299, as Kubernetes writes them."""
-    return tuple(("Warning", f"299 - {_quote(text)}") for text in warnings)
+    total = sum(map(len, warnings))
+    if total > _MAX_WARNINGS:
+        warnings = [text[:_SHORTENED] for text in warnings]
+    headers: list[tuple[str, str]] = []
+    written = 0
+    for text in warnings:
+        written += len(text)
+        if written > _MAX_WARNINGS:
+            break
+        headers.append(("Warning", f"299 - {_quote(text)}"))
+    return tuple(headers)
 
 
 def _quote(text: str) -> str:

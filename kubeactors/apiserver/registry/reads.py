@@ -24,6 +24,7 @@ from kubeactors.store.errors import Compacted, FutureRevision
 
 # How many keys are read from the store at a time while a selector thins them out.
 _STORE_PAGE = 1000
+_MAX_LIMIT = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +92,12 @@ class Reader:
         )
         lagging = await self._freshness.latest()
         if lagging:
-            return await self._from_store(resource, matcher, lagging, max(options.limit, 0), options.continue_)
-        return self._from_cache(resource, matcher, max(options.limit, 0))
+            return await self._from_store(resource, matcher, lagging, _limit(options.limit), options.continue_)
+        return self._from_cache(resource, matcher, _limit(options.limit))
 
     async def _page(self, resource: Resource, request: Request, matcher: Matcher) -> Page:
         options = request.options
-        limit = max(options.limit, 0)
+        limit = _limit(options.limit)
         if options.continue_:
             return await self._continued(resource, request, matcher, limit)
         version = parse_version(options.resource_version)
@@ -181,6 +182,11 @@ class Reader:
             if not result.more or not result.kvs:
                 return Page(items, version)
             key = result.kvs[-1].key + b"\0"
+
+
+def _limit(asked: int) -> int:
+    """How many items a page may have; 0: all. No list is longer than the bound."""
+    return min(max(asked, 0), _MAX_LIMIT)
 
 
 def _below(path: str, namespace: str) -> str:
