@@ -29,8 +29,13 @@ def no_schedule_keys(node: Object) -> set[str]:
         condition = get_condition(node, kind)
         if condition is not None and condition.get("status") in keys:
             wanted.add(keys[condition["status"]])
-    if (node.get("spec") or {}).get("unschedulable"):
+    spec = node.get("spec") or {}
+    if spec.get("unschedulable"):
         wanted.add(UNSCHEDULABLE)
+    if get_condition(node, "Ready") is None:
+        # It has not said anything yet: what it got when it was created stays.
+        taints = [(taint["key"], taint["effect"]) for taint in spec.get("taints") or ()]
+        wanted |= {NOT_READY} if (NOT_READY, "NoSchedule") in taints else set()
     return wanted
 
 

@@ -96,6 +96,10 @@ async def running(directory: Path, **config: Any) -> AsyncIterator[Cluster]:
         kubelet = await stack.enter_async_context(FakeKubelet(admin))
         for name in ("n1", "n2"):
             await admin.create("nodes", node_object(name))
+            if "-node-lifecycle" in config.get("controllers", ()):
+                await admin.patch(
+                    "nodes", name, {"spec": {"taints": None}}
+                )  # that it is ready is that controller's word
         yield Cluster(plane, admin, kubelet)
 
 

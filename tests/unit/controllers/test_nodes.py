@@ -66,6 +66,15 @@ def test_taints_by_condition() -> None:
     assert no_execute_key(node("n1", ready=None)) is None
 
 
+def test_the_taint_of_a_new_node_stays_until_it_says_how_it_is() -> None:
+    taint = {"key": NOT_READY, "effect": "NoSchedule"}
+    assert no_schedule_keys(node("n1", ready=None, taints=[taint])) == {NOT_READY}
+    assert no_schedule_keys(node("n1", ready=None)) == set()
+    assert no_schedule_keys(node("n1", ready=None, taints=[{**taint, "effect": "NoExecute"}])) == set()
+    ready = node("n1", taints=[taint])
+    assert with_taints(ready, no_schedule_keys(ready), None, NOW) == []
+
+
 def test_taints_are_exchanged_and_others_kept() -> None:
     own = {"key": "mine", "effect": "NoExecute"}
     old = {"key": NOT_READY, "effect": "NoExecute", "timeAdded": ago(100)}
