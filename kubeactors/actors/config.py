@@ -40,6 +40,10 @@ class ClusterConfig:
     ray_client_port: int = field(default=10001, metadata={"help": "port of that Ray's client server"})
     cluster_domain: str = field(default="cluster.local", metadata={"help": "DNS domain of the cluster"})
     proxy_mode: str = field(default="auto", metadata={"help": "service proxy: auto, ipvs or nftables"})
+    cni_conflist: str = field(
+        default="",
+        metadata={"help": "CNI configuration list to use for pods' networks in place of the built-in plugin"},
+    )
     node_monitor_grace_period: float = field(
         default=50.0, metadata={"help": "seconds without a heartbeat after which a node is unreachable"}
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from kubeactors.actors import ray_cluster
 from kubeactors.actors.config import ClusterConfig
@@ -12,9 +13,9 @@ from kubeactors.actors.settings import CLUSTER_ACTOR, NODE_AGENT, ComponentSetti
 from kubeactors.client.async_client import AsyncClient
 from kubeactors.client.tls import TlsConfig
 from kubeactors.pki.files import PUBLIC, write_atomically
+from netplugin.choose import make_network
 from netplugin.config import NetworkConfig
 from netplugin.interface import NetworkError
-from netplugin.plugin import BridgeNetwork
 from nodeagent.agent import NodeAgent
 from nodeagent.config import NodeAgentConfig
 from nodeagent.runtime.interface import RuntimeFailure
@@ -100,7 +101,7 @@ def _client(settings: ComponentSettings, certificate: NodeCertificate) -> AsyncC
 
 def _agent(settings: ComponentSettings, paths: Paths, certificate: NodeCertificate, client: AsyncClient) -> NodeAgent:
     config = settings.config
-    network = BridgeNetwork(
+    network = make_network(
         client,
         NetworkConfig(
             node_name=settings.node_name,
@@ -112,6 +113,7 @@ def _agent(settings: ComponentSettings, paths: Paths, certificate: NodeCertifica
             service_cidr=config.service_cidr,
             node_port_range=config.node_ports(),
             proxy_mode=config.proxy_mode,
+            cni_conflist=Path(config.cni_conflist) if config.cni_conflist else None,
         ),
     )
     return NodeAgent(
