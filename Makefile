@@ -42,7 +42,7 @@ unit: setup ## tests that need neither root nor Ray nor Podman
 	@$(PYTHON) -m pytest tests/unit -q -n 2
 
 integration: setup-test ## tests with real processes and the real kernel
-	@$(PYTHON) -m pytest tests/integration -q -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PYTHON) -m pytest tests/integration -q
 
 e2e: setup-test ## tests on whole clusters
 	@$(PYTHON) -m pytest tests/e2e -q
