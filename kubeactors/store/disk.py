@@ -15,13 +15,24 @@ class Disk:
 
     def make_dir(self, path: Path) -> None:
         """Only its owner may enter; parents are made alike. The entry is durable in the parent afterwards."""
-        if path.is_dir():
-            path.chmod(DIR_MODE)
+        if self.is_dir(path):
+            self.restrict(path)
             return
-        if not path.parent.is_dir():
+        if not self.is_dir(path.parent):
             self.make_dir(path.parent)
-        path.mkdir(mode=DIR_MODE)
+        self.add_dir(path)
         self.sync_dir(path.parent)
+
+    def is_dir(self, path: Path) -> bool:
+        return path.is_dir()
+
+    def add_dir(self, path: Path) -> None:
+        """Not durable before the parent is synced."""
+        path.mkdir(mode=DIR_MODE)
+
+    def restrict(self, directory: Path) -> None:
+        """Only its owner may enter from now on."""
+        directory.chmod(DIR_MODE)
 
     def list(self, directory: Path) -> list[str]:
         return os.listdir(directory)
@@ -74,8 +85,13 @@ class Disk:
 
     def rename(self, old: Path, new: Path) -> None:
         """Durable afterwards."""
-        os.rename(old, new)
+        self.replace(old, new)
         self.sync_dir(new.parent)
 
+    def replace(self, old: Path, new: Path) -> None:
+        """Not durable before the directory is synced."""
+        os.replace(old, new)
+
     def remove(self, path: Path) -> None:
+        """Not durable before the directory is synced; several removals may become durable in any order."""
         os.unlink(path)
