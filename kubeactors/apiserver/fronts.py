@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+from cryptography import x509
+
 from kubeactors.api.kinds import KindRegistry
 from kubeactors.apiserver.authn.chain import AuthenticationChain
 from kubeactors.apiserver.authn.x509 import X509Authenticator
@@ -28,7 +30,8 @@ class Fronts:
     def __init__(self, config: ApiServerConfig, handler: ApiHandler, registry: KindRegistry, checks: Checks) -> None:
         self._config = config
         self.metrics = Metrics()
-        certificates = X509Authenticator(time.time)
+        authorities = x509.load_pem_x509_certificates(config.client_ca.read_bytes())
+        certificates = X509Authenticator(authorities, time.time)
         resources = ResourceRequests(
             handler,
             self.metrics,
@@ -41,8 +44,7 @@ class Fronts:
             resources=resources,
             discovery=self._discovery,
             openapi=OpenApi(registry),
-            certificates=certificates,
-            authentication=AuthenticationChain(),
+            authentication=AuthenticationChain(certificates),
             checks=checks,
             metrics=self.metrics,
         )

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from kubeactors.api import errors
-from kubeactors.apiserver.authn.x509 import X509Authenticator
+from kubeactors.apiserver.authn.x509 import CertificateRefused, X509Authenticator
 from kubeactors.apiserver.request import UserInfo
 
 _CERTIFICATE = "x509_pem_cert"
 
 
 def caller(context: Any, certificates: X509Authenticator) -> UserInfo:
-    """The user of the call's certificate. Raises StatusError 401 if it names nobody or has expired."""
+    """The user of the call's certificate. Raises StatusError 401 when it is refused."""
     for certificate in context.auth_context().get(_CERTIFICATE, ()):
-        user = certificates.by_pem(certificate)
-        if user is not None:
-            return user
+        try:
+            return certificates.by_pem(certificate)
+        except CertificateRefused as error:
+            raise errors.unauthorized() from error
     raise errors.unauthorized()

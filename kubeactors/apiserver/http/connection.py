@@ -16,6 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 from kubeactors.api import errors
 from kubeactors.apiserver.http.answer import TEXT, Answer
 from kubeactors.apiserver.http.encode import status_answer
+from kubeactors.apiserver.http.tls import peer_chain
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,18 +30,18 @@ IDLE_TIMEOUT = 90.0
 class Connection(RequestHandler):
     """The server's end of a connection."""
 
-    __slots__ = ("_on_lost", "certificate")
+    __slots__ = ("_on_lost", "certificates")
 
     def __init__(self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(manager, loop=loop, **options)
         self._on_lost: Callable[[], None] | None = None
-        #: The client's certificate (DER), verified by TLS; empty without one.
-        self.certificate = b""
+        #: The client's certificate and its intermediates (DER), not verified yet; empty without one.
+        self.certificates: tuple[bytes, ...] = ()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         tls = transport.get_extra_info("ssl_object")
         if tls is not None:
-            self.certificate = tls.getpeercert(binary_form=True) or b""
+            self.certificates = peer_chain(tls)
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -12,7 +12,6 @@ from kubeactors.api import errors
 from kubeactors.api.errors import StatusError
 from kubeactors.api.kinds import KindRegistry
 from kubeactors.apiserver.authn.chain import AuthenticationChain
-from kubeactors.apiserver.authn.x509 import X509Authenticator
 from kubeactors.apiserver.discovery.endpoints import CachedDocument, Discovery
 from kubeactors.apiserver.http import health, negotiate
 from kubeactors.apiserver.http.answer import TEXT, Answer
@@ -47,7 +46,6 @@ class HttpFront:
         resources: ResourceRequests,
         discovery: Discovery,
         openapi: OpenApi,
-        certificates: X509Authenticator,
         authentication: AuthenticationChain,
         checks: health.Checks,
         metrics: Metrics,
@@ -56,7 +54,6 @@ class HttpFront:
         self._resources = resources
         self._discovery = discovery
         self._openapi = openapi
-        self._certificates = certificates
         self._authentication = authentication
         self._checks = checks
         self._metrics = metrics
@@ -78,11 +75,9 @@ class HttpFront:
 
     async def _user(self, request: web.BaseRequest) -> UserInfo:
         connection = request.protocol
-        found = None
-        if isinstance(connection, Connection) and connection.certificate:
-            found = self._certificates.by_der(connection.certificate)
+        chain = connection.certificates if isinstance(connection, Connection) else ()
         headers = request.headers
-        user = await self._authentication.authenticate(found, headers.get("Authorization", ""))
+        user = await self._authentication.authenticate(chain, headers.get("Authorization", ""))
         if "Impersonate-User" in headers:
             raise errors.forbidden("users", headers["Impersonate-User"], "impersonation is not supported")
         return user
