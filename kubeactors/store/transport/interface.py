@@ -1,7 +1,7 @@
 """What a member's node asks of the transport, and what the transport tells the node.
 
 Everything runs on one event loop. The transport may lose messages and whole frames, as Raft expects, and never delivers
-one twice; what it delivers from one member arrives in the order in which it was handed over.
+one twice; what one connection delivers arrives in the order in which it was handed over.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ class Receiver(Protocol):
         ...
 
     def open_snapshot(self, sender: int, message: Message, size: int) -> SnapshotSink:
-        """A snapshot of `size` bytes is about to come; `message` is the SNAPSHOT message that `send_snapshot` was given,
-        with its `snapshot` set. Raises SnapshotRefused."""
+        """A snapshot of `size` bytes is about to come; `message` is the SNAPSHOT message that `send_snapshot` was
+        given, with its `snapshot` set. Raises SnapshotRefused."""
         ...
 
     def on_snapshot_status(self, peer: int, ok: bool) -> None:
