@@ -8,18 +8,49 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from kubeactors.store.disk import Disk
 from kubeactors.store.machine.machine import StateMachine
 from kubeactors.store.mvcc.record import Record
+from kubeactors.store.mvcc.state import Mvcc
 from kubeactors.store.snapshot.file import FORMAT_VERSION, Head, SnapshotFile, SnapshotWriter, Tag, list_snapshots
 
 logger = logging.getLogger(__name__)
 
 CHUNK = 256
 """Records encoded in one step: about a millisecond in which the event loop may have to wait for the interpreter."""
+
+
+def describe(machine: StateMachine, cluster_id: int, member_id: int) -> Head:
+    """The head of a snapshot of the state as it is now."""
+    return Head(
+        format=FORMAT_VERSION,
+        cluster_id=cluster_id,
+        member_id=member_id,
+        term=machine.applied_term,
+        index=machine.applied_index,
+        time=machine.time,
+        revision=machine.mvcc.revision,
+        compact_revision=machine.mvcc.compact_revision,
+        leases=[(lease.id, lease.ttl, lease.expiry) for lease in machine.leases.all()],
+    )
+
+
+def portions(mvcc: Mvcc, head: Head) -> Iterator[tuple[Tag, list[Record]]]:
+    """What follows the head, a little at a time. Hold the state from the head on; it may change between portions."""
+    if head.compact_revision:
+        for records in mvcc.base(head.compact_revision, CHUNK):
+            yield Tag.BASE, records
+        boundary = mvcc.kept_changes(head.compact_revision, head.compact_revision)
+        yield Tag.BOUNDARY, [record for changes in boundary for record, _ in changes]
+    for first in range(head.compact_revision + 1, head.revision + 1, CHUNK):
+        after: list[Record] = []
+        for changes in mvcc.kept_changes(first, min(first + CHUNK - 1, head.revision)):
+            after.extend(record for record, _ in changes)
+        yield Tag.AFTER, after
 
 
 class Snapshotter:
@@ -34,32 +65,13 @@ class Snapshotter:
         """The state as it is at the call, durable on return. Raises OSError; then nothing is left of it."""
         loop = asyncio.get_running_loop()
         mvcc = machine.mvcc
-        head = Head(
-            format=FORMAT_VERSION,
-            cluster_id=self._cluster_id,
-            member_id=self._member_id,
-            term=machine.applied_term,
-            index=machine.applied_index,
-            time=machine.time,
-            revision=mvcc.revision,
-            compact_revision=mvcc.compact_revision,
-            leases=[(lease.id, lease.ttl, lease.expiry) for lease in machine.leases.all()],
-        )
+        head = describe(machine, self._cluster_id, self._member_id)
         mvcc.hold()
         try:
             writer = await loop.run_in_executor(self._thread, SnapshotWriter, self._disk, self._directory, head)
             try:
-                if head.compact_revision:
-                    for chunk in mvcc.base(head.compact_revision, CHUNK):
-                        await loop.run_in_executor(self._thread, writer.records, Tag.BASE, chunk)
-                    boundary = mvcc.kept_changes(head.compact_revision, head.compact_revision)
-                    records = [record for changes in boundary for record, _ in changes]
-                    await loop.run_in_executor(self._thread, writer.records, Tag.BOUNDARY, records)
-                for first in range(head.compact_revision + 1, head.revision + 1, CHUNK):
-                    after: list[Record] = []
-                    for changes in mvcc.kept_changes(first, min(first + CHUNK - 1, head.revision)):
-                        after.extend(record for record, _ in changes)
-                    await loop.run_in_executor(self._thread, writer.records, Tag.AFTER, after)
+                for tag, records in portions(mvcc, head):
+                    await loop.run_in_executor(self._thread, writer.records, tag, records)
                 return await loop.run_in_executor(self._thread, writer.finish)
             finally:
                 self._thread.submit(writer.abandon)
