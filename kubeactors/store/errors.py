@@ -114,6 +114,13 @@ class TooManyRequests(StoreError):
     default = "etcdserver: too many requests"
 
 
+class NoSpace(StoreError):
+    """The state has reached its quota, or had: a NOSPACE alarm is raised until somebody disarms it."""
+
+    code = RESOURCE_EXHAUSTED
+    default = "etcdserver: mvcc: database space exceeded"
+
+
 class NotBuilt(StoreError):
     """A call of etcd's API that this store does not offer."""
 
@@ -126,6 +133,70 @@ class CorruptData(StoreError):
 
     code = DATA_LOSS
     default = "etcdserver: corrupt data"
+
+
+class CorruptCluster(StoreError):
+    """A CORRUPT alarm is raised: nothing is changed until somebody disarms it."""
+
+    code = DATA_LOSS
+    default = "etcdserver: corrupt cluster"
+
+
+class MemberNotFound(StoreError):
+    """No member of the cluster has this id (any more)."""
+
+    code = NOT_FOUND
+    default = "etcdserver: member not found"
+
+
+class MemberExists(StoreError):
+    code = FAILED_PRECONDITION
+    default = "etcdserver: member ID already exist"
+
+
+class PeerUrlExists(StoreError):
+    code = FAILED_PRECONDITION
+    default = "etcdserver: Peer URLs already exists"
+
+
+class LearnerNotFound(StoreError):
+    """A member that is to be promoted is no learner."""
+
+    code = FAILED_PRECONDITION
+    default = "etcdserver: can only promote a learner member"
+
+
+class LearnerNotReady(StoreError):
+    """A learner that is to be promoted is too far behind the leader."""
+
+    code = FAILED_PRECONDITION
+    default = "etcdserver: can only promote a learner member which is in sync with leader"
+
+
+class TooManyLearners(StoreError):
+    code = FAILED_PRECONDITION
+    default = "etcdserver: too many learner members in cluster"
+
+
+class NotEnoughStarted(StoreError):
+    """After this change of the membership too few of the members would be running."""
+
+    code = FAILED_PRECONDITION
+    default = "etcdserver: re-configuration failed due to not enough started members"
+
+
+class BadTransferee(StoreError):
+    """Leadership cannot be handed to this member."""
+
+    code = FAILED_PRECONDITION
+    default = "etcdserver: bad leader transferee"
+
+
+class NotLeaderError(StoreError):
+    """Only the leader can do this."""
+
+    code = FAILED_PRECONDITION
+    default = "etcdserver: not leader"
 
 
 class StoreUnavailable(StoreError):
@@ -162,6 +233,17 @@ _BY_MESSAGE: dict[str, type[StoreError]] = {
         LeaseExists,
         LeaseTtlTooLarge,
         TooManyRequests,
+        MemberNotFound,
+        MemberExists,
+        PeerUrlExists,
+        LearnerNotFound,
+        LearnerNotReady,
+        TooManyLearners,
+        NotEnoughStarted,
+        BadTransferee,
+        NotLeaderError,
+        NoSpace,
+        CorruptCluster,
     )
 }
 _BY_CODE: dict[int, type[StoreError]] = {
