@@ -17,6 +17,7 @@ class Disk:
         """Only its owner may enter; parents are made alike. The entry is durable in the parent afterwards."""
         if self.is_dir(path):
             self.restrict(path)
+            self.sync_dir(path.parent)  # whoever made it may have ended before this
             return
         if not self.is_dir(path.parent):
             self.make_dir(path.parent)

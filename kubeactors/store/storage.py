@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from kubeactors.store.disk import DIR_MODE, FILE_MODE, Disk
 from kubeactors.store.errors import CorruptData
+from kubeactors.store.machine.alarm import AlarmTable
 from kubeactors.store.machine.lease import Lease, LeaseTable
 from kubeactors.store.machine.machine import StateMachine
 from kubeactors.store.mvcc.state import Mvcc
@@ -39,6 +41,8 @@ class DataDirLock:
         """Raises DataDirInUse, OSError."""
         data_dir.mkdir(mode=DIR_MODE, parents=True, exist_ok=True)
         data_dir.chmod(DIR_MODE)
+        with contextlib.suppress(PermissionError):  # a parent of somebody else's, who has made the directory
+            Disk().sync_dir(data_dir.parent)
         self._fd = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -68,8 +72,8 @@ class Loaded:
 def load(disk: Disk, data_dir: Path, segment_bytes: int) -> Loaded:
     """Open the data, or make a new cluster of one in an empty directory. Blocking. Raises CorruptData, OSError."""
     wal_dir, snapshot_dir = data_dir / "member" / "wal", data_dir / "member" / "snap"
-    disk.make_dir(wal_dir)
-    disk.make_dir(snapshot_dir)
+    for directory in (data_dir / "member", wal_dir, snapshot_dir):
+        disk.make_dir(directory)
     for name in disk.list(snapshot_dir):
         if name.endswith(".tmp"):
             disk.remove(snapshot_dir / name)
@@ -121,6 +125,6 @@ def _restore(reader: SnapshotReader) -> StateMachine:
     leases = LeaseTable()
     for lease_id, ttl, expiry in head.leases:
         leases.add(Lease(lease_id, ttl, expiry))
-    machine = StateMachine(mvcc, leases)
+    machine = StateMachine(mvcc, leases, AlarmTable(head.alarms))
     machine.applied_index, machine.applied_term, machine.time = head.index, head.term, head.time
     return machine

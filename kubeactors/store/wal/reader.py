@@ -31,7 +31,8 @@ class SegmentFile:
 
 @dataclass(slots=True)
 class LogContents:
-    """`entries`: those after the index asked for, without gaps. `end`: where the last segment's log ends."""
+    """`entries`: those after the index asked for, without gaps. `end`: where the last segment's log ends. `last_write`:
+    the bytes before it that the last write left, of which alone it is not known whether they were synced."""
 
     cluster_id: int
     member_id: int
@@ -40,6 +41,7 @@ class LogContents:
     snapshot: SnapshotMark | None = None
     segments: list[SegmentFile] = field(default_factory=list)
     end: int = 0
+    last_write: bytes = b""
     torn_bytes: int = 0
 
 
@@ -64,6 +66,7 @@ def list_segments(disk: Disk, directory: Path) -> list[SegmentFile]:
 @dataclass(slots=True)
 class _Tail:
     end: int = 0
+    last_write: bytes = b""
     torn_bytes: int = 0
 
 
@@ -91,6 +94,7 @@ def read_log(disk: Disk, directory: Path, after_index: int) -> LogContents | Non
         raise CorruptData(f"{segments[0].path}: offset 0: the segment is empty")
     contents.segments = segments
     contents.end = tail.end
+    contents.last_write = tail.last_write
     contents.torn_bytes = tail.torn_bytes
     return contents
 
@@ -110,9 +114,10 @@ def _begin_segment(segment: SegmentFile, meta: Meta, contents: LogContents | Non
 def _take(path: Path, offset: int, kind: int, payload: memoryview, contents: LogContents, after_index: int) -> None:
     if kind == Kind.ENTRY:
         entry = rec.decode_entry(payload)
-        if entry.index <= after_index:
-            return
         entries = contents.entries
+        if entry.index <= after_index:
+            entries.clear()  # a new leader replaced what followed it, too
+            return
         expected = entries[-1].index + 1 if entries else after_index + 1
         if entry.index > expected:
             raise CorruptData(f"{path}: offset {offset}: entry {entry.index} follows {expected - 1}, some are missing")
@@ -133,13 +138,15 @@ def _take(path: Path, offset: int, kind: int, payload: memoryview, contents: Log
 def _records(path: Path, data: bytes, last: bool, tail: _Tail) -> Iterator[tuple[int, int, memoryview]]:
     """(offset, kind, payload) of a segment's records. Raises CorruptData for a bad one that is not the log's tail."""
     view = memoryview(data)
-    offset = 0
+    offset = last_mark = 0
     while offset < len(view):
         try:
             kind, payload, after = rec.read(view, offset)
         except BadRecord as error:
             _check_tail(path, data, offset, last, error)
             break
+        if kind == Kind.MARK:
+            last_mark = offset
         try:
             yield offset, kind, payload
         except struct.error as error:
@@ -147,6 +154,7 @@ def _records(path: Path, data: bytes, last: bool, tail: _Tail) -> Iterator[tuple
         offset = after
     rest = data[offset:]
     tail.end = offset
+    tail.last_write = data[last_mark:offset]
     tail.torn_bytes = len(rest.rstrip(b"\0"))
     if tail.torn_bytes:
         logger.warning("%s: the write at offset %d was torn before it was acknowledged; it is cut", path, offset)

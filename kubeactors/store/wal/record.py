@@ -2,9 +2,10 @@
 
     length (4) · crc32 of kind and payload (4) · kind (1) · payload          all integers little endian
 
-A segment begins with META. Every write to the file begins with MARK, which says at which offset it stands. A write
-starts only after the one before it has been synced, so a readable MARK proves that everything before it once was on
-disk: a bad record with a MARK after it is damage, a bad record with none after it is the torn tail of the last write.
+A segment begins with META and the hard state as it was then. Every write to the file begins with MARK, which says at
+which offset it stands. A write starts only after the one before it has been synced, so a readable MARK proves that
+everything before it once was on disk: a bad record with a MARK after it is damage, a bad record with none after it is
+the torn tail of the last write.
 """
 
 from __future__ import annotations
@@ -93,6 +94,11 @@ def encode_snapshot(mark: SnapshotMark) -> bytes:
 
 def encode_entry(entry: Entry) -> bytes:
     return _frame(Kind.ENTRY, _ENTRY.pack(entry.term, entry.index, entry.kind) + entry.data)
+
+
+def kind_of(record: bytes) -> int:
+    """Of an encoded record."""
+    return record[HEAD.size - 1]
 
 
 class BadRecord(Exception):

@@ -231,3 +231,75 @@ async def test_after_a_failed_sync_nothing_is_written_any_more(tmp_path: Path) -
         await writer.append([rec.encode_entry(entry(2))], 3)
     assert disk.syncs == syncs
     await writer.stop()
+
+
+def test_the_hard_state_outlives_the_segment_it_was_written_to(tmp_path: Path) -> None:
+    log = new_log(tmp_path)
+    write(log, entry(1), state=HardState(5, 22, 0))
+    for index in range(2, 60):
+        write(log, entry(index, 300))
+    log.trim(50)
+    log.close()
+    contents = read_log(DISK, tmp_path, 49)
+    assert contents is not None
+    assert contents.hard_state == HardState(5, 22, 0)
+    assert len(contents.segments) > 1
+
+
+def test_entries_that_were_replaced_do_not_come_back_behind_a_snapshot(tmp_path: Path) -> None:
+    log = new_log(tmp_path)
+    write(log, entry(1), entry(2), entry(3), entry(4))
+    write(log, entry(2, term=2), entry(3, term=2))
+    log.close()
+    assert indexes(tmp_path) == [1, 2, 3]
+    assert indexes(tmp_path, after=3) == []  # not entry 4 of term 1
+    assert indexes(tmp_path, after=2) == [3]
+
+
+class CountingDisk(Disk):
+    """Notes what is made durable, and what is written beside the log's end."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def remove(self, path: Path) -> None:
+        super().remove(path)
+        self.done.append("remove")
+
+    def sync_dir(self, directory: Path) -> None:
+        super().sync_dir(directory)
+        self.done.append("sync dir")
+
+    def write_at(self, fd: int, data: bytes, offset: int) -> None:
+        super().write_at(fd, data, offset)
+        self.done.append(f"write {len(data)} at {offset}")
+
+    def sync_all(self, fd: int) -> None:
+        super().sync_all(fd)
+        self.done.append("sync")
+
+
+def test_removals_are_durable_in_order(tmp_path: Path) -> None:
+    disk = CountingDisk()
+    log = Log.create(disk, tmp_path, 1, 2, segment_bytes=SMALL)
+    for index in range(1, 60):
+        write(log, entry(index, 300))
+    disk.done.clear()
+    log.trim(50)
+    log.close()
+    assert disk.done[:4] == ["remove", "sync dir", "remove", "sync dir"]
+
+
+def test_what_was_read_is_durable_once_the_log_is_open(tmp_path: Path) -> None:
+    """The process before may have ended between writing and syncing, or after a sync that failed and forgot."""
+    log = new_log(tmp_path)
+    write(log, entry(1))
+    before = log._end
+    write(log, entry(2))
+    end = log._end
+    log.close()
+    contents = read_log(DISK, tmp_path, 0)
+    assert contents is not None
+    disk = CountingDisk()
+    Log.open(disk, tmp_path, contents, 2, SMALL).close()
+    assert disk.done == [f"write {end - before} at {before}", "sync", "sync dir"]
