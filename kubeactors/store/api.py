@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable
 from typing import Any, cast
@@ -10,18 +11,31 @@ from google.protobuf.message import Message
 
 from kubeactors.pb.etcd import rpc_pb2
 from kubeactors.store import validate, wire
-from kubeactors.store.errors import InvalidRequest, StoreError
+from kubeactors.store.errors import InvalidRequest, NoSpace, StoreError
+from kubeactors.store.machine import alarm as alarms
 from kubeactors.store.machine.command import Kind
 from kubeactors.store.mvcc import range as ranges
 from kubeactors.store.node import Done, Node
 
+logger = logging.getLogger(__name__)
+
+DEFAULT_QUOTA_BYTES = 2 * 1024 * 1024 * 1024
+MIN_LEASE_TTL = 2
+
 
 class StoreApi:
-    """`submit` takes any request of the KV and Lease services by the name that it has in session frames."""
+    """`submit` takes any request of the KV and Lease services by the name that it has in session frames.
 
-    def __init__(self, node: Node, max_txn_ops: int) -> None:
+    `quota_bytes`: how large the state may get before a NOSPACE alarm is raised; 0: etcd's default, below: no limit.
+    `min_lease_ttl`: seconds; a lease for less is granted for this long, so that it outlives an election (etcd: one and
+    a half times the election timeout).
+    """
+
+    def __init__(self, node: Node, max_txn_ops: int, quota_bytes: int = 0, min_lease_ttl: int = MIN_LEASE_TTL) -> None:
         self._node = node
         self._max_txn_ops = max_txn_ops
+        self._quota_bytes = quota_bytes or DEFAULT_QUOTA_BYTES
+        self._min_lease_ttl = min_lease_ttl
         # Typed as Any: each method takes its own request class, which `submit` is given beside the name.
         self._methods: dict[str, Callable[[Any, Done], None]] = {
             "range": self._range,
@@ -34,6 +48,7 @@ class StoreApi:
             "lease_keep_alive": self._lease_keep_alive,
             "lease_time_to_live": self._lease_time_to_live,
             "lease_leases": self._lease_leases,
+            "alarm": self._alarm,
         }
 
     def submit(self, field: str, request: Message, done: Done) -> None:
@@ -58,7 +73,7 @@ class StoreApi:
 
     def _put(self, request: rpc_pb2.PutRequest, done: Done) -> None:
         validate.check_put(request)
-        self._node.propose(Kind.PUT, request, done)
+        self._propose_growth(Kind.PUT, request, done)
 
     def _delete_range(self, request: rpc_pb2.DeleteRangeRequest, done: Done) -> None:
         validate.check_delete_range(request)
@@ -69,17 +84,18 @@ class StoreApi:
         if validate.is_read_only(request):
             self._read(lambda: self._node.machine.txn_read(request), done)
         else:
-            self._node.propose(Kind.TXN, request, done)
+            self._propose_growth(Kind.TXN, request, done)
 
     def _compact(self, request: rpc_pb2.CompactionRequest, done: Done) -> None:
         self._node.propose(Kind.COMPACT, request, done)
 
     def _lease_grant(self, request: rpc_pb2.LeaseGrantRequest, done: Done) -> None:
         validate.check_lease_grant(request)
+        request.TTL = max(request.TTL, self._min_lease_ttl)
         while not request.ID:
             chosen = secrets.randbits(63)
             request.ID = 0 if chosen in self._node.machine.leases else chosen
-        self._node.propose(Kind.LEASE_GRANT, request, done)
+        self._propose_growth(Kind.LEASE_GRANT, request, done)
 
     def _lease_revoke(self, request: rpc_pb2.LeaseRevokeRequest, done: Done) -> None:
         self._node.propose(Kind.LEASE_REVOKE, request, done)
@@ -92,10 +108,39 @@ class StoreApi:
 
     def _lease_leases(self, request: rpc_pb2.LeaseLeasesRequest, done: Done) -> None:
         def read() -> Message:
-            leases = self._node.machine.leases.all()
+            leases = sorted(self._node.machine.leases.all(), key=lambda lease: lease.expiry)
             return rpc_pb2.LeaseLeasesResponse(leases=[rpc_pb2.LeaseStatus(ID=lease.id) for lease in leases])
 
         self._read(read, done)
+
+    def _alarm(self, request: rpc_pb2.AlarmRequest, done: Done) -> None:
+        if request.action == rpc_pb2.AlarmRequest.GET:
+            self._read(lambda: self._node.machine.alarms.get(request.alarm), done)
+        else:
+            self._node.propose(Kind.ALARM, request, done)
+
+    def _propose_growth(self, kind: Kind, request: Message, done: Done) -> None:
+        """Propose what may make the state larger. Without room for it, raise an alarm, and then NoSpace."""
+        node = self._node
+        if self._quota_bytes > 0:
+            size = alarms.cost(kind, request)
+            if size and node.machine.mvcc.bytes_in_use + size > self._quota_bytes:
+                self._raise_no_space(done)
+                return
+        node.propose(kind, request, done)
+
+    def _raise_no_space(self, done: Done) -> None:
+        machine, member = self._node.machine, self._node.member_id
+        if (member, rpc_pb2.NOSPACE) in machine.alarms:
+            done(NoSpace())
+            return
+        logger.warning(
+            "the state takes %d bytes, its quota is %d: compact it and disarm the alarm",
+            machine.mvcc.bytes_in_use,
+            self._quota_bytes,
+        )
+        alarm = rpc_pb2.AlarmRequest(action=rpc_pb2.AlarmRequest.ACTIVATE, memberID=member, alarm=rpc_pb2.NOSPACE)
+        self._node.propose(Kind.ALARM, alarm, lambda _: done(NoSpace()))
 
     def _read(self, read: Callable[[], Message], done: Done, *, serializable: bool = False) -> None:
         """Answer from the applied state, once it reflects every write acknowledged before now."""

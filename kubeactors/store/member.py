@@ -130,7 +130,7 @@ class StoreMember:
         rpc_pb2_grpc.add_KVServicer_to_server(KvService(api), server)
         rpc_pb2_grpc.add_LeaseServicer_to_server(LeaseService(api, node, self._closing), server)
         rpc_pb2_grpc.add_ClusterServicer_to_server(ClusterService(node, config.name, self.client_urls), server)
-        rpc_pb2_grpc.add_MaintenanceServicer_to_server(MaintenanceService(node), server)
+        rpc_pb2_grpc.add_MaintenanceServicer_to_server(MaintenanceService(node, api), server)
         session = SessionService(api, node, self._closing, config.node.max_request_bytes)
         session_pb2_grpc.add_SessionServicer_to_server(session, server)
         watch = WatchService(hub, node, self._closing, config.progress_interval)

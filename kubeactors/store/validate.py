@@ -10,6 +10,7 @@ from kubeactors.store.errors import (
     DuplicateKey,
     EmptyKey,
     InvalidRequest,
+    KeyNotFound,
     LeaseProvided,
     LeaseTtlTooLarge,
     TooManyOps,
@@ -43,8 +44,6 @@ def check_delete_range(request: rpc_pb2.DeleteRangeRequest) -> None:
 
 
 def check_lease_grant(request: rpc_pb2.LeaseGrantRequest) -> None:
-    if request.TTL <= 0:
-        raise InvalidRequest("etcdserver: ttl is 0")
     if request.TTL > MAX_TTL:
         raise LeaseTtlTooLarge
 
@@ -78,7 +77,7 @@ def _check_parts(request: rpc_pb2.TxnRequest, max_ops: int) -> None:
         elif which == "request_txn":
             _check_parts(op.request_txn, max_ops - size)
         else:
-            raise InvalidRequest("etcdserver: invalid txn operation")
+            raise KeyNotFound  # etcd's word for an operation without content
 
 
 def _many_writes(request: rpc_pb2.TxnRequest) -> bool:

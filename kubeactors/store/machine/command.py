@@ -28,6 +28,7 @@ class Kind(IntEnum):
     LEASE_KEEP_ALIVE = 7
     LEASE_EXPIRE = 8
     """The primary found a lease expired; carried out only if it still is at the entry's own time."""
+    ALARM = 9
 
 
 _MESSAGES: dict[Kind, type[Message]] = {
@@ -39,6 +40,7 @@ _MESSAGES: dict[Kind, type[Message]] = {
     Kind.LEASE_REVOKE: rpc_pb2.LeaseRevokeRequest,
     Kind.LEASE_KEEP_ALIVE: rpc_pb2.LeaseKeepAliveRequest,
     Kind.LEASE_EXPIRE: rpc_pb2.LeaseRevokeRequest,
+    Kind.ALARM: rpc_pb2.AlarmRequest,
 }
 
 

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from kubeactors.pb.etcd import rpc_pb2
 from kubeactors.store.errors import LeaseNotFound
 from kubeactors.store.machine import txn
+from kubeactors.store.machine.alarm import AlarmTable
 from kubeactors.store.machine.command import Command, Kind
 from kubeactors.store.machine.lease import LeaseTable
 from kubeactors.store.mvcc.state import Mvcc
@@ -21,9 +22,12 @@ class StateMachine:
     `applied_index` and `applied_term` name the last entry; `time` is the cluster time it carried, in milliseconds.
     """
 
-    def __init__(self, mvcc: Mvcc | None = None, leases: LeaseTable | None = None) -> None:
+    def __init__(
+        self, mvcc: Mvcc | None = None, leases: LeaseTable | None = None, alarms: AlarmTable | None = None
+    ) -> None:
         self.mvcc = mvcc if mvcc is not None else Mvcc()
         self.leases = leases if leases is not None else LeaseTable()
+        self.alarms = alarms if alarms is not None else AlarmTable()
         self.applied_index = 0
         self.applied_term = 0
         self.time = 0
@@ -36,12 +40,14 @@ class StateMachine:
             Kind.LEASE_REVOKE: self._lease_revoke,
             Kind.LEASE_KEEP_ALIVE: self._lease_keep_alive,
             Kind.LEASE_EXPIRE: self._lease_expire,
+            Kind.ALARM: self._alarm,
         }
 
     def apply(self, command: Command) -> Message:
         """The response, its header still empty. Raises StoreError; then nothing but the time has changed."""
         if command.time > self.time:
             self.time = command.time
+        self.alarms.check(command.kind, command.request)
         return self._handlers[command.kind](command.request)
 
     def _put(self, message: Message) -> Message:
@@ -97,6 +103,11 @@ class StateMachine:
             raise LeaseNotFound  # revoked or renewed by an entry before this one
         return self._lease_revoke(message)
 
+    def _alarm(self, message: Message) -> Message:
+        response = self.alarms.apply(cast(rpc_pb2.AlarmRequest, message))
+        self.leases.rearm()  # an expiry that an alarm refused comes up again
+        return response
+
     # ---- reads ----
 
     def txn_read(self, request: rpc_pb2.TxnRequest) -> rpc_pb2.TxnResponse:
@@ -112,7 +123,7 @@ class StateMachine:
         lease = self.leases.get(request.ID)
         if lease is None:
             return rpc_pb2.LeaseTimeToLiveResponse(ID=request.ID, TTL=-1)
-        left = max(0, -((now - lease.expiry) // 1000)) if lease.expiry > now else 0
+        left = max(0, (lease.expiry - now) // 1000)
         response = rpc_pb2.LeaseTimeToLiveResponse(ID=lease.id, TTL=min(left, lease.ttl), grantedTTL=lease.ttl)
         if request.keys:
             response.keys.extend(sorted(self.mvcc.lease_keys.get(lease.id, ())))

@@ -29,9 +29,10 @@ Branch = tuple[bool, Plan]
 
 
 def holds(mvcc: Mvcc, compare: rpc_pb2.Compare) -> bool:
-    """Whether the comparison holds; over a range, whether it holds for every key (and so if there is none)."""
+    """Whether the comparison holds; over a range, whether it holds for every key."""
     if compare.range_end:
-        records: Sequence[Record | None] = mvcc.records(compare.key, compare.range_end)
+        # Nothing in the range compares as one key that does not exist, as in etcd.
+        records: Sequence[Record | None] = mvcc.records(compare.key, compare.range_end) or (None,)
     else:
         records = (mvcc.get(compare.key),)
     index, field = _TARGETS[compare.target]
@@ -75,16 +76,25 @@ def check(mvcc: Mvcc, leases: Container[int], branch: Branch) -> None:
         if nested is not None:
             check(mvcc, leases, nested)
         elif op.HasField("request_put"):
-            check_put(mvcc, leases, op.request_put)
+            _check_present(mvcc, op.request_put)
+            _check_lease(leases, op.request_put)
         elif op.HasField("request_range"):
             mvcc.check_revision(op.request_range.revision)
 
 
 def check_put(mvcc: Mvcc, leases: Container[int], request: rpc_pb2.PutRequest) -> None:
-    if (request.ignore_value or request.ignore_lease) and mvcc.get(request.key) is None:
-        raise KeyNotFound
+    _check_lease(leases, request)
+    _check_present(mvcc, request)
+
+
+def _check_lease(leases: Container[int], request: rpc_pb2.PutRequest) -> None:
     if request.lease and request.lease not in leases:
         raise LeaseNotFound
+
+
+def _check_present(mvcc: Mvcc, request: rpc_pb2.PutRequest) -> None:
+    if (request.ignore_value or request.ignore_lease) and mvcc.get(request.key) is None:
+        raise KeyNotFound
 
 
 def put(mvcc: Mvcc, write: Write, request: rpc_pb2.PutRequest, response: rpc_pb2.PutResponse) -> None:
@@ -114,7 +124,7 @@ def carry_out(mvcc: Mvcc, write: Write, branch: Branch, response: rpc_pb2.TxnRes
         answer = response.responses.add()
         if nested is not None:
             carry_out(mvcc, write, nested, answer.response_txn)
-            answer.response_txn.header.revision = write.revision
+            answer.response_txn.header.SetInParent()  # there and empty, as in etcd
         elif op.HasField("request_put"):
             put(mvcc, write, op.request_put, answer.response_put)
             answer.response_put.header.revision = write.revision

@@ -14,7 +14,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class Tag(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """`leases`: (id, ttl in seconds, expiry in milliseconds of cluster time)."""
+    """`leases`: (id, ttl in seconds, expiry in milliseconds of cluster time); `alarms`: (member, type)."""
 
     format: int
     cluster_id: int
@@ -52,6 +52,7 @@ class Head:
     revision: int
     compact_revision: int
     leases: list[tuple[int, int, int]]
+    alarms: list[tuple[int, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

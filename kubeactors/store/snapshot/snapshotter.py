@@ -36,6 +36,7 @@ def describe(machine: StateMachine, cluster_id: int, member_id: int) -> Head:
         revision=machine.mvcc.revision,
         compact_revision=machine.mvcc.compact_revision,
         leases=[(lease.id, lease.ttl, lease.expiry) for lease in machine.leases.all()],
+        alarms=machine.alarms.all(),
     )
 
 

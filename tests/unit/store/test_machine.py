@@ -62,8 +62,9 @@ def store() -> Store:
         (ops.value(b"none", "!=", b"x"), False),
         (ops.mod_revision(b"k", ">", 0, range_end=b"\0"), True),
         (ops.mod_revision(b"k", "=", 3, range_end=b"\0"), False),
-        (ops.mod_revision(b"x", "=", 77, range_end=b"z"), True),  # of no key every comparison holds
-        (ops.value(b"x", "=", b"", range_end=b"z"), True),
+        (ops.mod_revision(b"x", "=", 77, range_end=b"z"), False),  # no key compares as one that does not exist
+        (ops.mod_revision(b"x", "=", 0, range_end=b"z"), True),
+        (ops.value(b"x", "=", b"", range_end=b"z"), False),
     ],
 )
 def test_comparisons(store: Store, compare: ops.Compare, holds: bool) -> None:
@@ -191,6 +192,7 @@ def test_time_to_live(store: Store) -> None:
         return answer.TTL, answer.grantedTTL, list(answer.keys)
 
     assert ask(0) == (10, 10, [b"k"])
-    assert ask(9_001) == (1, 10, [b"k"])
+    assert ask(8_999) == (1, 10, [b"k"])  # whole seconds that are left, as etcd counts
+    assert ask(9_001) == (0, 10, [b"k"])
     assert ask(11_000) == (0, 10, [b"k"])
     assert store.machine.time_to_live(rpc_pb2.LeaseTimeToLiveRequest(ID=6), 0).TTL == -1

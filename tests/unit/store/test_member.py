@@ -131,12 +131,12 @@ async def test_leases_run_out(tmp_path: Path) -> None:
 async def test_a_lease_goes_on_where_it_was_after_a_restart(tmp_path: Path) -> None:
     config = member_config(tmp_path)
     async with running_member(config) as member, store_client(member) as store:
-        lease = await store.lease_grant(2)
+        lease = await store.lease_grant(3)
         await store.put(b"k", b"", lease=lease.id)
         await asyncio.sleep(1.0)  # cluster time passes: there is nothing to wait for but the clock
         await store.put(b"mark", b"")
     async with running_member(config) as member, store_client(member) as store:
         assert (await store.lease_time_to_live(lease.id)).ttl == 1
         async with store.watch(b"k", puts=False) as watch:
-            await asyncio.wait_for(anext(watch), 3)
+            await asyncio.wait_for(anext(watch), 4)
         assert await store.lease_leases() == []
