@@ -20,7 +20,7 @@ from kubeactors.store.errors import RequestTooLarge, StoreError, StoreUnavailabl
 from kubeactors.store.machine import command
 from kubeactors.store.machine.command import Command, Kind
 from kubeactors.store.machine.machine import StateMachine
-from kubeactors.store.raft.core import Core, Ready
+from kubeactors.store.raft.solo import Core, Ready
 from kubeactors.store.snapshot.snapshotter import Snapshotter
 from kubeactors.store.wal import record as rec
 from kubeactors.store.wal.record import Entry
