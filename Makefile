@@ -9,13 +9,13 @@ UV := .cache/uv/bin/uv
 PYTHON := .venv/bin/python
 
 # Here everything that a test needs is installed: one that skips itself has failed.
-unit integration e2e: export KUBEACTORS_NO_SKIPS := 1
+unit integration ipvs e2e: export KUBEACTORS_NO_SKIPS := 1
 
 # What nodes run with, and what the demo's images and the tests are made from.
 PACKAGES := python3 python3-venv podman crun runc conmon catatonit iproute2 nftables conntrack util-linux ca-certificates
 TEST_PACKAGES := busybox-static ipvsadm etcd-client gcc libc6-dev procps kmod iptables containernetworking-plugins git
 
-.PHONY: help demo down test lint types layers protos protos-check unit integration e2e lock setup setup-test packages test-packages clean
+.PHONY: help demo down test lint types layers protos protos-check unit integration ipvs e2e lock setup setup-test packages test-packages clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -26,7 +26,11 @@ demo: setup ## install what is missing, start a cluster, run the guestbook and s
 down: ## remove everything that the cluster runs on this machine, and nothing else
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m kubeactors.cli down; else echo "nothing to remove: the environment was never made"; fi
 
-test: setup-test lint types layers protos-check unit integration e2e ## install what is missing and run every check
+# The guest with IPVS is slow but takes half a core: it runs beside what needs no kernel.
+test: setup-test ## install what is missing and run every check
+	@$(MAKE) --no-print-directory -j2 --output-sync=target ipvs lint types layers protos-check unit
+	@$(MAKE) --no-print-directory integration
+	@$(MAKE) --no-print-directory e2e
 
 lint: setup ## ruff
 	@$(PYTHON) -m ruff check .
@@ -42,7 +46,10 @@ unit: setup ## tests that need neither root nor Ray nor Podman
 	@$(PYTHON) -m pytest tests/unit -q -n 2
 
 integration: setup-test ## tests with real processes and the real kernel
-	@$(PYTHON) -m pytest tests/integration -q
+	@$(PYTHON) -m pytest tests/integration -q -m "not ipvs" -n 2 --dist loadfile
+
+ipvs: setup-test ## tests of the service proxy in a kernel that has IPVS
+	@$(PYTHON) -m pytest tests/integration/netplugin/test_ipvs.py -q
 
 e2e: setup-test ## tests on whole clusters
 	@$(PYTHON) -m pytest tests/e2e -q

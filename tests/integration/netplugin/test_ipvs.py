@@ -14,7 +14,7 @@ FOLDERS = [HERE / "test_services.py", HERE / "ipvs"]
 
 @pytest.mark.ipvs
 @pytest.mark.skipif(ipvs_vm.inside(), reason="this is what starts the guest")
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(620)
 def test_service_proxy_over_ipvs(tmp_path: Path) -> None:
     command = [
         sys.executable,
@@ -26,7 +26,7 @@ def test_service_proxy_over_ipvs(tmp_path: Path) -> None:
         "--junitxml=/out/report.xml",
         "--timeout=120",
     ]
-    result = ipvs_vm.run([*command, *map(str, FOLDERS)], shared=tmp_path, timeout=400)
+    result = ipvs_vm.run([*command, *map(str, FOLDERS)], shared=tmp_path, timeout=600)
     assert result.status == 0, result.output
     suites = ElementTree.parse(tmp_path / "report.xml").getroot().findall("testsuite")
     counts = {
