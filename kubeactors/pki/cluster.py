@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,12 @@ SCHEDULER = Identity("system:kube-scheduler", client=True)
 CONTROLLER_MANAGER = Identity("system:kube-controller-manager", client=True)
 KUBELET_CLIENT = Identity("kube-apiserver-kubelet-client", ("system:masters",), client=True)
 STORE_CLIENT = Identity("kube-apiserver-etcd-client", client=True)
+
+SHARED = ("ca.crt", "ca.key", "etcd/ca.crt", "etcd/ca.key")
+"""What every master has alike, by kubeadm's names; each makes its other keys itself."""
+
+OPTIONAL_SHARED = ("sa.key", "sa.pub", "external-etcd/ca.crt", "external-etcd/client.crt", "external-etcd/client.key")
+"""The same, where the cluster has it."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,24 @@ class ClusterPki:
         """The private key beside `certificate(name)`."""
         return self.directory / f"{name}.key"
 
+    @property
+    def complete(self) -> bool:
+        """Whether everything that masters share is here."""
+        return all((self.directory / name).exists() for name in SHARED)
+
+    def shared(self) -> dict[str, bytes]:
+        """What another master needs, by file name: private keys among it. Raises OSError while something is missing."""
+        names = [*SHARED, *(name for name in OPTIONAL_SHARED if (self.directory / name).exists())]
+        return {name: (self.directory / name).read_bytes() for name in names}
+
+    def take_shared(self, files: Mapping[str, bytes]) -> None:
+        """Write what another master's `shared` gave. Raises ValueError for anything else, or when a part is missing."""
+        if set(files) - {*SHARED, *OPTIONAL_SHARED} or set(SHARED) - set(files):
+            raise ValueError(f"these are not a master's shared keys: {', '.join(sorted(files))}")
+        # In this order, so that `complete` is true only when everything is there.
+        for name in sorted(files, key=lambda name: SHARED.index(name) if name in SHARED else -1):
+            write_atomically(self.directory / name, files[name], PRIVATE if name.endswith(".key") else PUBLIC)
+
     def ensure(self, server_names: Sequence[str], store_names: Sequence[str], now: datetime) -> None:
         """Make the authorities and the masters' certificates; keep what is valid.
 
@@ -50,6 +74,7 @@ class ClusterPki:
         store = Authority.ensure(self.store_ca, self.directory / "etcd" / "ca.key", "etcd-ca", now)
         server = Identity("kube-apiserver", names=tuple(server_names), server=True)
         member = Identity("etcd-server", names=tuple(store_names), server=True, client=True)
+        peer = Identity("etcd-peer", names=tuple(store_names), server=True, client=True)
         for signer, name, identity in (
             (authority, "apiserver", server),
             (authority, "apiserver-kubelet-client", KUBELET_CLIENT),
@@ -57,6 +82,7 @@ class ClusterPki:
             (authority, "controller-manager", CONTROLLER_MANAGER),
             (authority, "admin", ADMIN),
             (store, "etcd/server", member),
+            (store, "etcd/peer", peer),
             (store, "apiserver-etcd-client", STORE_CLIENT),
         ):
             self._ensure_pair(signer, name, identity, now)
