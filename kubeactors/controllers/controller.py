@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,7 +40,7 @@ class Surroundings:
     random: Callable[[], float]
 
 
-class Controller:
+class Controller(ABC):
     """A reconcile function over listers, run by workers for each key that handlers put into `queue`.
 
     A subclass asks for its informers and adds its handlers in `__init__`; they are started, and have synced, before
@@ -57,8 +58,9 @@ class Controller:
         self.queue: WorkQueue[str] = WorkQueue(self.name)
         self._task: asyncio.Task[None] | None = None
 
+    @abstractmethod
     async def reconcile(self, key: str) -> float | None:
-        raise NotImplementedError
+        """Make the object `key` right."""
 
     async def start(self) -> None:
         self._task = asyncio.create_task(run_workers(self.queue, self.reconcile, workers=self.workers), name=self.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object, is_deleting, name, namespace
 from kubeactors.controllers.controller import Controller, Surroundings
@@ -33,8 +35,9 @@ class _PerNamespace(Controller):
         if name(obj) == self.object_name:
             self.queue.add(namespace(obj))
 
+    @abstractmethod
     def wanted(self) -> Object:
-        raise NotImplementedError
+        """The object as it is to be, without its namespace."""
 
     async def reconcile(self, key: str) -> float | None:
         found = self.namespaces.lister.get(None, key)
