@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 
 class TcpProxy:
@@ -39,12 +40,8 @@ class TcpProxy:
             task.add_done_callback(self._tasks.discard)
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        try:
+        with contextlib.closing(sink), contextlib.suppress(ConnectionError):  # one side's end is the other's
             while data := await source.read(65536):
                 await self._flowing.wait()
                 sink.write(data)
                 await sink.drain()
-        except ConnectionError:
-            pass
-        finally:
-            sink.close()
