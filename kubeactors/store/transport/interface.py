@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from kubeactors.store.raft.message import Message
+from kubeactors.store.machine.membership import Member
+from kubeactors.store.raft.message import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +24,11 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
-class MemberRecord:
-    """A member as others are told of it."""
-
-    id: int
-    name: str
-    peer_urls: tuple[str, ...]
-    client_urls: tuple[str, ...]
-    learner: bool
-
-
-@dataclass(frozen=True, slots=True)
 class ClusterRecord:
     """The cluster as one member knows it: what a member that joins asks for before it has any data."""
 
     cluster_id: int
-    members: tuple[MemberRecord, ...]
+    members: tuple[Member, ...]
     removed: tuple[int, ...] = ()
 
 
@@ -107,8 +96,9 @@ class Receiver(Protocol):
 class Transport(Protocol):
     """Methods that are not coroutines return at once and never raise for a peer's sake."""
 
-    async def start(self) -> None:
-        """Listen, and connect to the peers. Raises OSError, ValueError (an address or certificate that cannot be)."""
+    async def start(self, receiver: Receiver) -> None:
+        """Listen, and connect to the peers. The member does this before it starts the node, and stops it after.
+        Raises OSError, ValueError (an address or certificate that cannot be)."""
         ...
 
     async def stop(self) -> None:

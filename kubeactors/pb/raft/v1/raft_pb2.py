@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n kubeactors/pb/raft/v1/raft.proto\x12\x12kubeactors.raft.v1\"b\n\x05Hello\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x12\n\ncluster_id\x18\x02 \x01(\x06\x12\x0e\n\x06sender\x18\x03 \x01(\x06\x12\n\n\x02to\x18\x04 \x01(\x06\x12\x18\n\x10membership_index\x18\x05 \x01(\x04\"\xd2\x01\n\x07Refusal\x12\x32\n\x06reason\x18\x01 \x01(\x0e\x32\".kubeactors.raft.v1.Refusal.Reason\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x84\x01\n\x06Reason\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x0b\n\x07VERSION\x10\x01\x12\x11\n\rOTHER_CLUSTER\x10\x02\x12\x10\n\x0cOTHER_MEMBER\x10\x03\x12\x12\n\x0eUNKNOWN_MEMBER\x10\x04\x12\x12\n\x0eREMOVED_MEMBER\x10\x05\x12\x0f\n\x0b\x43\x45RTIFICATE\x10\x06\"\xa0\x01\n\x05\x46rame\x12(\n\x05hello\x18\x01 \x01(\x0b\x32\x19.kubeactors.raft.v1.Hello\x12,\n\x07refusal\x18\x02 \x01(\x0b\x32\x1b.kubeactors.raft.v1.Refusal\x12-\n\x08messages\x18\x03 \x03(\x0b\x32\x1b.kubeactors.raft.v1.Message\x12\x10\n\x08\x66orwards\x18\x04 \x03(\x0c\"\xca\x01\n\x07Message\x12\x0c\n\x04type\x18\x01 \x01(\r\x12\x0c\n\x04term\x18\x02 \x01(\x04\x12\r\n\x05index\x18\x03 \x01(\x04\x12\x10\n\x08log_term\x18\x04 \x01(\x04\x12\x0e\n\x06\x63ommit\x18\x05 \x01(\x04\x12\x0e\n\x06reject\x18\x06 \x01(\x08\x12\x0c\n\x04hint\x18\x07 \x01(\x04\x12\x0f\n\x07\x63ontext\x18\x08 \x01(\x04\x12\x0f\n\x07\x65ntries\x18\t \x01(\x0c\x12\x32\n\x08snapshot\x18\n \x01(\x0b\x32 .kubeactors.raft.v1.SnapshotMeta\"M\n\x0cSnapshotMeta\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04term\x18\x02 \x01(\x04\x12\x0e\n\x06voters\x18\x03 \x03(\x06\x12\x10\n\x08learners\x18\x04 \x03(\x06\"t\n\x0cSnapshotHead\x12(\n\x05hello\x18\x01 \x01(\x0b\x32\x19.kubeactors.raft.v1.Hello\x12,\n\x07message\x18\x02 \x01(\x0b\x32\x1b.kubeactors.raft.v1.Message\x12\x0c\n\x04size\x18\x03 \x01(\x04\"L\n\x0cSnapshotPart\x12.\n\x04head\x18\x01 \x01(\x0b\x32 .kubeactors.raft.v1.SnapshotHead\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"!\n\x0eSnapshotAnswer\x12\x0f\n\x07problem\x18\x01 \x01(\t\"\x10\n\x0e\x43lusterRequest\"[\n\x07\x43luster\x12\x12\n\ncluster_id\x18\x01 \x01(\x06\x12+\n\x07members\x18\x02 \x03(\x0b\x32\x1a.kubeactors.raft.v1.Member\x12\x0f\n\x07removed\x18\x03 \x03(\x06\"[\n\x06Member\x12\n\n\x02id\x18\x01 \x01(\x06\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tpeer_urls\x18\x03 \x03(\t\x12\x13\n\x0b\x63lient_urls\x18\x04 \x03(\t\x12\x0f\n\x07learner\x18\x05 \x01(\x08\x32\xf2\x01\n\x04Raft\x12\x43\n\x07\x43onnect\x12\x19.kubeactors.raft.v1.Frame\x1a\x19.kubeactors.raft.v1.Frame(\x01\x30\x01\x12V\n\x0cSendSnapshot\x12 .kubeactors.raft.v1.SnapshotPart\x1a\".kubeactors.raft.v1.SnapshotAnswer(\x01\x12M\n\nGetCluster\x12\".kubeactors.raft.v1.ClusterRequest\x1a\x1b.kubeactors.raft.v1.Clusterb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n kubeactors/pb/raft/v1/raft.proto\x12\x12kubeactors.raft.v1\"b\n\x05Hello\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x12\n\ncluster_id\x18\x02 \x01(\x06\x12\x0e\n\x06sender\x18\x03 \x01(\x06\x12\n\n\x02to\x18\x04 \x01(\x06\x12\x18\n\x10membership_index\x18\x05 \x01(\x04\"\xe9\x01\n\x07Refusal\x12\x32\n\x06reason\x18\x01 \x01(\x0e\x32\".kubeactors.raft.v1.Refusal.Reason\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x9b\x01\n\x06Reason\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x0b\n\x07VERSION\x10\x01\x12\x11\n\rOTHER_CLUSTER\x10\x02\x12\x10\n\x0cOTHER_MEMBER\x10\x03\x12\x12\n\x0eUNKNOWN_MEMBER\x10\x04\x12\x12\n\x0eREMOVED_MEMBER\x10\x05\x12\x0f\n\x0b\x43\x45RTIFICATE\x10\x06\x12\x15\n\x11\x41LREADY_CONNECTED\x10\x07\"\xa0\x01\n\x05\x46rame\x12(\n\x05hello\x18\x01 \x01(\x0b\x32\x19.kubeactors.raft.v1.Hello\x12,\n\x07refusal\x18\x02 \x01(\x0b\x32\x1b.kubeactors.raft.v1.Refusal\x12-\n\x08messages\x18\x03 \x03(\x0b\x32\x1b.kubeactors.raft.v1.Message\x12\x10\n\x08\x66orwards\x18\x04 \x03(\x0c\"\xca\x01\n\x07Message\x12\x0c\n\x04type\x18\x01 \x01(\r\x12\x0c\n\x04term\x18\x02 \x01(\x04\x12\r\n\x05index\x18\x03 \x01(\x04\x12\x10\n\x08log_term\x18\x04 \x01(\x04\x12\x0e\n\x06\x63ommit\x18\x05 \x01(\x04\x12\x0e\n\x06reject\x18\x06 \x01(\x08\x12\x0c\n\x04hint\x18\x07 \x01(\x04\x12\x0f\n\x07\x63ontext\x18\x08 \x01(\x04\x12\x0f\n\x07\x65ntries\x18\t \x01(\x0c\x12\x32\n\x08snapshot\x18\n \x01(\x0b\x32 .kubeactors.raft.v1.SnapshotMeta\"M\n\x0cSnapshotMeta\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04term\x18\x02 \x01(\x04\x12\x0e\n\x06voters\x18\x03 \x03(\x06\x12\x10\n\x08learners\x18\x04 \x03(\x06\"t\n\x0cSnapshotHead\x12(\n\x05hello\x18\x01 \x01(\x0b\x32\x19.kubeactors.raft.v1.Hello\x12,\n\x07message\x18\x02 \x01(\x0b\x32\x1b.kubeactors.raft.v1.Message\x12\x0c\n\x04size\x18\x03 \x01(\x04\"L\n\x0cSnapshotPart\x12.\n\x04head\x18\x01 \x01(\x0b\x32 .kubeactors.raft.v1.SnapshotHead\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"!\n\x0eSnapshotAnswer\x12\x0f\n\x07problem\x18\x01 \x01(\t\"\x10\n\x0e\x43lusterRequest\"[\n\x07\x43luster\x12\x12\n\ncluster_id\x18\x01 \x01(\x06\x12+\n\x07members\x18\x02 \x03(\x0b\x32\x1a.kubeactors.raft.v1.Member\x12\x0f\n\x07removed\x18\x03 \x03(\x06\"[\n\x06Member\x12\n\n\x02id\x18\x01 \x01(\x06\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tpeer_urls\x18\x03 \x03(\t\x12\x13\n\x0b\x63lient_urls\x18\x04 \x03(\t\x12\x0f\n\x07learner\x18\x05 \x01(\x08\x32\xf2\x01\n\x04Raft\x12\x43\n\x07\x43onnect\x12\x19.kubeactors.raft.v1.Frame\x1a\x19.kubeactors.raft.v1.Frame(\x01\x30\x01\x12V\n\x0cSendSnapshot\x12 .kubeactors.raft.v1.SnapshotPart\x1a\".kubeactors.raft.v1.SnapshotAnswer(\x01\x12M\n\nGetCluster\x12\".kubeactors.raft.v1.ClusterRequest\x1a\x1b.kubeactors.raft.v1.Clusterb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,27 +34,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HELLO']._serialized_start=56
   _globals['_HELLO']._serialized_end=154
   _globals['_REFUSAL']._serialized_start=157
-  _globals['_REFUSAL']._serialized_end=367
+  _globals['_REFUSAL']._serialized_end=390
   _globals['_REFUSAL_REASON']._serialized_start=235
-  _globals['_REFUSAL_REASON']._serialized_end=367
-  _globals['_FRAME']._serialized_start=370
-  _globals['_FRAME']._serialized_end=530
-  _globals['_MESSAGE']._serialized_start=533
-  _globals['_MESSAGE']._serialized_end=735
-  _globals['_SNAPSHOTMETA']._serialized_start=737
-  _globals['_SNAPSHOTMETA']._serialized_end=814
-  _globals['_SNAPSHOTHEAD']._serialized_start=816
-  _globals['_SNAPSHOTHEAD']._serialized_end=932
-  _globals['_SNAPSHOTPART']._serialized_start=934
-  _globals['_SNAPSHOTPART']._serialized_end=1010
-  _globals['_SNAPSHOTANSWER']._serialized_start=1012
-  _globals['_SNAPSHOTANSWER']._serialized_end=1045
-  _globals['_CLUSTERREQUEST']._serialized_start=1047
-  _globals['_CLUSTERREQUEST']._serialized_end=1063
-  _globals['_CLUSTER']._serialized_start=1065
-  _globals['_CLUSTER']._serialized_end=1156
-  _globals['_MEMBER']._serialized_start=1158
-  _globals['_MEMBER']._serialized_end=1249
-  _globals['_RAFT']._serialized_start=1252
-  _globals['_RAFT']._serialized_end=1494
+  _globals['_REFUSAL_REASON']._serialized_end=390
+  _globals['_FRAME']._serialized_start=393
+  _globals['_FRAME']._serialized_end=553
+  _globals['_MESSAGE']._serialized_start=556
+  _globals['_MESSAGE']._serialized_end=758
+  _globals['_SNAPSHOTMETA']._serialized_start=760
+  _globals['_SNAPSHOTMETA']._serialized_end=837
+  _globals['_SNAPSHOTHEAD']._serialized_start=839
+  _globals['_SNAPSHOTHEAD']._serialized_end=955
+  _globals['_SNAPSHOTPART']._serialized_start=957
+  _globals['_SNAPSHOTPART']._serialized_end=1033
+  _globals['_SNAPSHOTANSWER']._serialized_start=1035
+  _globals['_SNAPSHOTANSWER']._serialized_end=1068
+  _globals['_CLUSTERREQUEST']._serialized_start=1070
+  _globals['_CLUSTERREQUEST']._serialized_end=1086
+  _globals['_CLUSTER']._serialized_start=1088
+  _globals['_CLUSTER']._serialized_end=1179
+  _globals['_MEMBER']._serialized_start=1181
+  _globals['_MEMBER']._serialized_end=1272
+  _globals['_RAFT']._serialized_start=1275
+  _globals['_RAFT']._serialized_end=1517
 # @@protoc_insertion_point(module_scope)

@@ -69,6 +69,8 @@ class Refusal(_message.Message):
         UNKNOWN_MEMBER: Refusal._Reason.ValueType  # 4
         REMOVED_MEMBER: Refusal._Reason.ValueType  # 5
         CERTIFICATE: Refusal._Reason.ValueType  # 6
+        ALREADY_CONNECTED: Refusal._Reason.ValueType  # 7
+        """Both have called each other at once; the other call is used."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper): ...
     UNSPECIFIED: Refusal.Reason.ValueType  # 0
@@ -78,6 +80,8 @@ class Refusal(_message.Message):
     UNKNOWN_MEMBER: Refusal.Reason.ValueType  # 4
     REMOVED_MEMBER: Refusal.Reason.ValueType  # 5
     CERTIFICATE: Refusal.Reason.ValueType  # 6
+    ALREADY_CONNECTED: Refusal.Reason.ValueType  # 7
+    """Both have called each other at once; the other call is used."""
 
     REASON_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
