@@ -23,6 +23,7 @@ _MARK = struct.Struct("<8sQ")
 _META = struct.Struct("<IQQQQ")
 _HARD_STATE = struct.Struct("<QQQ")
 _ENTRY = struct.Struct("<QQB")
+_ENTRY_HEAD = struct.Struct("<IIBQQB")
 _SNAPSHOT = struct.Struct("<QQ")
 
 
@@ -32,11 +33,17 @@ class Kind(IntEnum):
     ENTRY = 3
     HARD_STATE = 4
     SNAPSHOT = 5
+    RESTART = 6
+    """As SNAPSHOT, one that came from the leader: all earlier entries are void, the next one follows the snapshot."""
 
 
 class EntryKind(IntEnum):
     NORMAL = 0
     CONFIG = 1
+
+
+_ENTRY_KIND = int(Kind.ENTRY)  # an enum's member is slow to look up and to pack
+_ENTRY_SEED = zlib.crc32(bytes((_ENTRY_KIND,)))
 
 
 class Meta(NamedTuple):
@@ -57,11 +64,41 @@ class HardState(NamedTuple):
     commit: int
 
 
-class Entry(NamedTuple):
-    term: int
-    index: int  # type: ignore[assignment]  # not tuple's method
-    kind: int
-    data: bytes
+class Entry:
+    """One entry of the log; nobody changes it. Its encoding is kept once it was made: the log and every peer get the
+    same bytes."""
+
+    __slots__ = ("_record", "data", "index", "kind", "term")
+
+    def __init__(self, term: int, index: int, kind: int, data: bytes, record: bytes | None = None) -> None:
+        self.term = term
+        self.index = index
+        self.kind = kind
+        self.data = data
+        self._record = record
+
+    @property
+    def record(self) -> bytes:
+        """As it stands in the log."""
+        record = self._record
+        if record is None:
+            data = self.data
+            term, index, kind = self.term, self.index, int(self.kind)
+            checksum = zlib.crc32(data, zlib.crc32(_ENTRY.pack(term, index, kind), _ENTRY_SEED))
+            head = _ENTRY_HEAD.pack(len(data) + _ENTRY.size, checksum, _ENTRY_KIND, term, index, kind)
+            record = self._record = head + data
+        return record
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Entry):
+            return NotImplemented
+        return (self.term, self.index, self.kind, self.data) == (other.term, other.index, other.kind, other.data)
+
+    def __hash__(self) -> int:
+        return hash((self.term, self.index))
+
+    def __repr__(self) -> str:
+        return f"Entry(term={self.term}, index={self.index}, kind={self.kind}, data={self.data!r})"
 
 
 class SnapshotMark(NamedTuple):
@@ -92,8 +129,12 @@ def encode_snapshot(mark: SnapshotMark) -> bytes:
     return _frame(Kind.SNAPSHOT, _SNAPSHOT.pack(*mark))
 
 
+def encode_restart(mark: SnapshotMark) -> bytes:
+    return _frame(Kind.RESTART, _SNAPSHOT.pack(*mark))
+
+
 def encode_entry(entry: Entry) -> bytes:
-    return _frame(Kind.ENTRY, _ENTRY.pack(entry.term, entry.index, entry.kind) + entry.data)
+    return entry.record
 
 
 def kind_of(record: bytes) -> int:
@@ -143,6 +184,28 @@ def decode_snapshot(payload: memoryview) -> SnapshotMark:
 def decode_entry(payload: memoryview) -> Entry:
     term, index, kind = _ENTRY.unpack_from(payload)
     return Entry(term, index, kind, bytes(payload[_ENTRY.size :]))
+
+
+def decode_entries(data: bytes) -> list[Entry]:
+    """Entries' records, one after the other, as another member's log has them. Their encoding is kept, so that it is
+    not made again. Raises BadRecord."""
+    entries: list[Entry] = []
+    offset, end = 0, len(data)
+    view = memoryview(data)
+    unpack, fixed, first = _ENTRY_HEAD.unpack_from, _ENTRY_HEAD.size, HEAD.size - 1
+    while offset < end:
+        try:
+            length, checksum, number, term, index, kind = unpack(view, offset)
+        except struct.error as error:
+            raise BadRecord(f"{end - offset} bytes are no entry") from error
+        after = offset + HEAD.size + length
+        if number != _ENTRY_KIND or after > end or length < _ENTRY.size:
+            raise BadRecord(f"a record of kind {number} and {length} bytes where an entry belongs")
+        if zlib.crc32(view[offset + first : after]) != checksum:
+            raise BadRecord(f"the checksum of an entry of {length} bytes does not fit")
+        entries.append(Entry(term, index, kind, data[offset + fixed : after], data[offset:after]))
+        offset = after
+    return entries
 
 
 def mark_after(data: bytes | memoryview, offset: int) -> int | None:
