@@ -110,6 +110,9 @@ class SimDisk(Disk):
     def read(self, path: Path) -> bytes:
         return bytes(self._file(path).data)
 
+    def read_part(self, path: Path, offset: int, size: int) -> bytes:
+        return bytes(self._file(path).data[offset : offset + size])
+
     def size(self, path: Path) -> int:
         return len(self._file(path).data)
 

@@ -103,6 +103,7 @@ class StorageRun:
     def _check(self, loaded: storage.Loaded) -> None:
         machine = loaded.machine
         applied = machine.applied_index
+        self.trace.mix(self.disk.ops, applied, len(loaded.entries), *loaded.hard_state)
         self.trace.note(
             f"loaded: applied {applied}, {len(loaded.entries)} entries after it, hard state {tuple(loaded.hard_state)}"
         )
