@@ -41,6 +41,19 @@ class Disk:
     def read(self, path: Path) -> bytes:
         return path.read_bytes()
 
+    def read_part(self, path: Path, offset: int, size: int) -> bytes:
+        """Fewer than `size` bytes only at the file's end."""
+        with path.open("rb", buffering=0) as file:
+            file.seek(offset)
+            parts: list[bytes] = []
+            while size > 0 and (part := file.read(size)):
+                parts.append(part)
+                size -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def size(self, path: Path) -> int:
+        return path.stat().st_size
+
     def open(self, path: Path, *, create: bool = False) -> int:
         """A descriptor for writing; `create` makes the file anew."""
         flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT | os.O_TRUNC if create else 0)

@@ -31,7 +31,7 @@ Taking: at any time between two calls, of `replica.machine`. The file, with its 
 SNAPSHOT mark is appended to the log, the mark before the log is trimmed, both before older snapshot files are removed.
 
 Sending (`Work.snapshots`): a SNAPSHOT message without its `snapshot`. The host takes its newest file of an index of at
-least `replica.first_index - 1`, or takes a new one, completes the message (`dataclasses.replace(message, snapshot=...)`)
+least `replica.first_index - 1`, or takes a new one, completes the message (`message._replace(snapshot=...)`)
 and sends message and file. However that ends it calls `report_snapshot(to, ok)`.
 
 Receiving: the host writes the file under a temporary name, verifies it, renames and syncs it, and only then calls

@@ -9,10 +9,12 @@ from google.protobuf.message import Message
 
 from kubeactors.pb.etcd import rpc_pb2
 from kubeactors.store.errors import LeaseNotFound
+from kubeactors.store.machine import membership as members
 from kubeactors.store.machine import txn
 from kubeactors.store.machine.alarm import AlarmTable
 from kubeactors.store.machine.command import Command, Kind
 from kubeactors.store.machine.lease import LeaseTable
+from kubeactors.store.machine.membership import Membership
 from kubeactors.store.mvcc.state import Mvcc
 
 
@@ -23,11 +25,16 @@ class StateMachine:
     """
 
     def __init__(
-        self, mvcc: Mvcc | None = None, leases: LeaseTable | None = None, alarms: AlarmTable | None = None
+        self,
+        mvcc: Mvcc | None = None,
+        leases: LeaseTable | None = None,
+        alarms: AlarmTable | None = None,
+        membership: Membership | None = None,
     ) -> None:
         self.mvcc = mvcc if mvcc is not None else Mvcc()
         self.leases = leases if leases is not None else LeaseTable()
         self.alarms = alarms if alarms is not None else AlarmTable()
+        self.membership = membership if membership is not None else Membership()
         self.applied_index = 0
         self.applied_term = 0
         self.time = 0
@@ -41,6 +48,11 @@ class StateMachine:
             Kind.LEASE_KEEP_ALIVE: self._lease_keep_alive,
             Kind.LEASE_EXPIRE: self._lease_expire,
             Kind.ALARM: self._alarm,
+            Kind.MEMBER_ADD: self._member_add,
+            Kind.MEMBER_REMOVE: self._member_remove,
+            Kind.MEMBER_PROMOTE: self._member_promote,
+            Kind.MEMBER_UPDATE: self._member_update,
+            Kind.MEMBER_PUBLISH: self._member_publish,
         }
 
     def apply(self, command: Command) -> Message:
@@ -107,6 +119,32 @@ class StateMachine:
         response = self.alarms.apply(cast(rpc_pb2.AlarmRequest, message))
         self.leases.rearm()  # an expiry that an alarm refused comes up again
         return response
+
+    # ---- membership. Whoever applies these entries tells Raft of them ----
+
+    def _member_add(self, message: Message) -> Message:
+        member = cast(rpc_pb2.Member, message)
+        self.membership.add(members.from_wire(member), self.applied_index)
+        return rpc_pb2.MemberAddResponse(member=member, members=self._members())
+
+    def _member_remove(self, message: Message) -> Message:
+        self.membership.remove(cast(rpc_pb2.Member, message).ID, self.applied_index)
+        return rpc_pb2.MemberRemoveResponse(members=self._members())
+
+    def _member_promote(self, message: Message) -> Message:
+        self.membership.promote(cast(rpc_pb2.Member, message).ID, self.applied_index)
+        return rpc_pb2.MemberPromoteResponse(members=self._members())
+
+    def _member_update(self, message: Message) -> Message:
+        self.membership.update(members.from_wire(cast(rpc_pb2.Member, message)), self.applied_index)
+        return rpc_pb2.MemberUpdateResponse(members=self._members())
+
+    def _member_publish(self, message: Message) -> Message:
+        self.membership.publish(members.from_wire(cast(rpc_pb2.Member, message)), self.applied_index)
+        return rpc_pb2.MemberUpdateResponse(members=self._members())
+
+    def _members(self) -> list[rpc_pb2.Member]:
+        return [members.to_wire(member) for member in self.membership.all()]
 
     # ---- reads ----
 

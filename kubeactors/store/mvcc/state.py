@@ -22,6 +22,8 @@ from kubeactors.store.keys import FROM_KEY, contains
 from kubeactors.store.mvcc.record import LEASE, MOD, VERSION, Change, Record, size, tombstone
 
 FIRST_REVISION = 1
+CLEAR_STEP = 5000
+"""Records freed in one step, about a millisecond."""
 
 
 class Mvcc:
@@ -223,47 +225,67 @@ class Mvcc:
             yield [record for record in found if record is not None]
             start = keys[-1] + b"\0"
 
-    @classmethod
-    def restored(
-        cls,
+    def restore(
+        self,
         revision: int,
         compact_revision: int,
-        base: Iterable[Record],
-        boundary: Iterable[Record],
-        after: Iterable[Record],
-    ) -> Mvcc:
-        """The state that a snapshot describes. Raises ValueError when its parts do not fit together.
+        base: Iterable[Sequence[Record]],
+        boundary: Iterable[Sequence[Record]],
+        after: Iterable[Sequence[Record]],
+    ) -> Iterator[None]:
+        """Become what a snapshot describes, step by step; meanwhile there must be no reads and no writes. What was
+        here before is freed first, so that there never are two. Raises ValueError, KeyError when the parts do not fit.
 
-        `base`: the records living at the compacted revision; `boundary`: the compacted revision's own changes, which
-        only watches need; `after`: every later change, by revision.
+        `base`: the records living at the compacted revision, by key; `boundary`: the compacted revision's own changes,
+        which only watches need; `after`: every later change, by revision. All in portions, one for each step.
         """
-        self = cls()
-        current = self._current
-        for record in base:
-            current[record[0]] = record
-            self.bytes_in_use += size(record)
-            if record[LEASE]:
-                self.lease_keys.setdefault(record[LEASE], set()).add(record[0])
-        self._live = SortedList(current)
-        kept = tuple((record, None) for record in boundary)
+        yield from self._clear()
+        current, live = self._current, self._live
+        for portion in base:
+            for record in portion:
+                current[record[0]] = record
+                live.add(record[0])
+                self.bytes_in_use += size(record)
+                if record[LEASE]:
+                    self.lease_keys.setdefault(record[LEASE], set()).add(record[0])
+            yield
         if compact_revision:
             self._log_start = compact_revision
-            self._log.append(kept)
+            self._log.append(tuple((record, None) for portion in boundary for record in portion))
         self.compact_revision = compact_revision
         changes: list[Change] = []
         main = 0
-        for record in after:
-            if record[MOD] != main and changes:
-                self._log.append(tuple(changes))
-                changes = []
-            main = record[MOD]
-            changes.append((record, self._replace(record)))
+        for portion in after:
+            for record in portion:
+                if record[MOD] != main and changes:
+                    self._log.append(tuple(changes))
+                    changes = []
+                main = record[MOD]
+                changes.append((record, self._replace(record)))
+            yield
         if changes:
             self._log.append(tuple(changes))
         self.revision = revision
         if self._log_start + len(self._log) != revision + 1:
             raise ValueError(f"the changes end before revision {revision}")
-        return self
+
+    def _clear(self) -> Iterator[None]:
+        current, past, log = self._current, self._past, self._log
+        self.revision = FIRST_REVISION
+        self.compact_revision = 0
+        self.bytes_in_use = 0
+        self.lease_keys = {}
+        self._current, self._past, self._log = {}, {}, []
+        self._live, self._past_keys = SortedList(), SortedList()
+        self._log_start = FIRST_REVISION + 1
+        while log:
+            del log[-CLEAR_STEP:]
+            yield
+        for old in (past, current):
+            while old:
+                for _ in range(min(CLEAR_STEP, len(old))):
+                    old.popitem()
+                yield
 
     def _replace(self, record: Record) -> Record | None:
         """Put a finished record in the place of the key's present one, which is returned."""

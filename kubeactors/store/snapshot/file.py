@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -25,7 +26,7 @@ from kubeactors.store.errors import CorruptData
 from kubeactors.store.mvcc.codec import decode_records, encode_records
 from kubeactors.store.mvcc.record import Record
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SYNC_BYTES = 8 * 1024 * 1024
 _BLOCK = struct.Struct("<IIB")
 _NAME = re.compile(r"([0-9a-f]{16})-([0-9a-f]{16})\.snap")
@@ -41,7 +42,8 @@ class Tag(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """`leases`: (id, ttl in seconds, expiry in milliseconds of cluster time); `alarms`: (member, type)."""
+    """`member_id`: whoever made it. `leases`: (id, ttl in seconds, expiry in milliseconds of cluster time); `alarms`:
+    (member, type); `membership`: as Membership.dump gives it."""
 
     format: int
     cluster_id: int
@@ -53,6 +55,7 @@ class Head:
     compact_revision: int
     leases: list[tuple[int, int, int]]
     alarms: list[tuple[int, int]] = field(default_factory=list)
+    membership: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,57 +121,69 @@ class SnapshotWriter:
 
 
 class SnapshotReader:
-    """A snapshot that was read whole and checked. Raises CorruptData, OSError on construction."""
+    """A snapshot that was read to its end and checked; its records are read again, block by block, when they are asked
+    for, so that it takes no memory. Blocking. Raises CorruptData, OSError on construction."""
 
     def __init__(self, disk: Disk, path: Path) -> None:
         self.path = path
-        self._blocks: dict[Tag, list[memoryview]] = {Tag.BASE: [], Tag.BOUNDARY: [], Tag.AFTER: []}
+        self._disk = disk
+        self._blocks: dict[Tag, list[tuple[int, int]]] = {Tag.BASE: [], Tag.BOUNDARY: [], Tag.AFTER: []}
         head: Head | None = None
         ended = False
-        for offset, tag, content in self._read(disk.read(path)):
+        for offset, tag, content in self._read(disk.size(path)):
             if ended or (head is None) != (tag == Tag.HEAD):
                 raise CorruptData(f"{path}: offset {offset}: block {tag} is out of place")
             if tag == Tag.HEAD:
                 head = self._head(content)
             elif tag == Tag.END:
                 ended = True
-                self._records = int(struct.unpack("<Q", content)[0])
             else:
-                self._blocks[tag].append(content)
+                self._blocks[tag].append((offset, len(content)))
         if head is None or not ended:
             raise CorruptData(f"{path}: the snapshot has no end")
         self.head = head
 
-    def records(self, tag: Tag) -> Iterator[Record]:
-        """Raises CorruptData."""
-        for block in self._blocks[tag]:
+    def records(self, tag: Tag) -> Iterator[list[Record]]:
+        """Block by block. Raises CorruptData, OSError."""
+        for offset, length in self._blocks[tag]:
+            _, content = self._block(offset, _BLOCK.size + length)
             try:
-                yield from decode_records(bytes(block))
+                yield list(decode_records(content))
             except ValueError as error:
                 raise CorruptData(f"{self.path}: {error}") from error
 
-    def _head(self, content: memoryview) -> Head:
+    def _head(self, content: bytes) -> Head:
         try:
-            head = Head(**orjson.loads(content))
-        except (ValueError, TypeError) as error:
+            values = orjson.loads(content)
+            version = values.get("format")
+            if version == FORMAT_VERSION:
+                return Head(**values)
+        except (ValueError, TypeError, AttributeError) as error:
             raise CorruptData(f"{self.path}: offset 0: the head cannot be read: {error}") from error
-        if head.format != FORMAT_VERSION:
-            raise CorruptData(f"{self.path}: snapshot format {head.format} is not known to this version")
-        return head
+        raise CorruptData(
+            f"{self.path}: snapshot format {version} is that of another version, which this one cannot read"
+        )
 
-    def _read(self, data: bytes) -> Iterator[tuple[int, Tag, memoryview]]:
-        view = memoryview(data)
+    def _read(self, size: int) -> Iterator[tuple[int, Tag, bytes]]:
         offset = 0
-        while offset < len(view):
-            start = offset + _BLOCK.size
-            if start > len(view):
+        while offset < size:
+            head = self._disk.read_part(self.path, offset, _BLOCK.size)
+            if len(head) != _BLOCK.size:
                 raise CorruptData(f"{self.path}: offset {offset}: a block is cut off")
-            length, checksum, tag = _BLOCK.unpack_from(view, offset)
-            content = view[start : start + length]
-            if len(content) != length or zlib.crc32(content, zlib.crc32(bytes((tag,)))) != checksum:
-                raise CorruptData(f"{self.path}: offset {offset}: the checksum of a block does not fit")
+            length = _BLOCK.unpack(head)[0]
+            tag, content = self._block(offset, _BLOCK.size + length)
             try:
                 yield offset, Tag(tag), content
             except ValueError as error:
                 raise CorruptData(f"{self.path}: offset {offset}: a block of unknown kind {tag}") from error
-            offset = start + length
+            offset += _BLOCK.size + length
+
+    def _block(self, offset: int, size: int) -> tuple[int, bytes]:
+        """Tag and content of the block of `size` bytes."""
+        block = self._disk.read_part(self.path, offset, size)
+        content = block[_BLOCK.size :]
+        if len(block) == size:
+            _, checksum, tag = _BLOCK.unpack_from(block)
+            if zlib.crc32(content, zlib.crc32(bytes((tag,)))) == checksum:
+                return tag, content
+        raise CorruptData(f"{self.path}: offset {offset}: the checksum of a block does not fit")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kubeactors.store.disk import Disk
 from kubeactors.store.machine.machine import StateMachine
-from kubeactors.store.mvcc.record import Record
+from kubeactors.store.mvcc.record import Record, size
 from kubeactors.store.mvcc.state import Mvcc
 from kubeactors.store.snapshot.file import FORMAT_VERSION, Head, SnapshotFile, SnapshotWriter, Tag, list_snapshots
 
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 CHUNK = 256
 """Records encoded in one step: about a millisecond in which the event loop may have to wait for the interpreter."""
+CHUNK_BYTES = 1024 * 1024
 
 
 def describe(machine: StateMachine, cluster_id: int, member_id: int) -> Head:
@@ -37,6 +38,7 @@ def describe(machine: StateMachine, cluster_id: int, member_id: int) -> Head:
         compact_revision=machine.mvcc.compact_revision,
         leases=[(lease.id, lease.ttl, lease.expiry) for lease in machine.leases.all()],
         alarms=machine.alarms.all(),
+        membership=machine.membership.dump(),
     )
 
 
@@ -44,14 +46,26 @@ def portions(mvcc: Mvcc, head: Head) -> Iterator[tuple[Tag, list[Record]]]:
     """What follows the head, a little at a time. Hold the state from the head on; it may change between portions."""
     if head.compact_revision:
         for records in mvcc.base(head.compact_revision, CHUNK):
-            yield Tag.BASE, records
+            yield from _split(Tag.BASE, records)
         boundary = mvcc.kept_changes(head.compact_revision, head.compact_revision)
-        yield Tag.BOUNDARY, [record for changes in boundary for record, _ in changes]
+        yield from _split(Tag.BOUNDARY, [record for changes in boundary for record, _ in changes])
     for first in range(head.compact_revision + 1, head.revision + 1, CHUNK):
         after: list[Record] = []
         for changes in mvcc.kept_changes(first, min(first + CHUNK - 1, head.revision)):
             after.extend(record for record, _ in changes)
-        yield Tag.AFTER, after
+        yield from _split(Tag.AFTER, after)
+
+
+def _split(tag: Tag, records: list[Record]) -> Iterator[tuple[Tag, list[Record]]]:
+    """Into portions of CHUNK_BYTES, or of one larger record."""
+    first = total = 0
+    for position, record in enumerate(records):
+        total += size(record)
+        if total > CHUNK_BYTES and position > first:
+            yield tag, records[first:position]
+            first, total = position, size(record)
+    if first < len(records):
+        yield tag, records[first:]
 
 
 class Snapshotter:

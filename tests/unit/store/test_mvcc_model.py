@@ -91,7 +91,10 @@ def restored(mvcc: Mvcc) -> Mvcc:
         boundary = [r for changes in mvcc.kept_changes(start, start) for r, _ in changes]
     after = [r for changes in mvcc.kept_changes(start + 1, mvcc.revision) for r, _ in changes]
     parts = [list(decode_records(encode_records(part))) for part in (base, boundary, after)]
-    return Mvcc.restored(mvcc.revision, start, *parts)
+    again = Mvcc()
+    for _ in again.restore(mvcc.revision, start, *([part] for part in parts)):
+        pass
+    return again
 
 
 def check(mvcc: Mvcc, model: Model, key: bytes, range_end: bytes, limit: int) -> None:

@@ -16,10 +16,18 @@ from kubeactors.store.machine.machine import StateMachine
 from kubeactors.store.mvcc import hash as hashes
 from kubeactors.store.snapshot import snapshotter as snapshotter_module
 from kubeactors.store.snapshot.file import SnapshotReader, list_snapshots
+from kubeactors.store.snapshot.restore import restore
 from kubeactors.store.snapshot.snapshotter import Snapshotter
-from kubeactors.store.storage import _restore
 
 DISK = Disk()
+
+
+def _restore(reader: SnapshotReader) -> StateMachine:
+    machine = StateMachine()
+    put(machine, b"what was there before", b"", 0)
+    for _ in restore(machine, reader):
+        pass
+    return machine
 
 
 def put(machine: StateMachine, key: bytes, value: bytes, lease: int = 0) -> None:
