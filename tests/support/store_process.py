@@ -67,6 +67,10 @@ class StoreProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def spawn(self, preexec: object = None) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "kubeactors.store", "--name", "m0", "--data-dir", str(self.data_dir)]
         command += ["--listen-client-urls", self.url, "--pid-file", str(self.pid_file), *self._flags]
