@@ -1,10 +1,13 @@
-"""What every cluster has from the first moment: namespaces, and the Service by which pods reach this server."""
+"""What every cluster has from the first moment: namespaces, and the Service by which pods reach the API servers.
+
+Which servers that are is kept by `masters.py`.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -45,7 +48,7 @@ def kubernetes_service(service_cidr: str, port: int) -> Object:
     }
 
 
-def kubernetes_endpoints(address: str, port: int) -> Object:
+def kubernetes_endpoints(addresses: Sequence[str], port: int) -> Object:
     """The Endpoints of default/kubernetes; the label keeps the mirroring controller away."""
     return {
         "apiVersion": "v1",
@@ -56,14 +59,17 @@ def kubernetes_endpoints(address: str, port: int) -> Object:
             "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
         },
         "subsets": [
-            {"addresses": [{"ip": address}], "ports": [{"name": "https", "port": port, "protocol": "TCP"}]},
+            {
+                "addresses": [{"ip": address} for address in addresses],
+                "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
+            },
         ],
     }
 
 
-def kubernetes_endpoint_slice(address: str, port: int) -> Object:
-    """The EndpointSlice of default/kubernetes."""
-    family = "IPv6" if ipaddress.ip_address(address).version == 6 else "IPv4"
+def kubernetes_endpoint_slice(addresses: Sequence[str], port: int) -> Object:
+    """The EndpointSlice of default/kubernetes. The addresses are of one family."""
+    family = "IPv6" if ipaddress.ip_address(addresses[0]).version == 6 else "IPv4"
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -73,7 +79,7 @@ def kubernetes_endpoint_slice(address: str, port: int) -> Object:
             "labels": {"kubernetes.io/service-name": "kubernetes"},
         },
         "addressType": family,
-        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}} for address in addresses],
         "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
     }
 
@@ -85,16 +91,16 @@ class Bootstrap:
         self._handler = handler
         self._registry = registry
 
-    async def run(self, *, address: str, port: int, service_cidr: str) -> None:
-        """Make the namespaces, the Service and its endpoints at `address`:`port`. Raises StatusError."""
+    async def run(self, *, port: int, service_cidr: str) -> None:
+        """Make the namespaces and the Service. Raises StatusError."""
         for name in NAMESPACES:
             await self._ensure({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, None)
         await self._ensure(kubernetes_service(service_cidr, port), _same_ports)
-        if ipaddress.ip_address(address).is_loopback:
-            logger.warning("advertise_address %s is a loopback address: pods cannot reach default/kubernetes", address)
-            return
-        await self._ensure(kubernetes_endpoints(address, port), _same("subsets"))
-        await self._ensure(kubernetes_endpoint_slice(address, port), _same("endpoints", "ports"))
+
+    async def publish(self, addresses: Sequence[str], port: int) -> None:
+        """Make the API servers at `addresses` the endpoints of the Service. Raises StatusError."""
+        await self._ensure(kubernetes_endpoints(addresses, port), _same("subsets"))
+        await self._ensure(kubernetes_endpoint_slice(addresses, port), _same("endpoints", "ports"))
 
     async def _ensure(self, wanted: Object, same: Callable[[Object, Object], bool] | None) -> None:
         """Create the object, or replace one that differs by `same`; None: one that exists is left alone."""

@@ -11,6 +11,7 @@ from kubeactors.apiserver.bootstrap import Bootstrap
 from kubeactors.apiserver.config import ApiServerConfig
 from kubeactors.apiserver.core import ApiCore, CoreConfig, build_core
 from kubeactors.apiserver.fronts import Fronts
+from kubeactors.apiserver.masters import MasterLeases
 from kubeactors.apiserver.node.connections import AgentTls
 from kubeactors.store.client import StoreClient, TlsFiles
 from kubeactors.store.errors import StoreError
@@ -33,6 +34,7 @@ class ApiServer:
         self._store: StoreClient | None = None
         self._core: ApiCore | None = None
         self._fronts: Fronts | None = None
+        self._masters: MasterLeases | None = None
         self._bootstrapped = False
 
     @property
@@ -58,11 +60,15 @@ class ApiServer:
         self._fronts = Fronts(config, self._core.handler, self._registry, self.health)
         await self._until_the_store_answers(self._core)
         # The port that clients reach is the configured one; 0 is for tests, which know the real one from `https_port`.
-        await Bootstrap(self._core.handler, self._registry).run(
-            address=config.advertise_address, port=config.https_port or 6443, service_cidr=config.service_cidr
-        )
+        port = config.https_port or 6443
+        bootstrap = Bootstrap(self._core.handler, self._registry)
+        await bootstrap.run(port=port, service_cidr=config.service_cidr)
         self._bootstrapped = True
         await self._fronts.start()
+        self._masters = MasterLeases(
+            self._store, config.advertise_address, lambda addresses: bootstrap.publish(addresses, port)
+        )
+        await self._masters.start()
         logger.info("serving HTTPS on port %d and gRPC on port %d", self.https_port, self.grpc_port)
 
     async def _until_the_store_answers(self, core: ApiCore) -> None:
@@ -82,13 +88,15 @@ class ApiServer:
     async def stop(self) -> None:
         """End requests, then the core, then the connection to the store."""
         self._bootstrapped = False
+        if self._masters is not None:
+            await self._masters.stop()
         if self._fronts is not None:
             await self._fronts.stop()
         if self._core is not None:
             await self._core.stop()
         if self._store is not None:
             await self._store.close()
-        self._fronts = self._core = self._store = None
+        self._masters = self._fronts = self._core = self._store = None
 
     async def health(self) -> dict[str, str]:
         """The named checks of /readyz: "ok", or what is wrong."""

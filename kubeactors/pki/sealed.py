@@ -1,7 +1,7 @@
 """Secrets on their way from one master to another: only the holder of a fresh private key can read them.
 
-An X25519 agreement with a key pair made for this one message, HKDF-SHA256, AES-256-GCM: the construction of ECIES and of
-HPKE's base mode (RFC 9180), from the primitives that `cryptography` has.
+An X25519 agreement with a key pair made for this one message, HKDF-SHA256, AES-256-GCM: the construction of ECIES and
+of HPKE's base mode (RFC 9180), from the primitives that `cryptography` has.
 """
 
 from __future__ import annotations

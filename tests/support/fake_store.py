@@ -23,7 +23,7 @@ from kubeactors.store.client.results import (
     TxnResult,
     WatchBatch,
 )
-from kubeactors.store.errors import Compacted, FutureRevision, StoreError
+from kubeactors.store.errors import Compacted, FutureRevision, LeaseNotFound, StoreError
 
 
 class FakeStore:
@@ -39,6 +39,7 @@ class FakeStore:
         self._failures: list[StoreError] = []
         self._watches: list[FakeWatch] = []
         self.leases = 0
+        self.expired: set[int] = set()
         self.hold_watches = False
 
     # --- what tests do
@@ -56,6 +57,11 @@ class FakeStore:
 
     def keys(self, prefix: bytes = b"") -> list[bytes]:
         return sorted(key for key in self._live if key.startswith(prefix))
+
+    def expire(self, lease_id: int) -> None:
+        """End a lease, with its keys."""
+        self.expired.add(lease_id)
+        self._commit([ops.delete(key) for key, kv in self._live.items() if kv.lease == lease_id])
 
     def fail_next(self, error: StoreError) -> None:
         """Let the next request (not watch) fail."""
@@ -112,6 +118,12 @@ class FakeStore:
         self._call("lease_grant")
         self.leases += 1
         return LeaseGranted(self.leases, ttl)
+
+    async def lease_keep_alive(self, lease_id: int) -> int:
+        self._call("lease_keep_alive")
+        if lease_id in self.expired:
+            raise LeaseNotFound
+        return 15
 
     # --- inside
 

@@ -43,6 +43,8 @@ class StoreApi(Protocol):
 
     async def lease_grant(self, ttl: int) -> LeaseGranted: ...
 
+    async def lease_keep_alive(self, lease_id: int) -> int: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:

@@ -32,8 +32,10 @@ class DictHandler:
         return Response(201, request.body)
 
 
-async def _run(handler: DictHandler, address: str = "192.0.2.1") -> None:
-    await Bootstrap(handler, registry).run(address=address, port=6443, service_cidr="10.96.0.0/12")
+async def _run(handler: DictHandler, *addresses: str) -> None:
+    bootstrap = Bootstrap(handler, registry)
+    await bootstrap.run(port=6443, service_cidr="10.96.0.0/12")
+    await bootstrap.publish(addresses or ["192.0.2.1"], 6443)
 
 
 async def test_everything_is_made_once() -> None:
@@ -61,10 +63,13 @@ async def test_a_new_address_replaces_the_endpoints() -> None:
     assert handler.objects["endpointslices", "kubernetes"]["defaulted"]
 
 
-async def test_a_loopback_address_makes_no_endpoints() -> None:
+async def test_all_servers_are_endpoints() -> None:
     handler = DictHandler()
-    await _run(handler, "127.0.0.1")
-    assert ("endpoints", "kubernetes") not in handler.objects
+    await _run(handler, "192.0.2.1", "192.0.2.2")
+    (subset,) = handler.objects["endpoints", "kubernetes"]["subsets"]
+    assert subset["addresses"] == [{"ip": "192.0.2.1"}, {"ip": "192.0.2.2"}]
+    endpoints = handler.objects["endpointslices", "kubernetes"]["endpoints"]
+    assert [endpoint["addresses"] for endpoint in endpoints] == [["192.0.2.1"], ["192.0.2.2"]]
 
 
 @pytest.mark.parametrize(("cidr", "first"), [("10.96.0.0/12", "10.96.0.1"), ("fd00::/108", "fd00::1")])
