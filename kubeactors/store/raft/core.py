@@ -17,17 +17,24 @@ practice has taught.
 
 from __future__ import annotations
 
+import logging
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 
+from kubeactors.store.raft.config import RaftConfig
 from kubeactors.store.raft.configuration import Configuration
+from kubeactors.store.raft.errors import ChangePending, InconsistentLog, NoLeader, NotLeader, TransferRunning
+from kubeactors.store.raft.leadership import Leadership, Outbox
 from kubeactors.store.raft.log import RaftLog
-from kubeactors.store.raft.message import Message
+from kubeactors.store.raft.message import TRANSFER, Message, MessageType, SnapshotMeta
 from kubeactors.store.raft.progress import Progress
 from kubeactors.store.raft.ready import Ready
-from kubeactors.store.wal.record import HardState
+from kubeactors.store.wal.record import Entry, EntryKind, HardState
+
+__all__ = ["RaftConfig", "RaftCore", "Role"]
+
+logger = logging.getLogger(__name__)
 
 
 class Role(IntEnum):
@@ -37,30 +44,9 @@ class Role(IntEnum):
     LEADER = 3
 
 
-@dataclass(frozen=True, slots=True)
-class RaftConfig:
-    """Times are in ticks; the host makes one every 50 ms or so.
-
-    `election_ticks`: a follower that hears nothing campaigns after a random time of one to two of these; a leader that
-    hears of no majority for one of these steps down. `heartbeat_ticks`: between heartbeats of an idle leader.
-    `max_append_bytes`: entries' data in one APPEND (a single larger entry goes alone). `max_inflight`: APPENDs with
-    entries that a follower may have unconfirmed. `max_write_bytes`: entries' data in one Ready to be written, so that
-    one sync stays short. `max_committed`: entries in one Ready to be applied.
-    """
-
-    member_id: int
-    election_ticks: int = 20
-    heartbeat_ticks: int = 2
-    max_append_bytes: int = 1024 * 1024
-    max_inflight: int = 64
-    max_write_bytes: int = 8 * 1024 * 1024
-    max_committed: int = 4096
-
-    def __post_init__(self) -> None:
-        if self.member_id <= 0:
-            raise ValueError(f"{self.member_id} is no member id")
-        if not 0 < self.heartbeat_ticks < self.election_ticks:
-            raise ValueError("heartbeats must be shorter than elections, and at least one tick")
+_NORMAL, _CONFIG = int(EntryKind.NORMAL), int(EntryKind.CONFIG)
+_FROM_LEADER = frozenset({MessageType.APPEND, MessageType.HEARTBEAT, MessageType.SNAPSHOT})
+_REQUESTS_VOTE = frozenset({MessageType.PRE_VOTE, MessageType.VOTE})
 
 
 class RaftCore:
@@ -79,68 +65,134 @@ class RaftCore:
         applied: int,
         rng: random.Random,
     ) -> None:
-        raise NotImplementedError
+        self._config = config
+        self._id = config.member_id
+        self._log = log
+        self._configuration = configuration
+        self._rng = rng
+        self._outbox = Outbox()
+        self._applied = self._given = applied  # `given`: handed out in Ready.committed
+        self._check_start(hard_state)
+        log.commit = max(hard_state.commit, applied, self._last_surely_committed_change())
+        self._term, self._vote = hard_state.term, hard_state.vote
+        if self._term < log.last_term:
+            # The last write was torn after its entries and before its hard state. A vote in that term was never told.
+            self._term, self._vote = log.last_term, 0
+        self._saved = hard_state
+        self._writing: Ready | None = None
+        self._snapshot: SnapshotMeta | None = None  # to be written
+        self._installing = applied  # nothing is given to be applied before the snapshot up to here is
+        self._role = Role.FOLLOWER
+        self._leader = 0
+        self._leadership: Leadership | None = None
+        self._votes: dict[int, bool] = {}
+        self._elapsed = 0
+        self._attempts = 0  # elections since a leader was known
+        self._yielded = False
+        self._timeout = self._patience()
+        self._handlers: list[Callable[[Message], None]] = [self._ignore] * (max(MessageType) + 1)
+        self._handlers[MessageType.PRE_VOTE] = self._on_vote
+        self._handlers[MessageType.PRE_VOTE_RESPONSE] = self._on_vote_response
+        self._handlers[MessageType.VOTE] = self._on_vote
+        self._handlers[MessageType.VOTE_RESPONSE] = self._on_vote_response
+        self._handlers[MessageType.APPEND] = self._on_append
+        self._handlers[MessageType.APPEND_RESPONSE] = self._on_append_response
+        self._handlers[MessageType.HEARTBEAT] = self._on_heartbeat
+        self._handlers[MessageType.HEARTBEAT_RESPONSE] = self._on_heartbeat_response
+        self._handlers[MessageType.SNAPSHOT] = self._on_snapshot
+        self._handlers[MessageType.TIMEOUT_NOW] = self._on_timeout_now
+        self._handlers[MessageType.READ_INDEX] = self._on_read_index
+        self._handlers[MessageType.READ_INDEX_RESPONSE] = self._on_read_index_response
+        self._campaign_alone()
+
+    def _check_start(self, hard_state: HardState) -> None:
+        log, applied = self._log, self._applied
+        if hard_state.commit > log.last_index:
+            raise InconsistentLog(
+                f"entry {hard_state.commit} was committed, but the log ends at {log.last_index}: entries are missing"
+            )
+        if not log.base <= applied <= log.last_index:
+            raise InconsistentLog(
+                f"the state is of entry {applied}, the log from {log.first_index} to {log.last_index}"
+            )
+
+    def _last_surely_committed_change(self) -> int:
+        """A leader proposes a change only after it has applied the one before, so all but the last of those in a log
+        are committed, though this member may not have been told before it stopped.
+
+        It must know: one that stood for election by a configuration two changes old could win beside a majority of
+        the present one (etcd-io/etcd issue 12359 is about this gap).
+        """
+        entries = self._log.between(self._applied + 1, self._log.last_index)
+        changes = [entry.index for entry in entries if entry.kind == _CONFIG]
+        return changes[-2] if len(changes) > 1 else 0
 
     # ---- what it is ----
 
     @property
     def term(self) -> int:
-        raise NotImplementedError
+        return self._term
 
     @property
     def vote(self) -> int:
         """Whom this member voted for in `term`, 0 for nobody."""
-        raise NotImplementedError
+        return self._vote
 
     @property
     def leader(self) -> int:
         """Member id, 0 when none is known."""
-        raise NotImplementedError
+        return self._leader
 
     @property
     def role(self) -> Role:
-        raise NotImplementedError
+        return self._role
 
     @property
     def commit(self) -> int:
         """The last entry known to be committed; it need not be on this member's disk."""
-        raise NotImplementedError
+        return self._log.commit
 
     @property
     def applied(self) -> int:
         """As last told by `applied_to`."""
-        raise NotImplementedError
+        return self._applied
 
     @property
     def first_index(self) -> int:
         """The first entry in memory."""
-        raise NotImplementedError
+        return self._log.first_index
 
     @property
     def last_index(self) -> int:
-        raise NotImplementedError
+        return self._log.last_index
+
+    @property
+    def stable_index(self) -> int:
+        """The last entry that is on this member's disk."""
+        return self._log.stable
 
     @property
     def configuration(self) -> Configuration:
-        raise NotImplementedError
+        return self._configuration
 
     @property
     def transferring(self) -> int:
         """The member that leadership is being handed to, 0 for none."""
-        raise NotImplementedError
+        return self._leadership.transferee if self._leadership is not None else 0
 
     @property
     def progress(self) -> Mapping[int, Progress]:
         """The leader's view of every member, itself included; empty on others."""
-        raise NotImplementedError
+        return self._leadership.progress if self._leadership is not None else {}
 
     def followers_lag(self) -> dict[int, int]:
         """Entries that each other member has not confirmed; empty when this member does not lead."""
-        raise NotImplementedError
+        last = self._log.last_index
+        return {member: last - each.match for member, each in self.progress.items() if member != self._id}
 
     def term_at(self, index: int) -> int | None:
         """The term of the entry, None when it is not in memory (`first_index - 1` still is known)."""
-        raise NotImplementedError
+        return self._log.term_at(index)
 
     # ---- what the host asks ----
 
@@ -149,14 +201,32 @@ class RaftCore:
 
         Raises NotLeader, and its subclass TransferRunning: nothing was appended.
         """
-        raise NotImplementedError
+        if self._leadership is None or self._leadership.transferee:
+            self._leading()
+        return self._append(_NORMAL, data)
 
     def propose_change(self, data: bytes) -> int:
         """As `propose`, an entry of EntryKind.CONFIG; when it is applied the host calls `apply_configuration`.
 
         Raises ChangePending besides, until everything up to this leader's first entry and the last change is applied.
         """
-        raise NotImplementedError
+        leadership = self._leading()
+        if self._applied < leadership.pending_change:
+            raise ChangePending(f"entry {leadership.pending_change} must be applied before the next change")
+        leadership.pending_change = self._append(_CONFIG, data)
+        return leadership.pending_change
+
+    def _leading(self) -> Leadership:
+        if self._leadership is None:
+            raise NotLeader(f"member {self._id:x} does not lead, {self._leader:x} does")
+        if self._leadership.transferee:
+            raise TransferRunning(f"leadership is being handed to member {self._leadership.transferee:x}")
+        return self._leadership
+
+    def _append(self, kind: int, data: bytes) -> int:
+        log = self._log
+        log.append(Entry(self._term, log.last_index + 1, kind, data))
+        return log.last_index
 
     def read_index(self, context: int) -> None:
         """Ask for an index that a linearizable read must wait for; it comes in Ready.reads with this context.
@@ -164,18 +234,29 @@ class RaftCore:
         It may never come (the leader changed, a message was lost): then ask again. A context must be new, also after a
         restart, as an answer to an earlier one may still be under way. Raises NoLeader.
         """
-        raise NotImplementedError
+        if self._leadership is not None:
+            self._leadership.read(self._id, context)
+        elif self._leader:
+            self._tell(MessageType.READ_INDEX, self._leader, context=context)
+        else:
+            raise NoLeader(f"member {self._id:x} knows of no leader in term {self._term}")
 
     def transfer(self, to: int) -> None:
         """Hand leadership to a voter. Proposals are refused until that happened or an election timeout has passed.
 
         Raises NotLeader, ValueError when `to` is no voter.
         """
-        raise NotImplementedError
+        if self._leadership is None:
+            raise NotLeader(f"member {self._id:x} does not lead, {self._leader:x} does")
+        if to not in self._configuration.voters:
+            raise ValueError(f"{to:x} is no voter")
+        if to != self._id:
+            self._leadership.transfer(to)
 
     def campaign(self) -> None:
         """Stand for election at once, if that can be (not a learner, no change waiting to be applied)."""
-        raise NotImplementedError
+        if self._may_campaign():
+            self._become_pre_candidate()
 
     def compact(self, index: int) -> None:
         """Drop entries up to `index` from memory; not beyond `applied`.
@@ -183,9 +264,126 @@ class RaftCore:
         A follower that needs them will be sent a snapshot. Leave a snapshot that is under way (a progress in
         ProgressState.SNAPSHOT) able to connect: do not drop what follows it.
         """
-        raise NotImplementedError
+        self._log.compact(min(index, self._applied))
 
-    # ---- what the host tells ----
+    # ---- time ----
+
+    def tick(self) -> None:
+        """A tick has passed."""
+        if self._leadership is not None:
+            if not self._leadership.tick():
+                logger.warning("term %d: no majority answers, stepping down", self._term)
+                self._become_follower(self._term, 0)
+            return
+        self._elapsed += 1
+        if self._elapsed < self._timeout:
+            return
+        if self._may_campaign():
+            self._become_pre_candidate()
+        elif self._id not in self._configuration.voters:
+            self._leader = 0  # it can only wait, but it shall not claim that somebody leads
+
+    def _patience(self) -> int:
+        """A follower's election timeout. Not less than what the others need to be past the leader's lease as well:
+        they may have heard of it up to a heartbeat later."""
+        ticks = self._config.election_ticks
+        return min(ticks + self._config.heartbeat_ticks + 1, 2 * ticks) + self._rng.randrange(ticks)
+
+    def _retry(self, first: int) -> int:
+        """How long to wait for votes: short at first, as a lost vote must not cost a whole election timeout, longer
+        with each attempt, as disks may be slow."""
+        base = min(first << min(self._attempts, 16), self._config.election_ticks)
+        return base + 1 + self._rng.randrange(base)
+
+    # ---- elections ----
+
+    def _may_campaign(self) -> bool:
+        if self._role is Role.LEADER or self._id not in self._configuration.voters or self._snapshot is not None:
+            return False
+        if self._applied < self._log.base:
+            return False  # a snapshot is being installed
+        # With a committed change not applied, the configuration in force could be two older than that of others
+        # (etcd-io/raft, hasUnappliedConfChanges).
+        waiting = self._log.between(self._applied + 1, self._log.commit)
+        return all(entry.kind != _CONFIG for entry in waiting)
+
+    def _campaign_alone(self) -> None:
+        if self._role is Role.FOLLOWER and self._configuration.voters == {self._id} and self._may_campaign():
+            self._become_candidate(0)
+
+    def _become_pre_candidate(self) -> None:
+        """Ask whether an election could be won before the term is raised, which would disturb a leader that others hear
+        (Raft dissertation, 9.6)."""
+        if self._configuration.voters == {self._id}:
+            self._become_candidate(0)
+            return
+        self._reset(Role.PRE_CANDIDATE, 0)
+        self._timeout = self._retry(max(2, self._config.election_ticks // 5))
+        self._attempts += 1
+        self._votes = {self._id: True}
+        self._ask_votes(self._outbox.messages, MessageType.PRE_VOTE, self._term + 1, 0)
+
+    def _become_candidate(self, context: int) -> None:
+        self._reset(Role.CANDIDATE, 0)
+        self._timeout = self._retry(max(2, self._config.election_ticks // 2))
+        self._term += 1
+        self._vote = self._id
+        self._votes = {}  # its own comes with the sync
+        # Not before the sync: a vote is given to the log that this claims, and for this term once.
+        self._ask_votes(self._outbox.responses, MessageType.VOTE, self._term, context)
+        logger.info("term %d: member %x is a candidate", self._term, self._id)
+
+    def _ask_votes(self, out: list[Message], kind: MessageType, term: int, context: int) -> None:
+        log = self._log
+        for member in sorted(self._configuration.voters - {self._id}):
+            out.append(
+                Message(kind, member, self._id, term, index=log.last_index, log_term=log.last_term, context=context)
+            )
+
+    def _count_votes(self) -> None:
+        outcome = self._configuration.outcome(self._votes)
+        if outcome is False:
+            self._lose()
+        elif outcome and self._role is Role.PRE_CANDIDATE:
+            self._become_candidate(0)
+        elif outcome and self._id in self._votes:
+            self._become_leader()
+
+    def _lose(self) -> None:
+        self._become_follower(self._term, 0)
+        self._timeout = self._retry(max(2, self._config.election_ticks // 5))
+
+    def _become_leader(self) -> None:
+        self._reset(Role.LEADER, self._id)
+        self._attempts = 0
+        self._leadership = Leadership(self._config, self._term, self._configuration, self._log, self._outbox)
+        # Entries of earlier terms are committed together with one of this term (Raft paper, 5.4.2).
+        self._append(_NORMAL, b"")
+        logger.info("term %d: member %x leads from entry %d on", self._term, self._id, self._log.last_index)
+
+    def _become_follower(self, term: int, leader: int) -> None:
+        if term != self._term:
+            self._term, self._vote = term, 0
+            self._yielded = False
+        self._reset(Role.FOLLOWER, leader)
+
+    def _reset(self, role: Role, leader: int) -> None:
+        self._role = role
+        self._leader = leader
+        self._leadership = None
+        self._votes = {}
+        self._elapsed = 0
+        self._timeout = self._patience()
+        if leader:
+            self._attempts = 0
+            self._yielded = False
+
+    def _in_lease(self) -> bool:
+        """A leader is there and was heard of within the shortest election timeout: nobody else is needed (Raft
+        dissertation, 4.2.3). A leader without a majority ends by itself."""
+        return self._leadership is not None or (self._leader != 0 and self._elapsed < self._config.election_ticks)
+
+    # ---- messages ----
 
     def step(self, message: Message) -> None:
         """A message from another member.
@@ -193,34 +391,247 @@ class RaftCore:
         A SNAPSHOT is stepped when its file is in place; if it is wanted the next Ready to be written has `snapshot`.
         Raises InconsistentLog: this member has lost data, and must stop.
         """
-        raise NotImplementedError
+        if message.term != self._term and not self._compare_terms(message):
+            return
+        self._handlers[message.type](message)
 
-    def tick(self) -> None:
-        raise NotImplementedError
+    def _compare_terms(self, message: Message) -> bool:
+        """Whether the message still means something (Raft paper, 5.1)."""
+        kind = message.type
+        if message.term > self._term:
+            if kind in _REQUESTS_VOTE and message.context != TRANSFER and self._in_lease():
+                return False
+            if kind == MessageType.PRE_VOTE or (kind == MessageType.PRE_VOTE_RESPONSE and not message.reject):
+                return True  # about a term that nobody has entered
+            self._become_follower(message.term, message.sender if kind in _FROM_LEADER else 0)
+            return True
+        if kind in _FROM_LEADER:
+            # With leases and pre-vote, a leader that was overtaken would not learn of it otherwise.
+            self._answer(MessageType.APPEND_RESPONSE, message.sender)
+        elif kind == MessageType.PRE_VOTE:
+            self._tell(MessageType.PRE_VOTE_RESPONSE, message.sender, reject=True)
+        elif kind == MessageType.VOTE:
+            self._answer(MessageType.VOTE_RESPONSE, message.sender, reject=True)
+        return False
+
+    def _tell(self, kind: MessageType, to: int, *, term: int = 0, reject: bool = False, context: int = 0) -> None:
+        """What may leave at once."""
+        self._outbox.messages.append(Message(kind, to, self._id, term or self._term, reject=reject, context=context))
+
+    def _answer(
+        self, kind: MessageType, to: int, index: int = 0, log_term: int = 0, *, reject: bool = False, hint: int = 0
+    ) -> None:
+        """What promises something, and leaves after the sync."""
+        responses = self._outbox.responses
+        if kind == MessageType.APPEND_RESPONSE and not reject and responses:
+            last = responses[-1]
+            if last.type == kind and last.to == to and last.term == self._term and not last.reject:
+                # One answer for many appends, that to the last of them.
+                responses[-1] = last._replace(index=max(last.index, index))
+                return
+        responses.append(
+            Message(kind, to, self._id, self._term, index=index, log_term=log_term, reject=reject, hint=hint)
+        )
+
+    def _ignore(self, message: Message) -> None:
+        pass
+
+    def _on_vote(self, message: Message) -> None:
+        log, sender = self._log, message.sender
+        pre = message.type == MessageType.PRE_VOTE
+        free = self._vote == sender or (self._vote == 0 and self._leader == 0) or (pre and message.term > self._term)
+        granted = free and log.up_to_date(message.index, message.log_term)
+        if pre:
+            if granted:
+                self._tell(MessageType.PRE_VOTE_RESPONSE, sender, term=message.term)
+                self._yield_to(message)
+            else:
+                self._tell(MessageType.PRE_VOTE_RESPONSE, sender, reject=True)
+            return
+        if granted:
+            self._elapsed = 0
+            self._vote = sender
+        self._answer(MessageType.VOTE_RESPONSE, sender, reject=not granted)
+
+    def _yield_to(self, message: Message) -> None:
+        """Of two that ask for pre-votes at the same time with equally good logs, the one with the lower id waits, so
+        that they do not split the vote. Once only: the other one may be unable to win."""
+        equal = message.index == self._log.last_index and message.log_term == self._log.last_term
+        rival = equal and message.sender > self._id and message.term == self._term + 1
+        if self._role is Role.PRE_CANDIDATE and rival and not self._yielded:
+            self._lose()
+            self._yielded = True
+
+    def _on_vote_response(self, message: Message) -> None:
+        if message.type == MessageType.PRE_VOTE_RESPONSE:
+            counts = self._role is Role.PRE_CANDIDATE and (message.reject or message.term == self._term + 1)
+        else:
+            counts = self._role is Role.CANDIDATE
+        if counts:
+            self._votes.setdefault(message.sender, not message.reject)
+            self._count_votes()
+
+    def _heard_leader(self, message: Message) -> None:
+        if self._leadership is not None:
+            raise InconsistentLog(f"member {message.sender:x} leads in term {self._term} too")
+        if self._leader != message.sender:
+            self._become_follower(self._term, message.sender)
+        self._elapsed = 0
+
+    def _on_append(self, message: Message) -> None:
+        self._heard_leader(message)
+        log, index = self._log, message.index
+        if index < log.commit:
+            self._answer(MessageType.APPEND_RESPONSE, message.sender, log.commit)
+        elif log.term_at(index) == message.log_term:
+            log.append_after(index, message.entries)
+            last = index + len(message.entries)
+            log.commit_to(min(message.commit, last))
+            self._answer(MessageType.APPEND_RESPONSE, message.sender, last)
+        else:
+            hint, term = log.agreement(index, message.log_term)
+            if hint < log.commit:  # there they agree for sure
+                hint, term = log.commit, log.term_at(log.commit) or 0
+            self._answer(MessageType.APPEND_RESPONSE, message.sender, index, term, reject=True, hint=hint)
+
+    def _on_heartbeat(self, message: Message) -> None:
+        self._heard_leader(message)
+        self._log.commit_to(message.commit)
+        self._tell(MessageType.HEARTBEAT_RESPONSE, message.sender, context=message.context)
+
+    def _on_snapshot(self, message: Message) -> None:
+        self._heard_leader(message)
+        log, meta = self._log, message.snapshot
+        if meta is None:
+            raise ValueError("a SNAPSHOT message that does not say what its file holds")
+        if meta.index > log.commit:
+            if log.term_at(meta.index) == meta.term:
+                log.commit_to(meta.index)
+            else:
+                self._restore(meta)
+        self._answer(MessageType.APPEND_RESPONSE, message.sender, log.commit)
+
+    def _restore(self, meta: SnapshotMeta) -> None:
+        logger.info("term %d: the log begins anew after entry %d", self._term, meta.index)
+        self._log.restore(meta.index, meta.term)
+        self._snapshot = meta
+        self._installing = self._given = meta.index
+        self._configuration = meta.configuration
+
+    def _on_append_response(self, message: Message) -> None:
+        if self._leadership is not None:
+            self._leadership.append_response(message)
+
+    def _on_heartbeat_response(self, message: Message) -> None:
+        if self._leadership is not None:
+            self._leadership.heartbeat_response(message)
+
+    def _on_timeout_now(self, message: Message) -> None:
+        if self._may_campaign():
+            self._become_candidate(TRANSFER)
+
+    def _on_read_index(self, message: Message) -> None:
+        if self._leadership is not None:
+            self._leadership.read(message.sender, message.context)
+
+    def _on_read_index_response(self, message: Message) -> None:
+        self._outbox.reads.append((message.context, message.index))
+
+    # ---- work ----
 
     def ready(self) -> Ready | None:
         """What is to be done now, None when nothing is."""
-        raise NotImplementedError
+        log, out = self._log, self._outbox
+        if self._leadership is not None:
+            self._leadership.flush()
+        ready = Ready()
+        if out.messages:
+            ready.messages, out.messages = out.messages, []
+        if out.reads:
+            ready.reads, out.reads = out.reads, []
+        last = min(log.commit, log.stable, self._given + self._config.max_committed)
+        if last > self._given and self._applied >= self._installing:
+            ready.committed = log.between(self._given + 1, last)
+            self._given = last
+        if self._writing is None:
+            self._write(ready)
+        elif not (ready.messages or ready.reads or ready.committed):
+            return None
+        if ready.must_sync:
+            self._writing = ready
+        elif not (ready.messages or ready.responses or ready.reads or ready.committed):
+            return None
+        return ready
+
+    def _write(self, ready: Ready) -> None:
+        log, out, saved = self._log, self._outbox, self._saved
+        if self._snapshot is not None:
+            ready.snapshot = self._snapshot
+        if log.untaken:
+            ready.entries = log.take(self._config.max_write_bytes)
+        # Never ahead of what is on the disk already, so that a torn write leaves no commit index beyond its log.
+        commit = max(saved.commit, min(log.commit, log.stable))
+        changed = saved.term != self._term or saved.vote != self._vote
+        # A commit index alone is worth no sync: it is written along.
+        if changed or (commit != saved.commit and ready.must_sync):
+            ready.hard_state = self._saved = HardState(self._term, self._vote, commit)
+        if out.responses and not log.untaken:
+            ready.responses, out.responses = out.responses, []
 
     def advance(self, ready: Ready) -> None:
         """What `ready` asked to write is on the disk."""
-        raise NotImplementedError
+        if not ready.must_sync:
+            return
+        if ready is not self._writing:
+            raise ValueError("this Ready is not the one that is being written")
+        self._writing = None
+        log = self._log
+        if ready.snapshot is not None:
+            log.restored(ready.snapshot.index)
+            if ready.snapshot is self._snapshot:
+                self._snapshot = None
+        if self._snapshot is None:  # otherwise the disk's log is yet to begin anew, and these go with the old one
+            log.written(ready.entries)
+        if self._leadership is not None:
+            self._leadership.written()
+        elif self._role is Role.CANDIDATE and (self._saved.term, self._saved.vote) == (self._term, self._id):
+            self._votes[self._id] = True
+            self._count_votes()
 
     def applied_to(self, index: int) -> None:
         """Entries up to `index` are applied (an installed snapshot's too), configurations among them told."""
-        raise NotImplementedError
+        if index > self._given:
+            raise ValueError(f"entry {index} was not given to be applied, the last one was {self._given}")
+        if index > self._applied:
+            self._applied = index
+            if self._leader == 0:
+                self._campaign_alone()
 
     def apply_configuration(self, configuration: Configuration) -> None:
         """A CONFIG entry was applied; call it before `applied_to` that entry.
 
         A leader that is no voter any more hands over and steps down.
         """
-        raise NotImplementedError
+        self._configuration = configuration
+        voter = self._id in configuration.voters
+        if self._leadership is not None:
+            if voter:
+                self._leadership.configure(configuration)
+            else:
+                self._leadership.leave(configuration)
+                self._become_follower(self._term, 0)
+        elif self._role is not Role.FOLLOWER:
+            if voter:
+                self._count_votes()
+            else:
+                self._become_follower(self._term, 0)
 
     def report_unreachable(self, member: int) -> None:
         """Messages to this member were lost."""
-        raise NotImplementedError
+        if self._leadership is not None:
+            self._leadership.unreachable(member)
 
     def report_snapshot(self, member: int, ok: bool) -> None:
         """Sending a snapshot has ended. Must be called for every SNAPSHOT message that a Ready had."""
-        raise NotImplementedError
+        if self._leadership is not None:
+            self._leadership.snapshot_sent(member, ok)
