@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from kubeactors.store.client import StoreClient, StoreError, TlsFiles
-from tests.support.etcd_process import EtcdCluster, EtcdMember
-from tests.support.store_process import StoreProcess
+from tests.support.etcd_process import etcd_binary
+from tests.support.member_net import MemberNet
+from tests.support.store_process import StoreProcess, free_port
 
 
 class Target(Protocol):
@@ -135,57 +136,74 @@ class LoneStore:
 
 
 class RealEtcd:
-    """An etcd of some members on this machine's loopback: without network cuts."""
+    """An etcd of some members, in network namespaces if `net` has one for each of its names."""
 
     tls: TlsFiles | None = None
 
-    def __init__(self, directory: Path, members: int = 3) -> None:
-        # Elections as fast as they can be without being held by a busy machine.
-        self._cluster = EtcdCluster(directory, members, "--heartbeat-interval=100", "--election-timeout=1000")
+    def __init__(self, directory: Path, members: int = 3, net: MemberNet | None = None) -> None:
+        self._directory = directory
+        self._net = net
+        self._names = [f"m{number}" for number in range(members)]
+        self._urls = {name: (self._url(name), self._url(name)) for name in self._names}  # for clients, for peers
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def _url(self, name: str) -> str:
+        return f"http://{self._net.address(name) if self._net else '127.0.0.1'}:{free_port()}"
 
     def __enter__(self) -> RealEtcd:
-        self._cluster.__enter__()
+        self._directory.mkdir(parents=True, exist_ok=True)
+        for name in self._names:
+            self._spawn(name)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._cluster.__exit__()
+        for process in self._processes.values():
+            if process.poll() is None:
+                process.kill()
+                process.wait(10)
 
-    def _member(self, name: str) -> EtcdMember:
-        return next(member for member in self._cluster.members if member.name == name)
-
-    def _process(self, name: str) -> subprocess.Popen[bytes]:
-        process = self._member(name).process
-        assert process is not None
-        return process
+    def _spawn(self, name: str) -> None:
+        client, peer = self._urls[name]
+        command = [*(self._net.inside(name) if self._net else []), str(etcd_binary()), "--name", name]
+        command += ["--data-dir", str(self._directory / name), "--log-level", "warn"]
+        command += ["--listen-client-urls", client, "--advertise-client-urls", client]
+        command += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
+        command += ["--initial-cluster", ",".join(f"{m}={urls[1]}" for m, urls in self._urls.items())]
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("ETCD_")}
+        with (self._directory / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
     @property
     def names(self) -> list[str]:
-        return [member.name for member in self._cluster.members]
+        return self._names
 
     def endpoint(self, name: str) -> str:
-        return self._member(name).url
+        return self._urls[name][0]
 
     def running(self, name: str) -> bool:
-        return self._process(name).poll() is None
+        return self._processes[name].poll() is None
 
     async def leader(self) -> str | None:
         return await ask_leader({name: self.endpoint(name) for name in self.names}, None)
 
     async def kill(self, name: str) -> None:
-        self._process(name).kill()
-        await asyncio.to_thread(self._process(name).wait, 10)
+        self._processes[name].kill()
+        await asyncio.to_thread(self._processes[name].wait, 10)
 
     async def restart(self, name: str) -> None:
-        self._cluster.start(self._member(name))
+        self._spawn(name)
 
     def pause(self, name: str) -> None:
-        self._process(name).send_signal(signal.SIGSTOP)
+        self._processes[name].send_signal(signal.SIGSTOP)
 
     def go_on(self, name: str) -> None:
-        self._process(name).send_signal(signal.SIGCONT)
+        self._processes[name].send_signal(signal.SIGCONT)
 
     def cut(self, sender: str, receiver: str) -> None:
-        raise NotImplementedError("this etcd runs on the loopback of one machine")
+        if self._net is None:
+            raise NotImplementedError("this etcd runs on the loopback of one machine")
+        self._net.cut(sender, receiver)
 
     def heal(self) -> None:
-        pass
+        if self._net is not None:
+            self._net.heal()

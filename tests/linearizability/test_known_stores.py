@@ -7,24 +7,28 @@ from pathlib import Path
 import pytest
 
 from tests.linearizability.checker import NotLinearizable, assert_linearizable
-from tests.linearizability.nemesis import KILLS, PAUSES
 from tests.linearizability.run import Plan, carry_out, check_run
-from tests.linearizability.target import LoneStore, RealEtcd
+from tests.linearizability.target import LoneStore, RealEtcd, serving
 from tests.linearizability.watches import WatchViolation, check_log
+from tests.support.member_net import MemberNet
 from tests.support.store_process import StoreProcess
 
 
+@pytest.mark.root
 async def test_a_real_etcd_passes(tmp_path: Path) -> None:
-    with RealEtcd(tmp_path / "etcd") as etcd:
-        plan = Plan(6, [*KILLS, *PAUSES], seed=1, kinds=("unary", "etcd"), lasting=(0.3, 1.0), between=(0.2, 0.8))
+    with MemberNet(["m0", "m1", "m2"]) as net, RealEtcd(tmp_path / "etcd", net=net) as etcd:
+        await serving(etcd)
+        faults = ["kill_leader", "kill_all", "pause_leader", "isolate_leader", "deafen_leader", "one_way_cut"]
+        plan = Plan(9, faults, seed=1, kinds=("unary", "etcd"), lasting=(0.5, 1.5), between=(0.2, 0.8))
         run = await check_run(etcd, plan, tmp_path)
     assert len(run.faults) >= 3, run.faults
     assert run.history.counts()["ok"] > 300, run.summary()
 
 
 async def test_reads_that_need_no_majority_are_found_out(tmp_path: Path) -> None:
-    """Serializable reads answer from a member's own state, which a paused member has not brought up to date."""
+    """Serializable reads answer from a member's own state, which one that was paused has not brought up to date."""
     with RealEtcd(tmp_path / "etcd") as etcd:
+        await serving(etcd)
         plan = Plan(4, ["pause_one"], seed=2, kinds=("unary", "etcd"), lasting=(0.4, 0.8), serializable=True)
         run = await carry_out(etcd, plan)
     with pytest.raises(NotLinearizable):
