@@ -108,12 +108,12 @@ def _items(content: memoryview, head: struct.Struct) -> Iterator[tuple[int, int,
 
 
 class Seen:
-    """Which frames have been taken. Exact: a frame too old to be remembered counts as taken."""
+    """Which frames were taken. Exact: a frame too old to be remembered counts as taken."""
 
     WINDOW = 4096
 
     def __init__(self) -> None:
-        self._lives: dict[tuple[int, int], tuple[set[int], list[int]]] = {}
+        self._lives: dict[tuple[int, int], _Life] = {}
 
     def clear(self) -> None:
         """A new term begins: frames of earlier ones are not taken anyway."""
@@ -121,11 +121,19 @@ class Seen:
 
     def take(self, sender: int, life: int, sequence: int) -> bool:
         """True the first time."""
-        seen, highest = self._lives.setdefault((sender, life), (set(), [0]))
-        if sequence in seen or sequence + self.WINDOW <= highest[0]:
+        seen = self._lives.setdefault((sender, life), _Life())
+        if sequence in seen.sequences or sequence + self.WINDOW <= seen.highest:
             return False
-        seen.add(sequence)
-        highest[0] = max(highest[0], sequence)
-        if len(seen) > 2 * self.WINDOW:
-            seen.intersection_update(range(highest[0] - self.WINDOW + 1, highest[0] + 1))
+        seen.sequences.add(sequence)
+        seen.highest = max(seen.highest, sequence)
+        if len(seen.sequences) > 2 * self.WINDOW:
+            seen.sequences.intersection_update(range(seen.highest - self.WINDOW + 1, seen.highest + 1))
         return True
+
+
+class _Life:
+    __slots__ = ("highest", "sequences")
+
+    def __init__(self) -> None:
+        self.highest = 0
+        self.sequences: set[int] = set()
