@@ -31,6 +31,9 @@ class TcpProxy:
     def freeze(self) -> None:
         self._flowing.clear()
 
+    def thaw(self) -> None:
+        self._flowing.set()
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._flowing.wait()
         there = await asyncio.open_connection("127.0.0.1", self._target_port)

@@ -18,7 +18,7 @@ class BadFrame(Exception):
 
 
 class EntryEncoder:
-    """Entries as one run of log records. What goes to several followers one after the other is encoded once."""
+    """Entries as one run of log records. What goes to several followers one after the other is joined once."""
 
     def __init__(self) -> None:
         self._last: tuple[Entry, Entry, int, bytes] | None = None
@@ -82,18 +82,11 @@ def decode_message(wire: raft_pb2.Message, to: int, sender: int) -> Message:
     )
 
 
-def decode_entries(encoded: bytes) -> tuple[Entry, ...]:
+def decode_entries(encoded: bytes) -> Sequence[Entry]:
     """Raises BadFrame when a record is damaged or is no entry."""
     if not encoded:
         return ()
-    entries: list[Entry] = []
-    view, offset = memoryview(encoded), 0
     try:
-        while offset < len(encoded):
-            kind, payload, offset = rec.read(view, offset)
-            if kind != rec.Kind.ENTRY:
-                raise BadFrame(f"a record of kind {kind} where entries belong")
-            entries.append(rec.decode_entry(payload))
+        return rec.decode_entries(encoded)
     except rec.BadRecord as error:
         raise BadFrame(f"an entry arrived damaged: {error}") from error
-    return tuple(entries)

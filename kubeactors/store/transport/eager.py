@@ -11,13 +11,16 @@ from typing import Any
 def start_now(coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
     """Runs it up to its first wait; the rest is the task returned. None: it is done.
 
-    Its first step must not ask for the current task. Raises what that step raises.
+    Its first step must not ask for the current task. Raises what that step raises. Cancelled in the very turn in which
+    it was started, the coroutine is closed (GeneratorExit).
     """
     try:
         waited = coroutine.send(None)
     except StopIteration:
         return None
-    return asyncio.get_running_loop().create_task(_rest(coroutine, waited), name=name)
+    task = asyncio.get_running_loop().create_task(_rest(coroutine, waited), name=name)
+    task.add_done_callback(lambda _: coroutine.close())
+    return task
 
 
 @types.coroutine

@@ -58,11 +58,10 @@ class GrpcTransport:
     async def start(self, receiver: Receiver) -> None:
         for peer in self._view.peers.values():
             self._check(peer)
-        server = grpc.aio.server(options=channel.SERVER_OPTIONS)
+        server = self._server = grpc.aio.server(options=channel.SERVER_OPTIONS)
         service = RaftService(self._view, receiver, self._config.rules, self._admitted)
         raft_pb2_grpc.add_RaftServicer_to_server(service, server)
         self.urls = tuple(channel.listen(server, url, self._config.tls) for url in self._config.listen_urls)
-        self._server = server
         self._receiver = receiver
         await server.start()
         self._connect()
@@ -72,7 +71,8 @@ class GrpcTransport:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, *(peer.stop("this member stops") for peer in self._peers.values()))
+        ends = [peer.stop("this member stops") for peer in self._peers.values()]
+        await asyncio.gather(*tasks, *ends, return_exceptions=True)
         self._peers.clear()
         if self._server is not None:
             await self._server.stop(grace=0.5)

@@ -69,7 +69,7 @@ class PeerConnection:
     def connect(self, urls: tuple[str, ...]) -> None:
         """Call there whenever there is no link."""
         self.urls = urls
-        if self._caller is None:
+        if urls and self._caller is None:
             self._caller = asyncio.create_task(self._call_forever(), name="store-peer-call")
 
     async def stop(self, reason: str) -> None:
@@ -92,7 +92,7 @@ class PeerConnection:
         """A new link: it takes the place of the one there was, which the other side must have lost. False: not used."""
         old = self.link
         if old is not None:
-            if link.dialled and not self.calls:
+            if (link.dialled and not self.calls) or (not link.dialled and self.refuses_call(link.since)):
                 return False
             self._drop(old, "another connection takes its place")
         self.link = link
@@ -153,7 +153,7 @@ class PeerConnection:
             if problem and problem != self._problem:
                 self._problem = problem
                 logger.warning("member %x cannot be reached: %s", self.id, problem)
-            if self.link is None and not self._had_link:
+            if not self._had_link:
                 delay = min(BACKOFF_LAST, BACKOFF_FIRST * 2 ** min(failures, 10))
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))
 
@@ -183,8 +183,10 @@ class PeerConnection:
             return f"{url}: it refuses: {error}"
         except grpc.aio.AioRpcError as error:
             return f"{url}: {error.details()}"
-        except (TimeoutError, asyncio.InvalidStateError) as error:
-            return f"{url}: {error or 'no answer'}"
+        except TimeoutError:
+            return f"{url}: no answer"
+        except Exception as error:  # noqa: BLE001  # gRPC raises several kinds for a stream that has ended
+            return f"{url}: {error!r}"
         finally:
             await channel.close()
 

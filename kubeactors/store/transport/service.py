@@ -63,9 +63,7 @@ class RaftService(raft_pb2_grpc.RaftServicer):
         if peer.take(link):
             await peer.serve(link, context.read)
 
-    async def SendSnapshot(  # type: ignore[override]
-        self, requests: object, context: grpc.aio.ServicerContext
-    ) -> raft_pb2.SnapshotAnswer:
+    async def SendSnapshot(self, requests: object, context: grpc.aio.ServicerContext) -> raft_pb2.SnapshotAnswer:
         async with asyncio.timeout(HELLO_SECONDS):
             first: raft_pb2.SnapshotPart = await context.read()
         if first is grpc.aio.EOF or not first.HasField("head"):
