@@ -19,8 +19,8 @@ It calls everything from one thread and never from within a call of the replica.
     sync; that is how entries are committed and applied while the disk is busy. The order of appends is the order of
     works. A work without records is finished when it was sent: `synced` is not called for it.
 3.  If the append or its sync fails, the host calls nothing of this replica any more but `stop(reason)`.
-4.  Answers (`done` of `propose` and `read`) come from within `work()` and `stop()` and never from within `propose`,
-    `read`, `step`, `forwarded`, `tick` or `synced` — with one exception: `read` of a lone voter answers at once.
+4.  Answers (`done` of `propose` and `read`) come from within any of these calls but `propose`, and `step`; a lone
+    voter's `read` answers before it returns. Who is answered may call `propose` and `read`, and nothing else.
     A write is answered after it was applied here; applied after it was committed and is on this disk.
 5.  Applying is in bounded batches: `work()` returns after one, though there may be nothing in it for the host to do
     (an empty Work). A host with other work to do lets that have its turn between two calls.
@@ -52,38 +52,68 @@ lost; whoever asked for them is told by the broken connection that the outcome i
 
 from __future__ import annotations
 
+import logging
 import random
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from google.protobuf.message import Message as Request
 
-from kubeactors.store.errors import StoreError
-from kubeactors.store.machine.command import Kind
+from kubeactors.pb.etcd import rpc_pb2
+from kubeactors.store import errors, forward
+from kubeactors.store.clock import ClusterClock
+from kubeactors.store.errors import (
+    BadTransferee,
+    LearnerNotReady,
+    NotLeaderError,
+    RequestTooLarge,
+    StoreError,
+    StoreUnavailable,
+    TooManyRequests,
+)
+from kubeactors.store.forward import BadForward, Frame, Proposed, Refused
+from kubeactors.store.machine import command
+from kubeactors.store.machine.command import CONFIG_KINDS, Command, Kind
 from kubeactors.store.machine.machine import StateMachine
+from kubeactors.store.pending import HELD, Done, Pending, PendingTable
+from kubeactors.store.raft.config import RaftConfig
+from kubeactors.store.raft.configuration import Configuration
+from kubeactors.store.raft.core import RaftCore, Role
+from kubeactors.store.raft.errors import NoLeader, NotLeader, ProposalRefused
+from kubeactors.store.raft.log import RaftLog
+from kubeactors.store.raft.message import Message, MessageType, SnapshotMeta
+from kubeactors.store.raft.progress import ProgressState
+from kubeactors.store.raft.ready import Ready
+from kubeactors.store.reads import ReadDone, Reads
+from kubeactors.store.snapshot.file import SnapshotReader
+from kubeactors.store.snapshot.restore import restore
+from kubeactors.store.storage import Loaded
+from kubeactors.store.tail import Tail
+from kubeactors.store.wal import record as rec
+from kubeactors.store.wal.record import Entry, EntryKind, SnapshotMark
 
-if TYPE_CHECKING:
-    from kubeactors.store.raft.core import RaftCore
-    from kubeactors.store.raft.message import Message, SnapshotMeta
-    from kubeactors.store.snapshot.file import SnapshotReader
-    from kubeactors.store.storage import Loaded
+logger = logging.getLogger(__name__)
 
-Done = Callable[[Request | StoreError], None]
-"""What a proposal came to: the response with its header, or why it was not carried out. Called once."""
-
-ReadDone = Callable[[StoreError | None], None]
-"""None: the applied state reflects every write acknowledged before `read` was called. Called once."""
+FORWARD_BYTES = 1024 * 1024
+"""Requests in one frame to the leader; a single larger one goes alone."""
+PURGE_STEP = 500
+"""Records of compacted history freed by one call of `work`."""
+NOT_NOW = 0
+"""The code of a refusal after which the proposal is to be tried again."""
+READY_PERCENT = 90
+"""A learner that has this share of the leader's log may be promoted, as in etcd."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaConfig:
-    """`tick_seconds`: how often the host calls `tick`; the others of Raft's count ticks.
+    """`tick_seconds`: how often the host calls `tick`; `election_ticks` and `heartbeat_ticks` count these.
 
     `request_seconds`: after this a proposal or read that has not come to an end is answered "request timed out".
+    `read_retry_seconds`: after this the leader is asked anew for a read that it has not confirmed.
     `apply_entries`, `apply_bytes`: what one call of `work` applies at the most.
-    `tail_entries`, `tail_bytes`: applied entries that stay in memory for followers which are behind.
-    `quota_bytes`: size of the state from which on writes are refused and a NOSPACE alarm is raised; 0: no quota.
+    `tail_entries`, `tail_bytes`: applied entries that stay in memory for followers which are behind;
+    `catch_up_bytes`: what stays at the most while one of them is catching up.
     """
 
     tick_seconds: float = 0.05
@@ -97,13 +127,13 @@ class ReplicaConfig:
     apply_bytes: int = 1024 * 1024
     tail_entries: int = 5_000
     tail_bytes: int = 16 * 1024 * 1024
+    catch_up_bytes: int = 128 * 1024 * 1024
     max_request_bytes: int = 10 * 1024 * 1024
     max_pending: int = 50_000
     max_pending_bytes: int = 256 * 1024 * 1024
-    quota_bytes: int = 2 * 1024 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Work:
     """What the host has to do; see the module. All sequences may be empty.
 
@@ -128,9 +158,6 @@ class Replica:
     from the leader has taken the place of the state, so that revisions may have been skipped.
     """
 
-    machine: StateMachine
-    core: RaftCore
-
     def __init__(
         self,
         loaded: Loaded,
@@ -139,94 +166,540 @@ class Replica:
         rng: random.Random,
         on_changes: Callable[[int, int], None],
         on_restored: Callable[[], None],
-    ) -> None: ...
+    ) -> None:
+        self.machine: StateMachine = loaded.machine
+        self.cluster_id = loaded.cluster_id
+        self.member_id = loaded.member_id
+        self._config = config
+        self._clock = clock
+        self._on_changes = on_changes
+        self._on_restored = on_restored
+        self._cluster_clock = ClusterClock(clock)
+        self._cluster_clock.resume(self.machine.time)
+        self._applied_term = self.machine.applied_term
+        self._term = 0
+        self._leading = False
+        self._removed = False
+        self._writing: tuple[Work, Ready] | None = None
+        self._install: SnapshotMeta | None = None
+        self._committed: deque[Entry] = deque()
+        self._pending = PendingTable(config.max_pending, config.max_pending_bytes)
+        self._life = rng.getrandbits(63)
+        self._next_id = rng.getrandbits(63)
+        self._reads = Reads(rng.getrandbits(62) + 1, config.read_retry_seconds, config.request_seconds)
+        self._fresh: list[Pending] = []
+        self._held: list[Pending] = []
+        self._forwards: list[tuple[int, bytes]] = []
+        self._frames = 0
+        self._seen = forward.Seen()
+        self._after_purge: list[Callable[[], None]] = []
+        self._tail = Tail(config.tail_entries, config.tail_bytes, config.catch_up_bytes)
+        self._tail.applied(self.machine.applied_index, sum(len(entry.data) for entry in loaded.tail))
+        self.core = RaftCore(
+            RaftConfig(
+                loaded.member_id,
+                config.election_ticks,
+                config.heartbeat_ticks,
+                config.max_append_bytes,
+                config.max_inflight,
+            ),
+            loaded.hard_state,
+            _log(loaded),
+            self._configuration(),
+            self.machine.applied_index,
+            rng,
+        )
 
     # ---- what services ask ----
 
     def propose(self, kind: Kind, request: Request, done: Done) -> None:
-        """Raises TooManyRequests, RequestTooLarge, NoSpace: nothing was proposed and `done` will not be called.
+        """Raises TooManyRequests, RequestTooLarge: nothing was proposed and `done` will not be called.
 
         While there is no leader the proposal is held, for `request_seconds` at the most. `done` may be given
         StoreUnavailable: "leader changed" (surely not applied, at once when that is certain) or "request timed out"
         (`outcome_unknown` is False when it was held all the time).
         """
-        raise NotImplementedError
+        self._pending.check_room()
+        body = request.SerializeToString()
+        if len(body) > self._config.max_request_bytes:
+            raise RequestTooLarge
+        request_id = self._next_id
+        self._next_id += 1
+        pending = Pending(request_id, kind, request, body, self._clock() + self._config.request_seconds, done)
+        self._pending.add(pending)
+        self._fresh.append(pending)
 
     def read(self, done: ReadDone) -> None:
         """For a linearizable read: `done` is called when it may be made from `machine`."""
-        raise NotImplementedError
+        core = self.core
+        if (
+            self._leading
+            and core.commit == self.machine.applied_index
+            and core.configuration.voters == {self.member_id}
+        ):
+            done(None)
+        else:
+            self._reads.add(done, self._clock())
 
     def transfer(self, to: int) -> None:
-        """Hand leadership over. Raises StoreUnavailable when this member does not lead or `to` is no voter."""
-        raise NotImplementedError
+        """Hand leadership over; whether it came to that shows in `leader`. Raises NotLeaderError, BadTransferee."""
+        try:
+            self.core.transfer(to)
+        except NotLeader as error:
+            raise NotLeaderError from error
+        except ValueError as error:
+            raise BadTransferee from error
 
     # ---- what the host tells ----
 
     def tick(self) -> None:
         """`tick_seconds` have passed."""
-        raise NotImplementedError
+        self.core.tick()
+        now = self._clock()
+        for pending in self._pending.overdue(now):
+            unknown = pending.term != HELD
+            pending.done(StoreUnavailable("etcdserver: request timed out", outcome_unknown=unknown))
+        self._reads.tick(now)
+        if self._held:
+            self._fresh[:0] = self._held
+            self._held.clear()
+        if self._leading:
+            self._expire_leases()
 
     def step(self, message: Message) -> None:
         """A message from another member."""
-        raise NotImplementedError
+        if message.type == MessageType.SNAPSHOT and self._install is not None:
+            return  # one at a time; the leader finds out what is missing
+        self.core.step(message)
 
     def forwarded(self, sender: int, frame: bytes) -> None:
         """A frame that the other member's replica gave in Work.forwards."""
-        raise NotImplementedError
+        try:
+            found = forward.decode(frame)
+            if found.type == forward.PROPOSALS:
+                self._take_proposals(sender, found)
+            else:
+                self._take_refusals(found)
+        except BadForward as error:
+            logger.error("member %x sent what cannot be read: %s", sender, error)
 
     def forward_failed(self, to: int, frame: bytes) -> None:
-        """This frame was surely not delivered: its proposals are held again."""
-        raise NotImplementedError
+        """This frame was surely not delivered: its proposals are held, until the next tick at least."""
+        found = forward.decode(frame)
+        if found.type == forward.PROPOSALS:
+            for proposed in forward.proposals(found):
+                self._hold(proposed.id, found.term)
+
+    def connected(self, member: int) -> None:
+        """Nothing that was sent to this member before is under way any more: what the leader may have missed is sent
+        again. It takes a frame once."""
+        if member != self.core.leader:
+            return
+        frames: dict[int, list[Pending]] = {}
+        for pending in self._pending.all():
+            if pending.frame and pending.term == self.core.term:
+                frames.setdefault(pending.frame, []).append(pending)
+        for sequence, lost in frames.items():
+            self._forward(member, sequence, lost)
 
     def report_unreachable(self, member: int) -> None:
-        raise NotImplementedError
+        """Messages to this member may have been lost."""
+        self.core.report_unreachable(member)
 
     def report_snapshot(self, member: int, ok: bool) -> None:
-        raise NotImplementedError
+        """What Work.snapshots asked for is in place at this member, or will not be."""
+        self.core.report_snapshot(member, ok)
 
     def work(self) -> Work | None:
         """What is to be done now; None: nothing until something is told or asked."""
-        raise NotImplementedError
+        self._observe()
+        if self._fresh:
+            self._hand_over()
+        if self._reads.due:
+            self._ask_reads()
+        ready = self.core.ready()
+        if ready is not None:
+            if ready.committed:
+                self._committed.extend(ready.committed)
+            for context, index in ready.reads:
+                self._reads.confirmed(context, index)
+            if ready.reads and self._install is None:
+                self._reads.applied(self.machine.applied_index)
+            work = self._prepare(ready)
+            if work is not None:
+                return work
+        if self._forwards:
+            forwards, self._forwards = self._forwards, []
+            return Work(forwards=forwards)
+        if self._committed and self._install is None:
+            self._apply()
+            return Work()
+        if self.machine.mvcc.purge_pending or self._after_purge:
+            return self._purge()
+        return Work() if ready is not None else None
 
     def synced(self, work: Work) -> None:
         """The records of `work` are on the disk."""
-        raise NotImplementedError
+        if self._writing is None or self._writing[0] is not work:
+            raise ValueError("this work was not the one that is being written")
+        ready = self._writing[1]
+        self._writing = None
+        self.core.advance(ready)
 
     def install(self, reader: SnapshotReader) -> Iterator[None]:
         """Rebuild the state from the snapshot that Work.install named. Raises CorruptData: the member must stop."""
-        raise NotImplementedError
+        meta = self._install
+        head = reader.head
+        if meta is None or (head.index, head.term, head.cluster_id) != (meta.index, meta.term, self.cluster_id):
+            raise errors.CorruptData(f"{reader.path} is not the snapshot that was asked for")
+        yield from restore(self.machine, reader)
+        self._install = None
+        self._applied_term = meta.term
+        self._tail.clear()
+        self._cluster_clock.resume(self.machine.time)
+        self.core.applied_to(meta.index)
+        self._removed = self.member_id in self.machine.membership.removed
+        for pending in self._pending.all():
+            # It may be among the entries that were skipped.
+            if HELD < pending.term <= meta.term:
+                self._pending.pop(pending.id)
+                pending.done(StoreUnavailable("etcdserver: leader changed", outcome_unknown=True))
+        self._on_restored()
+        self._reads.applied(meta.index)
+        self._purged()
 
     def stop(self, reason: str) -> None:
         """Answer everything that waits: not applied where that is sure, else unknown."""
-        raise NotImplementedError
+        for pending in self._pending.all():
+            self._pending.pop(pending.id)
+            pending.done(StoreUnavailable(f"etcdserver: {reason}", outcome_unknown=pending.term != HELD))
+        self._fresh.clear()
+        self._held.clear()
+        self._reads.fail(StoreUnavailable(f"etcdserver: {reason}", outcome_unknown=False))
 
     # ---- what it is ----
 
     @property
     def leader(self) -> int:
         """Member id, 0 when none is known."""
-        raise NotImplementedError
+        return self.core.leader
 
     @property
     def leading(self) -> bool:
         """This member leads and has applied every entry of earlier terms."""
-        raise NotImplementedError
+        return self._leading
 
     @property
     def removed(self) -> bool:
         """An applied entry has removed this member from the cluster."""
-        raise NotImplementedError
+        return self._removed
+
+    @property
+    def installing(self) -> bool:
+        """A snapshot is taking the place of the state, which must not be read until it has."""
+        return self._install is not None
 
     @property
     def first_index(self) -> int:
         """The first entry that is in memory."""
-        raise NotImplementedError
+        return self.core.first_index
 
     @property
     def pending(self) -> int:
         """Proposals that are not answered."""
-        raise NotImplementedError
+        return len(self._pending)
 
     def now(self) -> int:
         """Cluster time in milliseconds, as well as this member knows it."""
-        raise NotImplementedError
+        return self._cluster_clock.now()
+
+    # ---- terms ----
+
+    def _observe(self) -> None:
+        """The core may have changed its role in whatever was told since the last time."""
+        core = self.core
+        if core.term != self._term:
+            self._term = core.term
+            self._seen.clear()
+            self._leading = False
+            self._reads.abandon()
+            if core.role is Role.LEADER:
+                self._cluster_clock.resume(max(self.machine.time, self._cluster_clock.now()))
+        elif self._leading and core.role is not Role.LEADER:
+            self._leading = False
+            self._reads.abandon()
+
+    def _new_term_applied(self, term: int) -> None:
+        """An entry of this term is being applied: what an earlier leader was given and is not applied never will be,
+        as the log's terms only grow."""
+        self._applied_term = term
+        for pending in self._pending.before_term(term):
+            self._pending.pop(pending.id)
+            pending.done(StoreUnavailable("etcdserver: leader changed", outcome_unknown=False))
+        if term == self.core.term and self.core.role is Role.LEADER:
+            self._leading = True
+            self._cluster_clock.resume(max(self.machine.time, self._cluster_clock.now()))
+            self.machine.leases.rearm()
+
+    # ---- proposing ----
+
+    def _hand_over(self) -> None:
+        core = self.core
+        if core.role is Role.LEADER:
+            fresh, self._fresh = self._fresh, []
+            term, time = core.term, self._cluster_clock.now()
+            for pending in fresh:
+                pending.term = term  # it is this leader's to refuse
+                try:
+                    self._propose(time, self.member_id, pending.id, pending.kind, pending.body)
+                except ProposalRefused:
+                    self._hold(pending.id, term)
+                except StoreError as error:
+                    self._refuse(pending.id, term, error)
+        elif core.leader:
+            fresh, self._fresh = self._fresh, []
+            size = 0
+            batch: list[Pending] = []
+            for pending in fresh:
+                if batch and size + len(pending.body) > FORWARD_BYTES:
+                    self._forward_new(batch)
+                    size, batch = 0, []
+                batch.append(pending)
+                size += len(pending.body)
+            self._forward_new(batch)
+
+    def _propose(self, time: int, origin: int, request_id: int, kind: int, body: bytes) -> None:
+        """Raises ProposalRefused (not now), StoreError (never)."""
+        data = command.pack(kind, time, origin, request_id, body)
+        if kind not in CONFIG_KINDS:
+            self.core.propose(data)
+            return
+        if kind == Kind.MEMBER_PROMOTE:
+            self._check_ready(body)
+        self.core.propose_change(data)
+
+    def _check_ready(self, body: bytes) -> None:
+        """Raises LearnerNotReady when the learner of this promotion has not caught up."""
+        progress = self.core.progress
+        learner = progress.get(rpc_pb2.Member.FromString(body).ID)
+        if learner is not None and learner.match * 100 < progress[self.member_id].match * READY_PERCENT:
+            raise LearnerNotReady
+
+    def _forward_new(self, batch: Sequence[Pending]) -> None:
+        self._frames += 1
+        for pending in batch:
+            pending.term = self.core.term
+            pending.frame = self._frames
+        self._forward(self.core.leader, self._frames, batch)
+
+    def _forward(self, to: int, sequence: int, batch: Sequence[Pending]) -> None:
+        proposals = [Proposed(pending.id, pending.kind, pending.body) for pending in batch]
+        self._forwards.append((to, forward.encode_proposals(self.core.term, self._life, sequence, proposals)))
+
+    def _hold(self, request_id: int, term: int) -> None:
+        """What was surely not proposed in this term is tried again at the next tick."""
+        pending = self._pending.get(request_id)
+        if pending is not None and pending.term == term:
+            pending.term, pending.frame = HELD, 0
+            self._held.append(pending)
+
+    def _refuse(self, request_id: int, term: int, error: StoreError) -> None:
+        pending = self._pending.get(request_id)
+        if pending is not None and pending.term == term:
+            self._pending.pop(request_id)
+            pending.done(error)
+
+    def _take_proposals(self, sender: int, frame: Frame) -> None:
+        core = self.core
+        self._observe()
+        if core.role is not Role.LEADER or core.term != frame.term:
+            # Whoever sent it hears of the new term's first entry, and then knows. A refusal could be of a frame that
+            # arrives for the second time.
+            return
+        if not self._seen.take(sender, frame.life, frame.sequence):
+            return
+        time = self._cluster_clock.now()
+        refused: list[Refused] = []
+        for request_id, kind, body in forward.proposals(frame):
+            try:
+                if len(body) > self._config.max_request_bytes:
+                    raise RequestTooLarge
+                self._propose(time, sender, request_id, kind, body)
+            except ProposalRefused:
+                refused.append(Refused(request_id, NOT_NOW, ""))
+            except StoreError as error:
+                refused.append(Refused(request_id, error.code, error.message))
+        if refused:
+            self._forwards.append((sender, forward.encode_refusals(frame.term, frame.life, refused)))
+
+    def _take_refusals(self, frame: Frame) -> None:
+        if frame.life != self._life:
+            return
+        for request_id, code, message in forward.refusals(frame):
+            if code == NOT_NOW:
+                self._hold(request_id, frame.term)
+            else:
+                self._refuse(request_id, frame.term, errors.from_wire(code, message, outcome_unknown=False))
+
+    # ---- reading ----
+
+    def _ask_reads(self) -> None:
+        try:
+            if self.core.leader:
+                self.core.read_index(self._reads.begin(self._clock()))
+        except NoLeader:
+            self._reads.abandon()
+
+    # ---- work ----
+
+    def _prepare(self, ready: Ready) -> Work | None:
+        """None: it leaves nothing for the host to do."""
+        work = Work()
+        messages = ready.messages
+        if messages and any(message.type is MessageType.SNAPSHOT for message in messages):
+            work.snapshots = [message for message in messages if message.type is MessageType.SNAPSHOT]
+            messages = [message for message in messages if message.type is not MessageType.SNAPSHOT]
+        if ready.must_sync:
+            work.records, work.next_index = self._encode(ready)
+            work.after_sync = ready.responses
+            if ready.snapshot is not None:
+                work.install = self._install = ready.snapshot
+                self._committed.clear()
+            self._writing = (work, ready)
+        elif ready.responses:
+            messages = [*messages, *ready.responses]
+        work.messages = messages
+        if self._forwards:
+            work.forwards, self._forwards = self._forwards, []
+        return work if work.records or work.messages or work.snapshots or work.forwards else None
+
+    def _encode(self, ready: Ready) -> tuple[list[bytes], int]:
+        records = [entry.record for entry in ready.entries]
+        if ready.hard_state is not None:
+            records.insert(0, rec.encode_hard_state(ready.hard_state))
+        snapshot = ready.snapshot
+        if snapshot is not None:
+            records.insert(0, rec.encode_restart(SnapshotMark(snapshot.index, snapshot.term)))
+        if ready.entries:
+            return records, ready.entries[-1].index + 1
+        return records, (snapshot.index if snapshot is not None else self.core.stable_index) + 1
+
+    # ---- applying ----
+
+    def _apply(self) -> None:
+        machine, core, committed = self.machine, self.core, self._committed
+        mvcc = machine.mvcc
+        before, time_before = mvcc.revision, machine.time
+        size, limit = 0, self._config.apply_bytes
+        for _ in range(min(len(committed), self._config.apply_entries)):
+            entry = committed.popleft()
+            if entry.term != self._applied_term:
+                self._new_term_applied(entry.term)
+            machine.applied_index = entry.index
+            machine.applied_term = entry.term
+            if entry.data:
+                size += len(entry.data)
+                self._apply_entry(entry)
+            if size > limit:
+                break
+        core.applied_to(machine.applied_index)
+        if machine.time != time_before and not self._leading:
+            self._cluster_clock.resume(machine.time)
+        if mvcc.revision != before:
+            self._on_changes(before + 1, mvcc.revision)
+        self._reads.applied(machine.applied_index)
+        self._tail.applied(machine.applied_index, size)
+        self._compact()
+
+    def _apply_entry(self, entry: Entry) -> None:
+        data = entry.data
+        kind, time, origin, request_id = command.head(data)
+        pending = self._pending.pop(request_id) if origin == self.member_id else None
+        outcome: Request | StoreError
+        try:
+            # A request of this member is still here as it was before it was encoded.
+            applied = command.decode(data) if pending is None else Command(pending.kind, time, pending.request)
+            outcome = self.machine.apply(applied)
+        except errors.CorruptData:
+            raise
+        except StoreError as error:
+            outcome = error
+        if entry.kind == EntryKind.CONFIG:
+            # Also when it came to nothing: the core waits for it before it takes the next one.
+            self.core.apply_configuration(self._configuration())
+        if kind == Kind.MEMBER_REMOVE and self.member_id in self.machine.membership.removed:
+            self._removed = True
+        if pending is not None:
+            self._answer(pending, outcome)
+
+    def _answer(self, pending: Pending, outcome: Request | StoreError) -> None:
+        if isinstance(outcome, StoreError):
+            pending.done(outcome)
+            return
+        header = outcome.header  # type: ignore[attr-defined]
+        header.cluster_id = self.cluster_id
+        header.member_id = self.member_id
+        header.revision = self.machine.mvcc.revision
+        header.raft_term = self.core.term
+        request = pending.request
+        if isinstance(request, rpc_pb2.CompactionRequest) and request.physical:
+            self._after_purge.append(lambda: pending.done(outcome))
+        else:
+            pending.done(outcome)
+
+    def _configuration(self) -> Configuration:
+        membership = self.machine.membership
+        return Configuration(membership.voters, membership.learners)
+
+    def _compact(self) -> None:
+        needed: int | None = None
+        for member, progress in self.core.progress.items():
+            if member != self.member_id and (progress.recent_active or progress.state is ProgressState.SNAPSHOT):
+                # Nothing that follows a snapshot under way may go, wherever that one stands.
+                first = self.core.first_index if progress.state is ProgressState.SNAPSHOT else progress.match + 1
+                needed = first if needed is None else min(needed, first)
+        drop = self._tail.drop(needed)
+        if drop:
+            self.core.compact(drop)
+
+    def _purge(self) -> Work | None:
+        mvcc = self.machine.mvcc
+        if mvcc.held or self._install is not None:
+            return None  # whoever holds the state makes the host ask again
+        if mvcc.purge(PURGE_STEP):
+            self._purged()
+        return Work()
+
+    def _purged(self) -> None:
+        waiting, self._after_purge = self._after_purge, []
+        for answer in waiting:
+            answer()
+
+    # ---- leases: the leader finds out that one has run out and proposes its end ----
+
+    def _expire_leases(self) -> None:
+        leases, now = self.machine.leases, self._cluster_clock.now()
+        expiry = leases.next_expiry()
+        if expiry is None or expiry > now or self._install is not None:
+            return
+        for lease_id in leases.expired(now):
+            logger.info("lease %x has expired", lease_id)
+            try:
+                self.propose(Kind.LEASE_EXPIRE, rpc_pb2.LeaseRevokeRequest(ID=lease_id), _ignore)
+            except TooManyRequests:
+                leases.rearm()
+                return
+
+
+def _log(loaded: Loaded) -> RaftLog:
+    tail, machine = loaded.tail, loaded.machine
+    if not tail:
+        return RaftLog(loaded.entries, machine.applied_index, machine.applied_term)
+    if tail[0].index == 1:
+        return RaftLog([*tail, *loaded.entries])
+    # The term before the first one is not known, so the first one itself is what the others follow.
+    return RaftLog([*tail[1:], *loaded.entries], tail[0].index, tail[0].term)
+
+
+def _ignore(outcome: Request | StoreError) -> None:
+    """A lease that was renewed or revoked meanwhile needs no expiry."""

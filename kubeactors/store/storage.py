@@ -191,8 +191,10 @@ def _agree(
     # The newest term that was written, though its hard state may have been torn off; no vote was given in it then.
     newest = max(found.term, term, last.term if last is not None else 0)
     vote = found.vote if newest == found.term else 0
-    commit = min(max(found.commit, index), last.index if last is not None else index)
-    hard_state = HardState(newest, vote, commit)
+    hard_state = HardState(newest, vote, max(found.commit, index))
+    if not begin_anew and hard_state.commit > max(contents.last_index, index):
+        last_index = contents.last_index
+        raise CorruptData(f"entry {hard_state.commit} was committed, the log ends at {last_index}: entries are missing")
     if begin_anew:
         logger.warning("the log ends before the snapshot at entry %d or contradicts it: it begins anew after it", index)
         mark = rec.encode_restart(SnapshotMark(index, term))
