@@ -187,7 +187,9 @@ class Leadership:
         if progress is None:
             return
         progress.recent_active = True
-        progress.paused = False
+        if progress.state == _PROBE and progress.paused:
+            progress.paused = False
+            progress.commit_sent = -1  # the probe may be lost: send it again, though it may have nothing to bring
         if progress.state == _REPLICATE and progress.match < self._log.last_index and not progress.moved:
             # Nothing was confirmed since the last heartbeat: ask whether it has what was sent. If something was lost it
             # refuses, and is probed.
