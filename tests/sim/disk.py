@@ -113,9 +113,6 @@ class SimDisk(Disk):
     def read_part(self, path: Path, offset: int, size: int) -> bytes:
         return bytes(self._file(path).data[offset : offset + size])
 
-    def read_part(self, path: Path, offset: int, size: int) -> bytes:
-        return bytes(self._file(path).data[offset : offset + size])
-
     def size(self, path: Path) -> int:
         return len(self._file(path).data)
 

@@ -59,7 +59,7 @@ class Invariants:
 
     # ---- the disk ----
 
-    def loaded(self, view: MemberView, base: int, base_term: int, core: RaftCore, log: LogView) -> None:
+    def loaded(self, view: MemberView, base: int, core: RaftCore, log: LogView) -> None:
         """A member has started; `log` is what it found. Nothing that was synced before may be missing."""
         before = view.durable
         if log.hard_state.term < before.hard_state.term or (
@@ -98,17 +98,20 @@ class Invariants:
                 term, index, checksum = entry_of(record)
                 if new and index > log.last + 1:
                     raise Violation(f"{view.name} writes entry {index} after {log.last}")
-                if new and index <= view.commit and log.term_at(index) != -1:
-                    raise Violation(f"{view.name} overwrites entry {index}, though {view.commit} are committed")
+                before = log.term_at(index) if new else -1
+                if before == term:
+                    raise Violation(f"{view.name} writes entry {index} again, which drops what follows it")
+                if before != -1 and index <= len(self.committed) and before == self.committed[index - 1][0]:
+                    raise Violation(f"{view.name} overwrites the committed entry {index}")
                 log.put(term, index, checksum)
                 if new:
                     self._entry(view, log, index)
             elif kind == HARD_STATE:
                 state = rec.decode_hard_state(memoryview(record)[9:])
                 if new:
-                    before = log.hard_state
-                    if state.term < before.term or (state.term == before.term and 0 != before.vote != state.vote):
-                        raise Violation(f"{view.name} goes from {before} to {state}")
+                    old = log.hard_state
+                    if state.term < old.term or (state.term == old.term and 0 != old.vote != state.vote):
+                        raise Violation(f"{view.name} goes from {old} to {state}")
                 log.hard_state = state
             elif kind == RESTART:
                 log.begin_after(*rec.decode_snapshot(memoryview(record)[9:]))
@@ -161,13 +164,17 @@ class Invariants:
         log, committed = view.written, self.committed
         for index in range(max(view.commit, log.base) + 1, commit + 1):
             known = index <= len(committed)
-            term = log.term_at(index)
-            if term == -1:
-                if core.role is not Role.LEADER and known:
-                    continue  # it was told of the commit in the step that brought the entry, which is written next
-                term = core.term_at(index) or -1
-                raise Violation(f"{view.name} commits entry {index} of term {term}, which it has not written")
-            content = (term, log.sum_at(index))
+            term = core.term_at(index)
+            if term is None:
+                if not known or index >= core.first_index:
+                    raise Violation(f"{view.name} commits entry {index}, which it does not have")
+                continue  # a leader's snapshot has taken its place
+            if term == log.term_at(index):
+                content = (term, log.sum_at(index))
+            elif (term, index) in self._entries:  # about to be written here, but a majority of others has it
+                content = (term, self._entries[term, index][1])
+            else:
+                raise Violation(f"{view.name} commits entry {index} of term {term}, which nobody has written")
             if known:
                 if committed[index - 1] != content:
                     raise Violation(

@@ -32,21 +32,34 @@ DATA_DIR = Path("/data/m")
 PLENTY = 1 << 40
 
 
+State = tuple[HardState, list[Entry]]
+
+
 @dataclass
 class Model:
-    """What must be there. `log[i]` is entry i + 1; `unsure`: the records of the write under way, each may be there."""
+    """What must be there. `log[i]` is entry i + 1, those that only a leader's snapshot told of included. `unsure`: the
+    records of the write under way, each may be there; `replaced`: the state that a leader's snapshot under way makes.
+    """
 
     log: list[Entry] = field(default_factory=list)
     hard_state: HardState = NO_STATE
     unsure: list[Entry | HardState] = field(default_factory=list)
+    replaced: State | None = None
 
-    def states(self) -> list[tuple[HardState, list[Entry]]]:
+    def states(self) -> list[State]:
         """Every state that may be found."""
         found = [(self.hard_state, self.log)]
         for one in self.unsure:
             state, log = found[-1]
             found.append((one, log) if isinstance(one, HardState) else (state, [*log[: one.index - 1], one]))
-        return found
+        return found if self.replaced is None else [*found, self.replaced]
+
+
+def _as_found(state: HardState, log: list[Entry], applied: int) -> HardState:
+    """What storage.load makes of it: a snapshot is committed, a vote belongs to the newest term that was written."""
+    newest = max(state.term, log[-1].term if log else 0)
+    vote = state.vote if newest == state.term else 0
+    return HardState(newest, vote, min(max(state.commit, applied), len(log)))
 
 
 class StorageRun:
@@ -58,6 +71,8 @@ class StorageRun:
             self.disk.trace = trace.note
         self.segment_bytes = self.rng.choice((600, 2048, 8192))
         self.keep_entries = self.rng.choice((0, 3, 20))
+        self.tail = self.rng.choice((0, 5, 1000))
+        self.bootstrap = storage.new_cluster({name: [f"http://{name}"] for name in "abc"}, "sim", "a")
         self.model = Model()
         self.loaded: storage.Loaded | None = None
         self.machine = StateMachine()
@@ -89,7 +104,7 @@ class StorageRun:
             if not spared and rng.random() < 0.3:
                 disk.crash_at = disk.ops + rng.randrange(14)
             try:
-                loaded = storage.load(disk, DATA_DIR, self.segment_bytes)
+                loaded = storage.load(disk, DATA_DIR, self.segment_bytes, self.bootstrap, self.tail)
                 break
             except Crash:
                 self._lose(rng.random() < 0.5)
@@ -109,19 +124,25 @@ class StorageRun:
         )
         if _checksum(machine) != self.states[applied]:
             raise Violation(f"the snapshot at entry {applied} holds another state than entry {applied} led to")
+        if not self.ever_started:
+            self.model = Model(list(loaded.entries), loaded.hard_state)
+            self.commit = len(loaded.entries)
         found = (loaded.hard_state, list(loaded.entries))
-        for state, log in self.model.states():
-            if found == (state, log[applied:]) and applied <= len(log):
-                self.model = Model(list(log), state)
+        for state in self.model.states():
+            log = state[1]
+            if applied <= len(log) and found == (_as_found(*state, applied), log[applied:]):
                 break
         else:
-            raise Violation(
-                f"loaded {_words(*found)} after entry {applied}, which was never written so: {self._expected()}"
-            )
+            raise Violation(f"loaded {_words(*found)} after entry {applied}, but written was {self._expected()}")
+        if list(loaded.tail) != log[applied - len(loaded.tail) : applied]:
+            raise Violation(f"before entry {applied} stand other entries than were written")
+        if state is self.model.replaced:
+            self.commit = applied
         if applied > self.commit:
             raise Violation(f"loaded a snapshot of entry {applied}, but only {self.commit} entries are committed")
+        self.model = Model(list(log), loaded.hard_state)
         self.machine = machine
-        for entry in loaded.entries[: self.commit - applied]:
+        for entry in log[applied : self.commit]:
             self._apply(entry)
 
     def _expected(self) -> str:
@@ -137,10 +158,13 @@ class StorageRun:
         elif chance < 0.14:
             self.disk.capacity = self.disk.used + rng.randrange(3000)
         try:
-            if rng.random() < 0.85 or not self.commit:
+            what = rng.random()
+            if what < 0.8:
                 self._append()
+            elif what < 0.93:
+                self._snapshot(self.machine)
             else:
-                self._snapshot()
+                self._install()
             if chance < 0.08 and self.disk.crash_at >= 0 and rng.random() < 0.5:
                 self.disk.crash_at = -1
         except Crash:
@@ -167,7 +191,7 @@ class StorageRun:
         commit = rng.randrange(self.commit, keeps + 1)
         if term > model.hard_state.term or not records or rng.random() < 0.5:
             records.insert(0, HardState(term, rng.randrange(4), max(model.hard_state.commit, min(commit, self.commit))))
-        model.unsure = records
+        model.unsure, model.replaced = records, None
         self.trace.note(f"append {_words_of(records)}")
         encoded = [rec.encode_hard_state(r) if isinstance(r, HardState) else rec.encode_entry(r) for r in records]
         self.loaded.log.append(encoded, last + 1 if last >= first else None)
@@ -200,21 +224,52 @@ class StorageRun:
         machine.applied_index, machine.applied_term = entry.index, entry.term
         self.states[entry.index] = _checksum(machine)
 
-    def _snapshot(self) -> None:
+    def _write_snapshot(self, machine: StateMachine) -> SnapshotMark:
         assert self.loaded is not None
-        machine, loaded = self.machine, self.loaded
-        head = snapshotter.describe(machine, loaded.cluster_id, loaded.member_id)
+        head = snapshotter.describe(machine, self.loaded.cluster_id, self.loaded.member_id)
         self.trace.note(f"snapshot at entry {head.index}")
-        writer = SnapshotWriter(self.disk, loaded.snapshot_dir, head)
+        writer = SnapshotWriter(self.disk, self.loaded.snapshot_dir, head)
         for tag, records in snapshotter.portions(machine.mvcc, head):
             writer.records(tag, records)
         snapshot = writer.finish()
-        self.model.unsure = []
-        loaded.log.append([rec.encode_snapshot(SnapshotMark(snapshot.index, snapshot.term))], None)
-        loaded.log.trim(max(1, snapshot.index - self.keep_entries))
-        for old in list_snapshots(self.disk, loaded.snapshot_dir):
-            if old.index < snapshot.index:
+        return SnapshotMark(snapshot.index, snapshot.term)
+
+    def _snapshot(self, machine: StateMachine) -> None:
+        assert self.loaded is not None
+        self.model.unsure, self.model.replaced = [], None
+        mark = self._write_snapshot(machine)
+        self.loaded.log.append([rec.encode_snapshot(mark)], None)
+        self._clean(mark)
+
+    def _clean(self, mark: SnapshotMark) -> None:
+        assert self.loaded is not None
+        self.loaded.log.trim(max(1, mark.index - self.keep_entries))
+        for old in list_snapshots(self.disk, self.loaded.snapshot_dir):
+            if old.index < mark.index:
                 self.disk.remove(old.path)
+
+    def _install(self) -> None:
+        """A leader that is ahead sends its snapshot: the machine goes on with entries that this log never had."""
+        assert self.loaded is not None
+        model, rng = self.model, self.rng
+        term = model.hard_state.term + 1
+        state = HardState(term, 0, model.hard_state.commit)
+        model.unsure, model.replaced = [state], None
+        self.loaded.log.append([rec.encode_hard_state(state)], None)
+        self.model = model = Model(model.log, state)
+        log = model.log[: self.commit]
+        for index in range(len(log) + 1, len(log) + rng.choice((2, 3, 10))):
+            log.append(self._entry(term, index))
+        for entry in log[self.commit :]:
+            self._apply(entry)
+        self.trace.note(f"a leader's snapshot at entry {len(log)}")
+        state = HardState(term, 0, len(log))
+        model.replaced = (state, log)
+        mark = self._write_snapshot(self.machine)
+        self.loaded.log.append([rec.encode_restart(mark), rec.encode_hard_state(state)], len(log) + 1)
+        self.model, self.commit = Model(log, state), len(log)
+        if rng.random() < 0.7:
+            self._clean(mark)
 
     def _end(self, power: bool) -> None:
         self.loaded = None
