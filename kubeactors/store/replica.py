@@ -256,7 +256,12 @@ class Replica:
         """`tick_seconds` have passed."""
         self.core.tick()
         now = self._clock()
-        for pending in self._pending.overdue(now):
+        overdue = list(self._pending.overdue(now))
+        if overdue:  # what is answered must not be proposed any more
+            gone = {pending.id for pending in overdue}
+            self._fresh = [pending for pending in self._fresh if pending.id not in gone]
+            self._held = [pending for pending in self._held if pending.id not in gone]
+        for pending in overdue:
             unknown = pending.term != HELD
             pending.done(StoreUnavailable("etcdserver: request timed out", outcome_unknown=unknown))
         self._reads.tick(now)
