@@ -182,8 +182,19 @@ class Cluster:
         to = self.members.get(message.to)
         if to is not None:
             carried = self.network.send(sender.id, message.to, to.receive, message)
-            if not carried and self.trace.verbose:
-                self.note(sender, f"⇏ {to.name}: lost {message.type.name}")
+            if not carried:
+                if self.trace.verbose:
+                    self.note(sender, f"⇏ {to.name}: lost {message.type.name}")
+                if self.rng.random() < 0.1:
+                    self.timeline.after(0.02, sender.told_unreachable, message.to)
+
+    def connect(self, pairs: list[tuple[int, int]]) -> None:
+        """Connections come back between these, where both are up."""
+        for one, other in pairs:
+            if (one, other) not in self.network.cut and (other, one) not in self.network.cut:
+                delay = self.network.delay()
+                self.timeline.after(delay, self.members[one].told_connected, other)
+                self.timeline.after(delay, self.members[other].told_connected, one)
 
     def forward(self, sender: SimMember, to: int, frame: bytes) -> bool:
         """False: surely not delivered. A frame that is lost on its way is taken all the same."""

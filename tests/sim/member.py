@@ -132,6 +132,7 @@ class SimMember:
                 self,
                 f"is up: {tuple(loaded.hard_state)}, applied {machine.applied_index}, log to {log.last}",
             )
+        cluster.connect([(self.id, other) for other in cluster.members if other != self.id])
         self._tick(self.life)
         self.pump()
 
@@ -245,8 +246,13 @@ class SimMember:
             self.pump()
 
     def told_unreachable(self, peer: int) -> None:
-        if self.replica is not None:
+        if self.replica is not None and not self.paused:
             self.replica.report_unreachable(peer)
+            self.pump()
+
+    def told_connected(self, peer: int) -> None:
+        if self.replica is not None and not self.paused:
+            self.replica.connected(peer)
             self.pump()
 
     # ---- the loop ----
@@ -298,6 +304,7 @@ class SimMember:
         for message in work.snapshots:
             self._wanted.append(message)
             self._send_snapshots()
+        assert work.records or not work.after_sync
         if work.records:
             cluster.invariants.appended(self.view, self.view.written, work.records, True)
             if cluster.trace.verbose:
@@ -376,7 +383,7 @@ class SimMember:
         return list_snapshots(self.disk, self._loaded.snapshot_dir)
 
     def take_snapshot_soon(self) -> None:
-        if not self._taking and self._installing is None and self.replica is not None and not self._receiving:
+        if self.replica is not None and self.replica.machine.applied_index and not self._taking and not self._receiving:
             self.take_snapshot()
 
     def take_snapshot(self) -> None:

@@ -96,6 +96,7 @@ class Nemesis:
     def _mend(self, pairs: list[tuple[int, int]]) -> None:
         self.cluster.note(None, "mended")
         self.cluster.network.cut.difference_update(pairs)
+        self.cluster.connect(pairs)
 
     def _cut(self) -> None:
         members = list(self.cluster.members.values())

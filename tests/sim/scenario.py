@@ -66,27 +66,26 @@ def draw(rng: Random, long: bool = False) -> Scenario:
     """Many short ones, some long. `long`: of those only."""
     choice, random = rng.choice, rng.random
     kind = random()
-    durations = (15.0, 60.0) if long or kind < 0.02 else (6.0, 12.0) if kind < 0.15 else (1.5, 4.0)
+    durations = (10.0, 40.0) if long or kind < 0.005 else (2.5, 6.0) if kind < 0.1 else (0.6, 1.6)
     scenario = Scenario(
         members=rng.choices((3, 5, 1, 2, 4), (70, 14, 8, 4, 4))[0],
         duration=rng.uniform(*durations),
         clients=choice((1, 2, 3, 5)),
         keys=choice((1, 2, 3, 6)),
-        think=choice((0.005, 0.02, 0.05, 0.1)),
-        tick=choice((0.05, 0.05, 0.1)),
-        election_ticks=choice((4, 6, 10)),
-        heartbeat_ticks=choice((1, 2)),
+        think=choice((0.01, 0.05, 0.1, 0.2)),
+        election_ticks=choice((4, 6)),
+        heartbeat_ticks=choice((1, 2, 2)),
         append_bytes=choice((100, 1000, 100_000)),
         inflight=choice((1, 2, 8)),
         apply_entries=choice((1, 4, 64)),
         tail_entries=choice((0, 3, 20, 1000)),
-        snapshot_every=choice((5, 15, 40, 1000)),
+        snapshot_every=choice((5, 10, 30, 1000)) if durations[1] < 3 else choice((20, 50, 100)),
         keep_entries=choice((0, 5, 30)),
         segment_bytes=choice((2048, 8192, 65536)),
         disk_latency=choice((0.0002, 0.001, 0.01)),
         large_values=choice((0.0, 0.0, 0.2)),
         drift=choice((0.0, 0.0, 0.1)),
-        fault_every=choice((0.15, 0.3, 0.6, 1.0)),
+        fault_every=choice((0.1, 0.2, 0.4)),
     )
     if kind > 0.05:
         scenario.faults = tuple(sorted(rng.sample(FAULTS, rng.randrange(1, 7))))
@@ -94,7 +93,7 @@ def draw(rng: Random, long: bool = False) -> Scenario:
             scenario.weather = Weather(
                 latency=choice((0.001, 0.004, 0.02)),
                 slow=choice((0.0, 0.02, 0.2)),
-                slowest=choice((0.1, 0.5, 2.0)),
+                slowest=choice((0.1, 0.4, 1.0)),
                 loss=choice((0.0, 0.01, 0.1, 0.3)),
                 doubled=choice((0.0, 0.02, 0.2)),
             )
