@@ -71,6 +71,9 @@ class MemberNet:
         self._connect(self._path("sw"), "uplink", name, str(namespace), number)
         self._nft(name, _RULES)
 
+    def has(self, name: str) -> bool:
+        return name in self._numbers
+
     def address(self, name: str) -> str:
         return f"{self._subnet}.{self._numbers[name]}"
 
