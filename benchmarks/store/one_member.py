@@ -1,6 +1,6 @@
 """What the store costs: puts of 1 KB by 1 and 64 writers, ranges, watches, memory, restart.
 
-    python -m benchmarks.store [--seconds 3] [--keys 20000] [--watchers 100] [--endpoint URL]
+    python -m benchmarks.store.one_member [--seconds 3] [--keys 20000] [--watchers 100] [--endpoint URL]
 
 The member is a real process with mutual TLS and its data under --dir (default: the temporary directory; name one that
 is on the disk you mean to measure). The load comes from this process on the same machine. Server CPU is the member's,
