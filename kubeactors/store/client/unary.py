@@ -29,53 +29,79 @@ _RESPONSES: dict[str, type[Message]] = {
 }
 
 
+class _Connection:
+    """A channel and how many calls are under way on it: it is closed when the last of them ends, not under them."""
+
+    __slots__ = ("calls", "channel", "given_up")
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
+        self.calls = 0
+        self.given_up = False
+
+
 class UnaryTransport:
     """Calls over one channel at a time; moves to the next endpoint when a member cannot be reached."""
 
     def __init__(self, endpoints: Sequence[str], tls: TlsFiles | None) -> None:
         self._endpoints = list(endpoints)
         self._tls = tls
-        self._channel: grpc.aio.Channel | None = None
+        self._connection: _Connection | None = None
         self._turn = 0
 
     async def call(self, method: t.Method, request: Message, timeout: float) -> Message:
         deadline = asyncio.get_running_loop().time() + timeout
         attempt = 0
         while True:
-            channel = self._open()
+            connection = self._open()
             left = deadline - asyncio.get_running_loop().time()
+            connection.calls += 1
             try:
-                return await self._once(channel, method, request, left)
+                return await self._once(connection.channel, method, request, left)
             except grpc.aio.AioRpcError as error:
                 code = int(error.code().value[0])
                 text = error.details() or ""
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if not connection.given_up or (task is not None and task.cancelling()):
+                    raise
+                unknown = not method.repeatable
+                raise errors.StoreUnavailable("the store client is closed", outcome_unknown=unknown) from None
+            finally:
+                connection.calls -= 1
+                if connection.given_up and not connection.calls:
+                    await connection.channel.close()
             never_sent = code == errors.UNAVAILABLE and "failed to connect" in text
             wait = min(2.0, 0.05 * 2**attempt) * random.uniform(0.5, 1.0)
             left = deadline - asyncio.get_running_loop().time()
             if code != errors.UNAVAILABLE or not (method.repeatable or never_sent) or wait > left:
                 raise errors.from_wire(code, text, outcome_unknown=not (never_sent or method.repeatable))
-            await self._drop(channel)
+            await self._give_up(connection)
             attempt += 1
             await asyncio.sleep(wait)
 
     async def close(self) -> None:
-        if self._channel is not None:
-            await self._drop(self._channel)
+        if self._connection is not None:
+            self._connection.given_up = True
+            await self._connection.channel.close()
+            self._connection = None
 
-    def _open(self) -> grpc.aio.Channel:
-        if self._channel is None:
+    def _open(self) -> _Connection:
+        if self._connection is None:
             endpoint = self._endpoints[self._turn % len(self._endpoints)]
             try:
-                self._channel = open_channel(endpoint, self._tls)
+                self._connection = _Connection(open_channel(endpoint, self._tls))
             except OSError as error:
                 raise errors.StoreUnavailable(str(error), outcome_unknown=False) from error
-        return self._channel
+        return self._connection
 
-    async def _drop(self, channel: grpc.aio.Channel) -> None:
-        if self._channel is channel:
-            self._channel = None
+    async def _give_up(self, connection: _Connection) -> None:
+        if self._connection is connection:
+            self._connection = None
             self._turn += 1
-        await channel.close()
+        connection.given_up = True
+        if not connection.calls:
+            await connection.channel.close()
 
     @staticmethod
     async def _once(channel: grpc.aio.Channel, method: t.Method, request: Message, timeout: float) -> Message:

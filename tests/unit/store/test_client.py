@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import grpc
+import grpc.aio
 import pytest
 
+from kubeactors.pb.etcd import rpc_pb2, rpc_pb2_grpc
 from kubeactors.store.client import (
     Compacted,
     FutureRevision,
@@ -160,7 +163,7 @@ class Stuck(StoreMember):
     async def start(self) -> None:
         await super().start()
         assert self._node is not None
-        self._node._wake.set = lambda: None  # type: ignore[method-assign]
+        self._node._wake = lambda: None  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("transport", ["session", "unary"])
@@ -253,3 +256,34 @@ async def test_closing_ends_what_waits(tmp_path: Path) -> None:
         await call
     with pytest.raises(StoreUnavailable):
         await store.get(b"k")
+
+
+async def test_a_call_that_gives_up_a_member_leaves_those_beside_it_alone() -> None:
+    """Unary calls share a channel: the one that goes over to another member must not end those still under way."""
+    put_is_there = asyncio.Event()
+
+    class Busy(rpc_pb2_grpc.KVServicer):
+        async def Put(self, request: rpc_pb2.PutRequest, context: object) -> rpc_pb2.PutResponse:
+            put_is_there.set()
+            await asyncio.sleep(0.5)
+            return rpc_pb2.PutResponse()
+
+        async def Range(
+            self, request: rpc_pb2.RangeRequest, context: grpc.aio.ServicerContext[object, object]
+        ) -> rpc_pb2.RangeResponse:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "etcdserver: no leader")
+
+    server = grpc.aio.server()
+    rpc_pb2_grpc.add_KVServicer_to_server(Busy(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    client = StoreClient([f"http://127.0.0.1:{port}"], transport="unary")
+    try:
+        writing = asyncio.create_task(client.put(b"k", b"", timeout=5))
+        await put_is_there.wait()
+        with pytest.raises(StoreUnavailable):
+            await client.get(b"k", timeout=0.3)
+        await writing
+    finally:
+        await client.close()
+        await server.stop(None)
