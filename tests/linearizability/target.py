@@ -6,10 +6,16 @@ import asyncio
 import os
 import signal
 import subprocess
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from kubeactors.store.client import StoreClient, StoreError, TlsFiles
+import grpc
+import grpc.aio
+
+from kubeactors.pb.etcd import rpc_pb2, rpc_pb2_grpc
+from kubeactors.store.client import MemberStatus, StoreClient, StoreError, TlsFiles
+from kubeactors.store.client.channel import open_channel
 from tests.support.etcd_process import etcd_binary
 from tests.support.member_net import MemberNet
 from tests.support.store_process import StoreProcess, free_port
@@ -58,22 +64,22 @@ class Target(Protocol):
         ...
 
 
+async def status_of(endpoint: str, tls: TlsFiles | None, timeout: float = 1.0) -> MemberStatus | None:
+    """None when the member does not answer."""
+    client = StoreClient([endpoint], tls)
+    try:
+        return await client.status(timeout=timeout)
+    except StoreError:
+        return None
+    finally:
+        await client.close()
+
+
 async def ask_leader(endpoints: dict[str, str], tls: TlsFiles | None) -> str | None:
     """The member that most of `endpoints` (name: URL) hold for the leader."""
-
-    async def ask(url: str) -> tuple[int, int] | None:
-        client = StoreClient([url], tls)
-        try:
-            status = await client.status(timeout=0.5)
-        except StoreError:
-            return None
-        finally:
-            await client.close()
-        return status.member_id, status.leader_id
-
-    answers = await asyncio.gather(*(ask(url) for url in endpoints.values()))
-    names = {answer[0]: name for name, answer in zip(endpoints, answers, strict=True) if answer is not None}
-    votes = [answer[1] for answer in answers if answer is not None and answer[1]]
+    answers = await asyncio.gather(*(status_of(url, tls, 0.5) for url in endpoints.values()))
+    names = {answer.member_id: name for name, answer in zip(endpoints, answers, strict=True) if answer is not None}
+    votes = [answer.leader_id for answer in answers if answer is not None and answer.leader_id]
     return names.get(max(set(votes), key=votes.count)) if votes else None
 
 
@@ -143,8 +149,9 @@ class RealEtcd:
     def __init__(self, directory: Path, members: int = 3, net: MemberNet | None = None) -> None:
         self._directory = directory
         self._net = net
-        self._names = [f"m{number}" for number in range(members)]
-        self._urls = {name: (self._url(name), self._url(name)) for name in self._names}  # for clients, for peers
+        names = [f"m{number}" for number in range(members)]
+        self._next = members
+        self._urls = {name: (self._url(name), self._url(name)) for name in names}  # for clients, for peers
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def _url(self, name: str) -> str:
@@ -152,8 +159,8 @@ class RealEtcd:
 
     def __enter__(self) -> RealEtcd:
         self._directory.mkdir(parents=True, exist_ok=True)
-        for name in self._names:
-            self._spawn(name)
+        for name in self._urls:
+            self._spawn(name, "new")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -162,20 +169,21 @@ class RealEtcd:
                 process.kill()
                 process.wait(10)
 
-    def _spawn(self, name: str) -> None:
+    def _spawn(self, name: str, state: str) -> None:
         client, peer = self._urls[name]
         command = [*(self._net.inside(name) if self._net else []), str(etcd_binary()), "--name", name]
         command += ["--data-dir", str(self._directory / name), "--log-level", "warn"]
         command += ["--listen-client-urls", client, "--advertise-client-urls", client]
         command += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
         command += ["--initial-cluster", ",".join(f"{m}={urls[1]}" for m, urls in self._urls.items())]
+        command += ["--initial-cluster-state", state]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("ETCD_")}
         with (self._directory / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
     @property
     def names(self) -> list[str]:
-        return self._names
+        return list(self._urls)
 
     def endpoint(self, name: str) -> str:
         return self._urls[name][0]
@@ -191,7 +199,7 @@ class RealEtcd:
         await asyncio.to_thread(self._processes[name].wait, 10)
 
     async def restart(self, name: str) -> None:
-        self._spawn(name)
+        self._spawn(name, "existing")
 
     def pause(self, name: str) -> None:
         self._processes[name].send_signal(signal.SIGSTOP)
@@ -207,3 +215,31 @@ class RealEtcd:
     def heal(self) -> None:
         if self._net is not None:
             self._net.heal()
+
+    async def remove(self, name: str) -> None:
+        status = await status_of(self.endpoint(name), None)
+        assert status is not None
+        await self._cluster(lambda stub: stub.MemberRemove(rpc_pb2.MemberRemoveRequest(ID=status.member_id)), name)
+        await self.kill(name)
+        del self._urls[name]
+
+    async def add(self) -> str:
+        name = f"m{self._next}"
+        self._next += 1
+        urls = self._url(name), self._url(name)
+        await self._cluster(lambda stub: stub.MemberAdd(rpc_pb2.MemberAddRequest(peerURLs=[urls[1]])), "")
+        self._urls[name] = urls
+        self._spawn(name, "existing")
+        return name
+
+    async def _cluster(self, ask: Callable[[Any], Awaitable[object]], but: str) -> None:
+        """Through a member other than `but`, again while etcd holds its cluster for unhealthy."""
+        async with asyncio.timeout(20), open_channel(next(self.endpoint(n) for n in self.names if n != but), None) as c:
+            while True:
+                try:
+                    await ask(rpc_pb2_grpc.ClusterStub(c))
+                    return
+                except grpc.aio.AioRpcError as error:
+                    if error.code() != grpc.StatusCode.UNAVAILABLE:
+                        raise
+                    await asyncio.sleep(0.1)
