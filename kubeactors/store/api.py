@@ -142,6 +142,10 @@ class StoreApi:
         alarm = rpc_pb2.AlarmRequest(action=rpc_pb2.AlarmRequest.ACTIVATE, memberID=member, alarm=rpc_pb2.NOSPACE)
         self._node.propose(Kind.ALARM, alarm, lambda _: done(NoSpace()))
 
+    def barrier(self, done: Done) -> None:
+        """An empty message once the applied state reflects every write acknowledged before now."""
+        self._read(rpc_pb2.RangeResponse, done)
+
     def _read(self, read: Callable[[], Message], done: Done, *, serializable: bool = False) -> None:
         """Answer from the applied state, once it reflects every write acknowledged before now."""
         barrier = None if serializable else self._node.read_barrier()

@@ -185,6 +185,46 @@ class NotEnoughStarted(StoreError):
     default = "etcdserver: re-configuration failed due to not enough started members"
 
 
+class Unhealthy(StoreError):
+    """A change of membership while members are not connected, which could cost the quorum."""
+
+    code = UNAVAILABLE
+    default = "etcdserver: unhealthy cluster"
+
+
+class BadMemberUrls(InvalidRequest):
+    default = "etcdserver: given member URLs are invalid"
+
+
+class BadDowngradeVersion(InvalidRequest):
+    default = "etcdserver: wrong downgrade target version format"
+
+
+class InvalidDowngradeTarget(InvalidRequest):
+    default = "etcdserver: invalid downgrade target version"
+
+
+class NoDowngrade(StoreError):
+    """There is no downgrade to cancel."""
+
+    code = FAILED_PRECONDITION
+    default = "etcdserver: no inflight downgrade job"
+
+
+class NotForLearners(StoreError):
+    """A learner answers only what its own state suffices for."""
+
+    code = UNAVAILABLE
+    default = "etcdserver: rpc not supported for learner"
+
+
+class NoLeader(StoreError):
+    """Said to those who asked for it by the metadata `hasleader`, while this member knows no leader."""
+
+    code = UNAVAILABLE
+    default = "etcdserver: no leader"
+
+
 class BadTransferee(StoreError):
     """Leadership cannot be handed to this member."""
 

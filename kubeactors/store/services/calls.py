@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import NoReturn
 
 import grpc
@@ -11,6 +12,7 @@ from google.protobuf.message import Message
 
 from kubeactors.store.api import StoreApi
 from kubeactors.store.errors import StoreError
+from kubeactors.store.node import Done
 
 _STATUS = {int(code.value[0]): code for code in grpc.StatusCode}
 
@@ -20,19 +22,24 @@ async def abort(context: grpc.aio.ServicerContext, error: StoreError) -> NoRetur
     raise AssertionError("abort does not return")
 
 
-async def ask(api: StoreApi, field: str, request: Message) -> Message:
-    """Raises StoreError."""
+async def outcome(start: Callable[[Done], None]) -> Message:
+    """What `start` gives to the function that it is called with. Raises StoreError."""
     future: asyncio.Future[Message | StoreError] = asyncio.get_running_loop().create_future()
 
-    def done(outcome: Message | StoreError) -> None:
+    def done(found: Message | StoreError) -> None:
         if not future.done():
-            future.set_result(outcome)
+            future.set_result(found)
 
-    api.submit(field, request, done)
-    outcome = await future
-    if isinstance(outcome, StoreError):
-        raise outcome
-    return outcome
+    start(done)
+    found = await future
+    if isinstance(found, StoreError):
+        raise found
+    return found
+
+
+async def ask(api: StoreApi, field: str, request: Message) -> Message:
+    """Raises StoreError."""
+    return await outcome(lambda done: api.submit(field, request, done))
 
 
 async def answer(api: StoreApi, field: str, request: Message, context: grpc.aio.ServicerContext) -> Message:

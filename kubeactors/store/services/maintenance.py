@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import NoReturn, cast
 
 import grpc.aio
@@ -10,7 +11,15 @@ from google.protobuf.message import Message
 
 from kubeactors.pb.etcd import rpc_pb2, rpc_pb2_grpc
 from kubeactors.store.api import StoreApi
-from kubeactors.store.errors import NotBuilt, StoreError
+from kubeactors.store.errors import (
+    BadDowngradeVersion,
+    BadTransferee,
+    InvalidDowngradeTarget,
+    NoDowngrade,
+    NotBuilt,
+    NotLeaderError,
+    StoreError,
+)
 from kubeactors.store.mvcc import hash as hashes
 from kubeactors.store.node import Node
 from kubeactors.store.services.calls import abort, answer
@@ -53,7 +62,7 @@ class MaintenanceService(rpc_pb2_grpc.MaintenanceServicer):
         node = self._node
         mvcc = node.machine.mvcc
         mvcc.check_revision(revision)
-        header, compact_revision = node.header(), mvcc.compact_revision
+        header, compact_revision = node.header(), mvcc.compact_revision or -1  # as etcd says that nothing was compacted
         checksum = 0
         mvcc.hold()
         try:
@@ -79,8 +88,33 @@ class MaintenanceService(rpc_pb2_grpc.MaintenanceServicer):
     ) -> NoReturn:
         await abort(context, NotBuilt("etcdserver: this store sends no snapshots yet"))
 
-    async def MoveLeader(self, request: Message, context: grpc.aio.ServicerContext) -> NoReturn:
-        await abort(context, NotBuilt("etcdserver: this store runs with one member, which leads"))
+    async def MoveLeader(
+        self, request: rpc_pb2.MoveLeaderRequest, context: grpc.aio.ServicerContext
+    ) -> rpc_pb2.MoveLeaderResponse:
+        node = self._node
+        try:
+            if node.leader != node.member_id:
+                raise NotLeaderError
+            target = node.machine.membership.get(request.targetID)
+            if target is None or target.learner:
+                raise BadTransferee
+            await node.transfer(request.targetID)
+        except StoreError as error:
+            await abort(context, error)
+        return rpc_pb2.MoveLeaderResponse(header=node.header())
 
-    async def Downgrade(self, request: Message, context: grpc.aio.ServicerContext) -> NoReturn:
-        await abort(context, NotBuilt("etcdserver: this store cannot be downgraded"))
+    async def Downgrade(self, request: rpc_pb2.DowngradeRequest, context: grpc.aio.ServicerContext) -> NoReturn:
+        await abort(context, _refusal(request))
+
+
+def _refusal(request: rpc_pb2.DowngradeRequest) -> StoreError:
+    """As etcd refuses what makes no sense; else that there is nothing older to go back to."""
+    if request.action == rpc_pb2.DowngradeRequest.CANCEL:
+        return NoDowngrade()
+    match = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)([-+].*)?", request.version)
+    if match is None:
+        return BadDowngradeVersion()
+    major, minor = map(int, API_VERSION.split(".")[:2])
+    if (int(match[1]), int(match[2])) != (major, minor - 1):
+        return InvalidDowngradeTarget()
+    return NotBuilt("etcdserver: this store cannot be downgraded")
