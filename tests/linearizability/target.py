@@ -18,13 +18,15 @@ from kubeactors.store.client import MemberStatus, StoreClient, StoreError, TlsFi
 from kubeactors.store.client.channel import open_channel
 from tests.support.etcd_process import etcd_binary
 from tests.support.member_net import MemberNet
+from tests.support.store_cluster import StoreCluster
 from tests.support.store_process import StoreProcess, free_port
 
 
 class Target(Protocol):
     """Members are known by name. Faults do not wait for anything that they break."""
 
-    tls: TlsFiles | None
+    @property
+    def tls(self) -> TlsFiles | None: ...
 
     @property
     def names(self) -> list[str]:
@@ -139,6 +141,59 @@ class LoneStore:
 
     def heal(self) -> None:
         pass
+
+
+class OurStore:
+    """Several members of ours (tests.support.store_cluster). With `net`, connections can be cut."""
+
+    def __init__(self, cluster: StoreCluster) -> None:
+        self._cluster = cluster
+
+    @property
+    def tls(self) -> TlsFiles | None:
+        return self._cluster.tls
+
+    @property
+    def names(self) -> list[str]:
+        return [member.name for member in self._cluster.members]
+
+    def endpoint(self, name: str) -> str:
+        return self._cluster[name].client_url
+
+    def running(self, name: str) -> bool:
+        return self._cluster[name].running
+
+    async def leader(self) -> str | None:
+        return await ask_leader({name: self.endpoint(name) for name in self.names}, self.tls)
+
+    async def kill(self, name: str) -> None:
+        await self._cluster.kill(self._cluster[name])
+
+    async def restart(self, name: str) -> None:
+        self._cluster.spawn(self._cluster[name])
+
+    def pause(self, name: str) -> None:
+        self._cluster.stop(self._cluster[name])
+
+    def go_on(self, name: str) -> None:
+        self._cluster.cont(self._cluster[name])
+
+    def cut(self, sender: str, receiver: str) -> None:
+        self._cluster.cut(self._cluster[sender], self._cluster[receiver])
+
+    def heal(self) -> None:
+        if self._cluster.has_net:
+            self._cluster.heal()
+
+    async def remove(self, name: str) -> None:
+        member = self._cluster[name]
+        await self._cluster.remove(member)
+        await asyncio.to_thread(member.end)
+
+    async def add(self) -> str:
+        member = await self._cluster.add(start=False)
+        self._cluster.spawn(member)
+        return member.name
 
 
 class RealEtcd:

@@ -120,6 +120,11 @@ class StoreCluster:
 
     # ---- what it is ----
 
+    @property
+    def has_net(self) -> bool:
+        """Whether connections can be cut."""
+        return self._net is not None
+
     def __getitem__(self, name: str) -> StoreMemberProcess:
         return next(member for member in self.members if member.name == name)
 
