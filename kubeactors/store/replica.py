@@ -80,7 +80,7 @@ from kubeactors.store.pending import HELD, Done, Pending, PendingTable
 from kubeactors.store.raft.config import RaftConfig
 from kubeactors.store.raft.configuration import Configuration
 from kubeactors.store.raft.core import RaftCore, Role
-from kubeactors.store.raft.errors import NoLeader, NotLeader, ProposalRefused
+from kubeactors.store.raft.errors import NoLeader, NotLeader, ProposalRefused, TransferRunning
 from kubeactors.store.raft.log import RaftLog
 from kubeactors.store.raft.message import Message, MessageType, SnapshotMeta
 from kubeactors.store.raft.progress import ProgressState
@@ -481,7 +481,18 @@ class Replica:
             return
         if kind == Kind.MEMBER_PROMOTE:
             self._check_ready(body)
+        elif kind == Kind.MEMBER_REMOVE:
+            self._leave_to_the_last(rpc_pb2.Member.FromString(body).ID)
         self.core.propose_change(data)
+
+    def _leave_to_the_last(self, removed: int) -> None:
+        """Of two voters the one that stays must be the leader that removes the other. A leader that removed itself
+        would have to tell the last one that this is committed; if that is lost, the last one waits for it for ever."""
+        others = self.core.configuration.voters - {self.member_id}
+        if removed == self.member_id and len(others) == 1:
+            if not self.core.transferring:
+                self.core.transfer(next(iter(others)))
+            raise TransferRunning
 
     def _check_ready(self, body: bytes) -> None:
         """Raises LearnerNotReady when the learner of this promotion has not caught up."""
