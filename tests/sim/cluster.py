@@ -103,7 +103,7 @@ class Cluster:
             )
 
     def _at_rest(self) -> bool:
-        """One leader; every member follows it and has applied all it has."""
+        """One leader; every member follows it and has applied all it has; who was removed has heard of it."""
         if self.timeline.now < self._next_look:
             return False
         self._next_look = self.timeline.now + 0.05
@@ -118,6 +118,9 @@ class Cluster:
             replica = member.replica
             if replica is None or replica.machine.applied_index != last or replica.core.term != leader.core.term:
                 return False
+        for id in leader.machine.membership.removed:
+            if id in self.members:
+                self.members[id].told_removed()  # by the transport, when it calls
         return True
 
     def _final_calls(self) -> None:
@@ -132,7 +135,7 @@ class Cluster:
         call = client.call
         if call is not None and call.op.outcome is not Outcome.OK:
             step -= 1  # once more
-        if step > keys or member.removed:
+        if member.removed or step > keys:
             self._waiting -= 1
             return
         client.then = lambda: self._final_call(client, member, step + 1)

@@ -31,7 +31,7 @@ from tests.sim.trace import Violation
 if TYPE_CHECKING:
     from tests.sim.cluster import Cluster
 
-DATA_DIR = Path("/data/m")
+DATA_DIR = Path("/data")
 PLENTY = 1 << 40
 
 

@@ -28,7 +28,7 @@ from kubeactors.store.wal.record import Entry, HardState, SnapshotMark
 from tests.sim.disk import Crash, SimDisk
 from tests.sim.trace import Trace, Violation
 
-DATA_DIR = Path("/data/m")
+DATA_DIR = Path("/data")
 PLENTY = 1 << 40
 
 
@@ -128,7 +128,7 @@ class StorageRun:
             self.model = Model(list(loaded.entries), loaded.hard_state)
             self.commit = len(loaded.entries)
         found = (loaded.hard_state, list(loaded.entries))
-        for state in self.model.states():
+        for state in reversed(self.model.states()):
             log = state[1]
             if applied <= len(log) and found == (_as_found(*state, applied), log[applied:]):
                 break
