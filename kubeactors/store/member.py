@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import random
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import grpc
 import grpc.aio
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as grpc_health
 
-from kubeactors.pb.etcd import rpc_pb2_grpc
+from kubeactors.pb.etcd import rpc_pb2, rpc_pb2_grpc
 from kubeactors.pb.store.v1 import session_pb2_grpc
+from kubeactors.store import bootstrap
 from kubeactors.store.api import StoreApi
-from kubeactors.store.clock import ClusterClock
 from kubeactors.store.config import MemberConfig
 from kubeactors.store.disk import Disk
-from kubeactors.store.node import Node
-from kubeactors.store.raft.solo import SoloCore
+from kubeactors.store.errors import StoreError, StoreUnavailable
+from kubeactors.store.machine.command import Kind
+from kubeactors.store.node import Node, NodeConfig
 from kubeactors.store.services.cluster import ClusterService
 from kubeactors.store.services.kv import KvService
 from kubeactors.store.services.lease import LeaseService
 from kubeactors.store.services.maintenance import MaintenanceService
 from kubeactors.store.services.session import SessionService
 from kubeactors.store.services.watch import WatchService
-from kubeactors.store.snapshot.snapshotter import Snapshotter
-from kubeactors.store.storage import DataDirLock, load
+from kubeactors.store.snapshot.snapshotter import Snapshotter, describe_shortly
+from kubeactors.store.storage import DataDirLock, Loaded, has_data, load
 from kubeactors.store.tls import server_credentials
+from kubeactors.store.transport.grpc_transport import GrpcTransport, TransportConfig
 from kubeactors.store.wal.writer import LogWriter
 from kubeactors.store.watch.hub import WatchHub
 
@@ -36,11 +43,14 @@ logger = logging.getLogger(__name__)
 
 FRAME_OVERHEAD = 2 * 1024 * 1024
 """How much larger than the largest request a message may be: a session frame holds several."""
+TICKS_PER_HEARTBEAT = 2
+ANNOUNCE_RETRY = 0.5
 
 
 class StoreMember:
-    """`start` returns once the member serves; it raises on a configuration or data that it cannot work with. `failed`
-    is set when it can no longer serve; then `failure` says why, and it must be stopped."""
+    """`start` returns once the member's data are loaded and its ports are open; it raises on a configuration or data
+    that it cannot work with. `ready` is set once it has caught up with a leader; from then on its health service says
+    SERVING. `failed` is set when it can no longer serve; then `failure` says why, and it must be stopped."""
 
     def __init__(self, config: MemberConfig, disk: Disk | None = None) -> None:
         self._config = config
@@ -49,10 +59,15 @@ class StoreMember:
         self._lock: DataDirLock | None = None
         self._log: LogWriter | None = None
         self._node: Node | None = None
+        self._transport: GrpcTransport | None = None
         self._snapshotter: Snapshotter | None = None
         self._server: grpc.aio.Server | None = None
         self._health = grpc_health.HealthServicer()
+        self._announcer: asyncio.Task[None] | None = None
+        self._started = 0.0
+        self.ready = asyncio.Event()
         self.client_urls: tuple[str, ...] = ()
+        self.peer_urls: tuple[str, ...] = ()
 
     @property
     def failed(self) -> asyncio.Event:
@@ -64,7 +79,7 @@ class StoreMember:
         return self._node.failure if self._node is not None else None
 
     async def start(self) -> None:
-        """Raises DataDirInUse, CorruptData, LogFailed, OSError, ValueError."""
+        """Raises CannotJoin, DataDirInUse, CorruptData, LogFailed, OSError, ValueError."""
         try:
             await self._start()
         except BaseException:
@@ -73,40 +88,68 @@ class StoreMember:
 
     async def _start(self) -> None:
         config = self._config
-        started = time.monotonic()
+        config.check()
+        self._started = time.monotonic()
         self._lock = DataDirLock(config.data_dir)
-        loaded = await asyncio.to_thread(load, self._disk, config.data_dir, config.segment_bytes)
-        replayed = len(loaded.entries)
+        loaded = await self._load()
+        logger.info(
+            "member %s (%x of cluster %x): %d keys from the snapshot, %d entries to replay",
+            config.name,
+            loaded.member_id,
+            loaded.cluster_id,
+            len(loaded.machine.mvcc),
+            len(loaded.entries),
+        )
         self._log = LogWriter(loaded.log)
         self._log.start()
-        self._snapshotter = Snapshotter(self._disk, loaded.snapshot_dir, loaded.cluster_id, loaded.member_id)
-        core = SoloCore(loaded.member_id, loaded.hard_state, loaded.entries, loaded.machine.applied_index)
+        newest = describe_shortly(loaded.machine) if loaded.machine.applied_index else None
+        self._snapshotter = Snapshotter(self._disk, loaded.snapshot_dir, loaded.cluster_id, loaded.member_id, newest)
+        if config.listen_peer_urls:
+            listen = TransportConfig(config.listen_peer_urls, config.peer_tls, config.peer_rules)
+            self._transport = GrpcTransport(listen, loaded.cluster_id, loaded.member_id)
         hub = WatchHub(loaded.machine.mvcc)
+        replaced = StoreUnavailable(
+            "etcdserver: this member is taking over the leader's snapshot", outcome_unknown=False
+        )
         node = self._node = Node(
-            core,
+            loaded,
             self._log,
-            loaded.machine,
             self._snapshotter,
-            ClusterClock(time.monotonic),
-            config.node,
-            loaded.cluster_id,
-            loaded.member_id,
+            time.monotonic,
+            random.Random(),
+            _timing(config),
             hub.publish,
+            lambda: hub.interrupt(replaced),
+            lambda: None,
+            self._transport,
         )
         del loaded
+        if self._transport is not None:
+            await self._transport.start(node)
+            self.peer_urls = self._transport.urls
         await node.start()
         await self._serve(node, hub)
-        logger.info(
-            "member %s (%x of cluster %x) serves at %s: %d keys, revision %d, %d entries replayed, ready in %.2f s",
-            config.name,
-            node.member_id,
-            node.cluster_id,
-            ", ".join(self.client_urls),
-            len(node.machine.mvcc),
-            node.machine.mvcc.revision,
-            replayed,
-            time.monotonic() - started,
+        self._announcer = asyncio.create_task(self._announce(node), name="store-announce")
+        if node.leader == node.member_id:
+            await self.ready.wait()
+
+    async def _load(self) -> Loaded:
+        config = self._config
+        present = await asyncio.to_thread(has_data, self._disk, config.data_dir)
+        begin = await bootstrap.prepare(config, present)
+        loaded = await asyncio.to_thread(
+            load,
+            self._disk,
+            config.data_dir,
+            config.segment_bytes,
+            begin,
+            config.node.keep_entries,
+            config.force_new_cluster,
         )
+        if present and config.listen_peer_urls and not config.force_new_cluster:
+            known = [url for member in loaded.machine.membership.all() for url in member.peer_urls]
+            await bootstrap.check_peers(config, loaded.cluster_id, loaded.member_id, known)
+        return loaded
 
     async def _serve(self, node: Node, hub: WatchHub) -> None:
         config = self._config
@@ -119,25 +162,79 @@ class StoreMember:
                 ("grpc.keepalive_time_ms", 30_000),
                 ("grpc.keepalive_timeout_ms", 10_000),
                 ("grpc.keepalive_permit_without_calls", 1),
-                ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+                ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
                 ("grpc.http2.max_pings_without_data", 0),
                 ("grpc.http2.max_frame_size", 1 << 20),
             ]
         )
-        api = StoreApi(node, config.max_txn_ops)
+        # As in etcd: a lease outlives an election.
+        min_lease_ttl = math.ceil(1.5 * config.election_ms / 1000)
+        api = StoreApi(node, config.max_txn_ops, config.quota_bytes, min_lease_ttl)
         urls = tuple(self._listen(server, url) for url in config.listen_client_urls)
         self.client_urls = config.advertise_client_urls or urls
         rpc_pb2_grpc.add_KVServicer_to_server(KvService(api), server)
         rpc_pb2_grpc.add_LeaseServicer_to_server(LeaseService(api, node, self._closing), server)
-        rpc_pb2_grpc.add_ClusterServicer_to_server(ClusterService(node, config.name, self.client_urls), server)
-        rpc_pb2_grpc.add_MaintenanceServicer_to_server(MaintenanceService(node, api), server)
+        rpc_pb2_grpc.add_ClusterServicer_to_server(ClusterService(node, api, self._connected_for), server)
+        rpc_pb2_grpc.add_MaintenanceServicer_to_server(MaintenanceService(node, api, self._disk, config.data_dir / "member" / "export"), server)
         session = SessionService(api, node, self._closing, config.node.max_request_bytes)
         session_pb2_grpc.add_SessionServicer_to_server(session, server)
         watch = WatchService(hub, node, self._closing, config.progress_interval)
         server.add_generic_rpc_handlers((watch.handlers(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         await server.start()
+
+    async def _announce(self, node: Node) -> None:
+        """Once this member has caught up with a leader: say SERVING, and tell the cluster its name and client URLs
+        where that is new."""
+        while node.failure is None:
+            try:
+                barrier = node.read_barrier()
+                if barrier is not None:
+                    await barrier
+                if not self.ready.is_set():
+                    await self._say_ready(node)
+                known = node.machine.membership.get(node.member_id)
+                wanted = (self._config.name, tuple(sorted(self.client_urls)))
+                if known is not None and (known.name, known.client_urls) == wanted:
+                    return
+                await self._publish(node)
+            except StoreError as error:
+                logger.info("not announced yet: %s", error)
+                await asyncio.sleep(ANNOUNCE_RETRY)
+
+    async def _say_ready(self, node: Node) -> None:
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        self.ready.set()
+        logger.info(
+            "member %s (%x of cluster %x) serves at %s: %d keys, revision %d, leader %x, ready in %.2f s",
+            self._config.name,
+            node.member_id,
+            node.cluster_id,
+            ", ".join(self.client_urls),
+            len(node.machine.mvcc),
+            node.machine.mvcc.revision,
+            node.leader,
+            time.monotonic() - self._started,
+        )
+
+    async def _publish(self, node: Node) -> None:
+        """Raises StoreError."""
+        own = rpc_pb2.Member(ID=node.member_id, name=self._config.name, clientURLs=self.client_urls)
+        outcome: asyncio.Future[Message | StoreError] = asyncio.get_running_loop().create_future()
+
+        def done(result: Message | StoreError) -> None:
+            if not outcome.done():
+                outcome.set_result(result)
+
+        node.propose(Kind.MEMBER_PUBLISH, own, done)
+        result = await outcome
+        if isinstance(result, StoreError):
+            raise result
+
+    def _connected_for(self, member: int) -> float | None:
+        since = self._transport.active_since(member) if self._transport is not None else None
+        return None if since is None else asyncio.get_running_loop().time() - since
 
     def _listen(self, server: grpc.aio.Server, url: str) -> str:
         """The URL with the port that was taken. Raises ValueError, OSError."""
@@ -158,14 +255,21 @@ class StoreMember:
         return f"{parts.scheme}://{host}:{port}"
 
     async def stop(self) -> None:
-        """Accepted requests are answered first."""
+        """Accepted requests are answered first; a leader hands leadership over."""
         await self._health.enter_graceful_shutdown()
+        if self._announcer is not None:
+            self._announcer.cancel()
+            await asyncio.gather(self._announcer, return_exceptions=True)
+            self._announcer = None
         if self._node is not None:
             await self._node.stop()
         self._closing.set()
         if self._server is not None:
             await self._server.stop(grace=2.0)
             self._server = None
+        if self._transport is not None:
+            await self._transport.stop()
+            self._transport = None
         if self._snapshotter is not None:
             await self._snapshotter.stop()
             self._snapshotter = None
@@ -176,8 +280,20 @@ class StoreMember:
             self._lock.release()
             self._lock = None
 
-    async def health(self) -> dict[str, str]:
+    async def health(self) -> Mapping[str, str]:
         node = self._node
         if node is None:
             return {"store": "not started"}
-        return {"store": node.failure or "ok", "snapshots": node.snapshot_problem or "ok"}
+        store = node.failure or ("ok" if node.leader else "no leader")
+        return {"store": store, "snapshots": node.snapshot_problem or "ok"}
+
+
+def _timing(config: MemberConfig) -> NodeConfig:
+    """The node's ticks from the times that the flags give."""
+    tick_ms = config.heartbeat_ms / TICKS_PER_HEARTBEAT
+    return replace(
+        config.node,
+        tick_seconds=tick_ms / 1000,
+        heartbeat_ticks=TICKS_PER_HEARTBEAT,
+        election_ticks=max(1, round(config.election_ms / tick_ms)),
+    )

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeactors.store.disk import DIR_MODE, FILE_MODE, Disk
-from kubeactors.store.errors import CorruptData
+from kubeactors.store.errors import CorruptData, StoreError
 from kubeactors.store.machine import command, membership
 from kubeactors.store.machine.command import Command, Kind
 from kubeactors.store.machine.machine import StateMachine
-from kubeactors.store.machine.membership import Member
+from kubeactors.store.machine.membership import Member, Membership
 from kubeactors.store.snapshot.file import SnapshotReader, list_snapshots
 from kubeactors.store.snapshot.restore import restore
 from kubeactors.store.wal import record as rec
@@ -104,12 +104,14 @@ def load(
     segment_bytes: int,
     bootstrap: Bootstrap | None = None,
     keep_entries: int = 5_000,
+    force_new_cluster: bool = False,
 ) -> Loaded:
     """Open the data, or begin with `bootstrap` in an empty directory. Blocking. Raises CorruptData, OSError.
 
     Whatever point the process ended at before, this finds a state in which everything that was told to anybody is
     there, and makes it durable. Without a bootstrap an empty directory becomes that of a member with ids of its own
     and nothing in its log, which no cluster has.
+    `force_new_cluster`: go on without the other members, with everything that this one has.
     """
     wal_dir, snapshot_dir = data_dir / "member" / "wal", data_dir / "member" / "snap"
     for directory in (data_dir / "member", wal_dir, snapshot_dir):
@@ -142,6 +144,8 @@ def load(
         hard_state, entries = _begin(log, bootstrap)
         return Loaded(*ids, machine, hard_state, entries, (), log, snapshot_dir)
     hard_state, agreed, tail = _agree(contents, machine, log)
+    if force_new_cluster:
+        hard_state, agreed = _leave_others(log, contents.member_id, machine, hard_state, agreed)
     return Loaded(*ids, machine, hard_state, agreed, tail, log, snapshot_dir)
 
 
@@ -200,3 +204,31 @@ def _agree(
         mark = rec.encode_restart(SnapshotMark(index, term))
         log.append([mark, rec.encode_hard_state(hard_state)], index + 1)
     return hard_state, entries, tail
+
+
+def _leave_others(
+    log: Log, member_id: int, machine: StateMachine, hard_state: HardState, entries: Sequence[Entry]
+) -> tuple[HardState, Sequence[Entry]]:
+    """Count all of the log as committed, and let entries follow that remove every other member."""
+    then = Membership(machine.membership.all(), machine.membership.removed)
+    end = StateMachine(membership=then)
+    for entry in entries:
+        if entry.kind == EntryKind.CONFIG:
+            with contextlib.suppress(StoreError):  # a change that came to nothing
+                end.apply(command.decode(entry.data))
+    own = then.get(member_id)
+    if own is None:
+        raise CorruptData(f"--force-new-cluster: member {member_id:x}, whose data these are, was removed")
+    changes = [(Kind.MEMBER_REMOVE, member) for member in then.all() if member.id != member_id]
+    if own.learner:
+        changes.insert(0, (Kind.MEMBER_PROMOTE, own))
+    last = entries[-1].index if entries else machine.applied_index
+    added = [
+        Entry(hard_state.term, index, EntryKind.CONFIG, command.encode(Command(kind, 0, membership.to_wire(member))))
+        for index, (kind, member) in enumerate(changes, start=last + 1)
+    ]
+    last += len(added)
+    hard_state = HardState(hard_state.term, hard_state.vote, last)
+    log.append([*map(rec.encode_entry, added), rec.encode_hard_state(hard_state)], last + 1)
+    logger.warning("going on without the other members: %d entries count as committed", last)
+    return hard_state, [*entries, *added]

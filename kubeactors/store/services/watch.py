@@ -10,8 +10,9 @@ import grpc
 import grpc.aio
 
 from kubeactors.pb.etcd import rpc_pb2
+from kubeactors.store.errors import StoreError
 from kubeactors.store.node import Node
-from kubeactors.store.services.calls import run_stream
+from kubeactors.store.services.calls import abort, run_stream
 from kubeactors.store.watch.hub import WatchHub
 from kubeactors.store.watch.stream import WatchStream
 
@@ -36,6 +37,10 @@ class WatchService:
         )
 
     async def _watch(self, requests: AsyncIterator[rpc_pb2.WatchRequest], context: grpc.aio.ServicerContext) -> None:
+        try:
+            self._node.check_serving()
+        except StoreError as error:
+            await abort(context, error)
         stream = WatchStream(self._hub, self._node.header, time.monotonic, self._progress_interval)
 
         async def take() -> None:
@@ -52,6 +57,8 @@ class WatchService:
 
         try:
             await run_stream(*(asyncio.create_task(part()) for part in (take, send, closing)))
+        except StoreError as error:
+            await abort(context, error)
         finally:
             stream.close()
 

@@ -65,6 +65,10 @@ class SnapshotFile:
     path: Path
 
 
+def file_name(term: int, index: int) -> str:
+    return f"{term:016x}-{index:016x}.snap"
+
+
 def list_snapshots(disk: Disk, directory: Path) -> list[SnapshotFile]:
     """Oldest first."""
     found = [
@@ -80,7 +84,7 @@ class SnapshotWriter:
 
     def __init__(self, disk: Disk, directory: Path, head: Head) -> None:
         self._disk = disk
-        self._path = directory / f"{head.term:016x}-{head.index:016x}.snap"
+        self._path = directory / file_name(head.term, head.index)
         self._temporary = self._path.with_suffix(".snap.tmp")
         self._fd = disk.open(self._temporary, create=True)
         self._end = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +16,18 @@ from kubeactors.store.disk import Disk
 from kubeactors.store.machine.machine import StateMachine
 from kubeactors.store.mvcc.record import Record, size
 from kubeactors.store.mvcc.state import Mvcc
-from kubeactors.store.snapshot.file import FORMAT_VERSION, Head, SnapshotFile, SnapshotWriter, Tag, list_snapshots
+from kubeactors.store.raft.configuration import Configuration
+from kubeactors.store.raft.message import SnapshotMeta
+from kubeactors.store.snapshot.file import (
+    FORMAT_VERSION,
+    Head,
+    SnapshotReader,
+    SnapshotWriter,
+    Tag,
+    file_name,
+    list_snapshots,
+)
+from kubeactors.store.snapshot.incoming import IncomingSnapshot
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +51,12 @@ def describe(machine: StateMachine, cluster_id: int, member_id: int) -> Head:
         alarms=machine.alarms.all(),
         membership=machine.membership.dump(),
     )
+
+
+def describe_shortly(machine: StateMachine) -> SnapshotMeta:
+    """What Raft has to know of such a snapshot."""
+    members = machine.membership
+    return SnapshotMeta(machine.applied_index, machine.applied_term, Configuration(members.voters, members.learners))
 
 
 def portions(mvcc: Mvcc, head: Head) -> Iterator[tuple[Tag, list[Record]]]:
@@ -69,17 +86,35 @@ def _split(tag: Tag, records: list[Record]) -> Iterator[tuple[Tag, list[Record]]
 
 
 class Snapshotter:
-    def __init__(self, disk: Disk, directory: Path, cluster_id: int, member_id: int) -> None:
+    """Takes snapshots, knows the newest one, and puts those in place that come from the leader. `newest`: what is in
+    `directory` already."""
+
+    def __init__(
+        self, disk: Disk, directory: Path, cluster_id: int, member_id: int, newest: SnapshotMeta | None = None
+    ) -> None:
+        self.newest = newest
         self._disk = disk
         self._directory = directory
         self._cluster_id = cluster_id
         self._member_id = member_id
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-snapshot")
 
-    async def take(self, machine: StateMachine) -> SnapshotFile:
+    def path(self, meta: SnapshotMeta) -> Path:
+        return self._directory / file_name(meta.term, meta.index)
+
+    def receive(self, meta: SnapshotMeta, in_place: Callable[[], None], ended: Callable[[], None]) -> IncomingSnapshot:
+        return IncomingSnapshot(self._disk, self._directory, self._thread, self._cluster_id, meta, in_place, ended)
+
+    async def open(self, meta: SnapshotMeta) -> SnapshotReader:
+        """Raises CorruptData, OSError."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, SnapshotReader, self._disk, self.path(meta))
+
+    async def take(self, machine: StateMachine) -> SnapshotMeta:
         """The state as it is at the call, durable on return. Raises OSError; then nothing is left of it."""
         loop = asyncio.get_running_loop()
         mvcc = machine.mvcc
+        meta = describe_shortly(machine)
         head = describe(machine, self._cluster_id, self._member_id)
         mvcc.hold()
         try:
@@ -87,13 +122,16 @@ class Snapshotter:
             try:
                 for tag, records in portions(mvcc, head):
                     await loop.run_in_executor(self._thread, writer.records, tag, records)
-                return await loop.run_in_executor(self._thread, writer.finish)
+                await loop.run_in_executor(self._thread, writer.finish)
             finally:
                 self._thread.submit(writer.abandon)
         finally:
             mvcc.release()
+        if self.newest is None or meta.index > self.newest.index:
+            self.newest = meta
+        return meta
 
-    async def remove_older(self, snapshot: SnapshotFile) -> None:
+    async def remove_older(self, snapshot: SnapshotMeta) -> None:
         """Remove every snapshot before this one. Raises OSError."""
 
         def remove() -> None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
+from kubeactors.store.errors import StoreError
 from kubeactors.store.mvcc.record import Change
 from kubeactors.store.mvcc.state import Mvcc
 from kubeactors.store.watch.group import Batch, Interest, InterestIndex
 from kubeactors.store.watch.watcher import Watcher
+
+
+class Stream(Protocol):
+    def interrupt(self, error: StoreError) -> None: ...
 
 
 class WatchHub:
@@ -15,6 +22,18 @@ class WatchHub:
         self.mvcc = mvcc
         self._index = InterestIndex()
         self._watchers: dict[Interest, dict[Watcher, None]] = {}
+        self._streams: set[Stream] = set()
+
+    def open(self, stream: Stream) -> None:
+        self._streams.add(stream)
+
+    def close(self, stream: Stream) -> None:
+        self._streams.discard(stream)
+
+    def interrupt(self, error: StoreError) -> None:
+        """End every stream: its watches cannot go on here. Clients resume them elsewhere, where they were."""
+        for stream in list(self._streams):
+            stream.interrupt(error)
 
     def __len__(self) -> int:
         return sum(map(len, self._watchers.values()))

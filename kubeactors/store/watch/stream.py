@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from kubeactors.pb.etcd import rpc_pb2
-from kubeactors.store.errors import Compacted
+from kubeactors.store.errors import Compacted, StoreError
 from kubeactors.store.mvcc.record import Change, size
 from kubeactors.store.watch.group import Batch, Interest, encode_events
 from kubeactors.store.watch.hub import WatchHub
@@ -41,6 +41,8 @@ class WatchStream:
         self._next_id = 0
         self._progress_asked = False
         self._wake = asyncio.Event()
+        self._error: StoreError | None = None
+        hub.open(self)
 
     # ---- what the client asks ----
 
@@ -54,7 +56,12 @@ class WatchStream:
             self._progress_asked = True
         self._wake.set()
 
+    def interrupt(self, error: StoreError) -> None:
+        self._error = error
+        self._wake.set()
+
     def close(self) -> None:
+        self._hub.close(self)
         for watcher in self._watchers.values():
             self._hub.remove(watcher)
         self._watchers.clear()
@@ -140,8 +147,10 @@ class WatchStream:
     # ---- what is due ----
 
     async def next(self) -> list[bytes]:
-        """The next encoded WatchResponses, at least one, waiting for them."""
+        """The next encoded WatchResponses, at least one, waiting for them. Raises what it was interrupted with."""
         while True:
+            if self._error is not None:
+                raise self._error
             due = self._due()
             if due:
                 return due

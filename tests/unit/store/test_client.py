@@ -163,7 +163,7 @@ class Stuck(StoreMember):
     async def start(self) -> None:
         await super().start()
         assert self._node is not None
-        self._node._wake = lambda: None  # type: ignore[method-assign]
+        self._node.replica.work = lambda: None  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("transport", ["session", "unary"])
@@ -177,7 +177,7 @@ async def test_a_write_without_an_answer_has_an_unknown_outcome(tmp_path: Path, 
     assert caught.value.outcome_unknown
     await store.close()
     assert member._node is not None
-    member._node._fail("the test ends")
+    member._node.fail("the test ends")
     await member.stop()
 
 

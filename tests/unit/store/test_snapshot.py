@@ -82,8 +82,9 @@ async def test_the_same_state_comes_back(tmp_path: Path, snapshotter: Snapshotte
         machine.mvcc.purge(5)  # some of it only
     snapshot = await snapshotter.take(machine)
     assert [s.index for s in list_snapshots(DISK, tmp_path)] == [machine.applied_index] == [snapshot.index]
-    assert os.stat(snapshot.path).st_mode & 0o777 == 0o600
-    assert state_of(_restore(SnapshotReader(DISK, snapshot.path))) == state_of(machine)
+    path = snapshotter.path(snapshot)
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert state_of(_restore(SnapshotReader(DISK, path))) == state_of(machine)
 
 
 async def test_what_happens_meanwhile_is_not_in_it(
@@ -110,7 +111,7 @@ async def test_what_happens_meanwhile_is_not_in_it(
         machine.mvcc.purge(1000)
     assert changes > 5
     snapshot = taking.result()
-    assert state_of(_restore(SnapshotReader(DISK, snapshot.path))) == wanted
+    assert state_of(_restore(SnapshotReader(DISK, snapshotter.path(snapshot)))) == wanted
     assert machine.mvcc.purge(10**6)
 
 
@@ -120,23 +121,25 @@ async def test_older_ones_are_removed(tmp_path: Path, snapshotter: Snapshotter) 
     put(machine, b"x", b"y")
     newest = await snapshotter.take(machine)
     await snapshotter.remove_older(newest)
-    assert list_snapshots(DISK, tmp_path) == [newest]
+    assert [file.path for file in list_snapshots(DISK, tmp_path)] == [snapshotter.path(newest)]
+    assert snapshotter.newest == newest
 
 
 async def test_every_changed_or_missing_byte_is_noticed(tmp_path: Path, snapshotter: Snapshotter) -> None:
     machine = StateMachine()
     put(machine, b"key", b"value")
     snapshot = await snapshotter.take(machine)
-    whole = snapshot.path.read_bytes()
+    path = snapshotter.path(snapshot)
+    whole = path.read_bytes()
     for position in range(len(whole)):
         broken = bytearray(whole)
         broken[position] ^= 0x10
-        snapshot.path.write_bytes(broken)
-        with pytest.raises(CorruptData, match=str(snapshot.path)):
-            _restore(SnapshotReader(DISK, snapshot.path))
-        snapshot.path.write_bytes(whole[:position])
-        with pytest.raises(CorruptData, match=str(snapshot.path)):
-            _restore(SnapshotReader(DISK, snapshot.path))
+        path.write_bytes(broken)
+        with pytest.raises(CorruptData, match=str(path)):
+            _restore(SnapshotReader(DISK, path))
+        path.write_bytes(whole[:position])
+        with pytest.raises(CorruptData, match=str(path)):
+            _restore(SnapshotReader(DISK, path))
 
 
 async def test_a_failed_snapshot_leaves_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 from pathlib import Path
@@ -221,14 +222,20 @@ async def test_after_a_failed_sync_nothing_is_written_any_more(tmp_path: Path) -
     disk = FullDisk()
     writer = LogWriter(Log.create(disk, tmp_path, 1, 2, segment_bytes=SMALL))
     writer.start()
-    await writer.append([rec.encode_entry(entry(1))], 2)
+
+    async def append(index: int) -> LogFailed | None:
+        reported: asyncio.Future[LogFailed | None] = asyncio.get_running_loop().create_future()
+        writer.append([rec.encode_entry(entry(index))], index + 1, reported.set_result)
+        return await reported
+
+    assert await append(1) is None
     disk.full = True
-    with pytest.raises(LogFailed, match="No space left"):
-        await writer.append([rec.encode_entry(entry(2))], 3)
+    assert "No space left" in str(await append(2))
     disk.full = False
     syncs = disk.syncs
+    assert "No space left" in str(await append(2))
     with pytest.raises(LogFailed, match="No space left"):
-        await writer.append([rec.encode_entry(entry(2))], 3)
+        await writer.append_mark(rec.encode_snapshot(SnapshotMark(1, 1)))
     assert disk.syncs == syncs
     await writer.stop()
 
