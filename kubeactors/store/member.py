@@ -175,7 +175,9 @@ class StoreMember:
         rpc_pb2_grpc.add_KVServicer_to_server(KvService(api), server)
         rpc_pb2_grpc.add_LeaseServicer_to_server(LeaseService(api, node, self._closing), server)
         rpc_pb2_grpc.add_ClusterServicer_to_server(ClusterService(node, api, self._connected_for), server)
-        rpc_pb2_grpc.add_MaintenanceServicer_to_server(MaintenanceService(node, api, self._disk, config.data_dir / "member" / "export"), server)
+        rpc_pb2_grpc.add_MaintenanceServicer_to_server(
+            MaintenanceService(node, api, self._disk, config.data_dir / "member" / "export"), server
+        )
         session = SessionService(api, node, self._closing, config.node.max_request_bytes)
         session_pb2_grpc.add_SessionServicer_to_server(session, server)
         watch = WatchService(hub, node, self._closing, config.progress_interval)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
+from pathlib import Path
 from typing import NoReturn, cast
 
+import grpc
 import grpc.aio
-from google.protobuf.message import Message
 
 from kubeactors.pb.etcd import rpc_pb2, rpc_pb2_grpc
 from kubeactors.store.api import StoreApi
+from kubeactors.store.disk import Disk
 from kubeactors.store.errors import (
     BadDowngradeVersion,
     BadTransferee,
@@ -23,15 +26,22 @@ from kubeactors.store.errors import (
 from kubeactors.store.mvcc import hash as hashes
 from kubeactors.store.node import Node
 from kubeactors.store.services.calls import abort, answer
+from kubeactors.store.snapshot.export import Exporter, parts
+
+logger = logging.getLogger(__name__)
 
 API_VERSION = "3.5.13"
 """The version of etcd whose client API is offered; clients decide by it what they may ask for."""
 
 
 class MaintenanceService(rpc_pb2_grpc.MaintenanceServicer):
-    def __init__(self, node: Node, api: StoreApi) -> None:
+    """`export_dir`: where snapshots are written before they are sent."""
+
+    def __init__(self, node: Node, api: StoreApi, disk: Disk, export_dir: Path) -> None:
         self._node = node
         self._api = api
+        self._disk = disk
+        self._exporter = Exporter(disk, export_dir, node.cluster_id, node.member_id, node.check_serving, node.released)
 
     async def Status(self, request: rpc_pb2.StatusRequest, context: grpc.aio.ServicerContext) -> rpc_pb2.StatusResponse:
         node = self._node
@@ -84,9 +94,19 @@ class MaintenanceService(rpc_pb2_grpc.MaintenanceServicer):
         return rpc_pb2.DefragmentResponse(header=self._node.header())
 
     async def Snapshot(  # type: ignore[override]  # grpc.aio also takes a coroutine
-        self, request: Message, context: grpc.aio.ServicerContext
-    ) -> NoReturn:
-        await abort(context, NotBuilt("etcdserver: this store sends no snapshots yet"))
+        self, request: rpc_pb2.SnapshotRequest, context: grpc.aio.ServicerContext
+    ) -> None:
+        node = self._node
+        try:
+            header = node.header()
+            async with self._exporter.take(node.machine) as path:
+                async for remaining, blob in parts(self._disk, path):
+                    await context.write(rpc_pb2.SnapshotResponse(header=header, remaining_bytes=remaining, blob=blob))
+        except StoreError as error:
+            await abort(context, error)
+        except OSError as error:
+            logger.error("a snapshot cannot be sent: %s", error)
+            await context.abort(grpc.StatusCode.INTERNAL, f"etcdserver: a snapshot cannot be written: {error.strerror}")
 
     async def MoveLeader(
         self, request: rpc_pb2.MoveLeaderRequest, context: grpc.aio.ServicerContext
