@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from typing import cast
 
-from tests.linearizability.target import Target
+from tests.linearizability.target import ChangeableTarget, Target
 
 Fault = Callable[[Target, random.Random, float], Awaitable[None]]
 
@@ -139,6 +140,24 @@ async def kill_and_cut(target: Target, chance: random.Random, seconds: float) ->
         target.heal()
 
 
+async def replace_one(target: Target, chance: random.Random, seconds: float) -> None:
+    """Whichever it is, the leader too: out of the cluster, and a new member with no data in."""
+    changeable = cast(ChangeableTarget, target)
+    await changeable.remove(chance.choice(target.names))
+    await asyncio.sleep(seconds / 2)
+    await changeable.add()
+    await asyncio.sleep(seconds / 2)
+
+
+async def grow_and_shrink(target: Target, chance: random.Random, seconds: float) -> None:
+    """A new member in, and one of the old ones out."""
+    changeable = cast(ChangeableTarget, target)
+    old = chance.choice(target.names)
+    await changeable.add()
+    await asyncio.sleep(seconds)
+    await changeable.remove(old)
+
+
 KILLS: dict[str, Fault] = {
     "kill_one": kill_one,
     "kill_leader": kill_leader,
@@ -156,7 +175,8 @@ CUTS: dict[str, Fault] = {
     "bridge": bridge,
     "kill_and_cut": kill_and_cut,
 }
-FAULTS: dict[str, Fault] = {**KILLS, **PAUSES, **CUTS}
+CHANGES: dict[str, Fault] = {"replace_one": replace_one, "grow_and_shrink": grow_and_shrink}
+FAULTS: dict[str, Fault] = {**KILLS, **PAUSES, **CUTS, **CHANGES}
 
 
 class Nemesis:

@@ -12,7 +12,7 @@ from pathlib import Path
 from kubeactors.store.client import TlsFiles
 from tests.linearizability.checker import assert_linearizable
 from tests.linearizability.history import History, save
-from tests.linearizability.nemesis import Nemesis
+from tests.linearizability.nemesis import CHANGES, Nemesis
 from tests.linearizability.register import EtcdRegister, Register, SessionRegister
 from tests.linearizability.target import Target, serving
 from tests.linearizability.watches import Watcher, WatchRecord, check_agreement, check_log, check_watch
@@ -78,15 +78,20 @@ async def carry_out(target: Target, plan: Plan) -> Run:
 
     Raises what clients, watchers and faults raise beyond refusals and missing answers.
     """
-    endpoints = [target.endpoint(name) for name in target.names]
+    members = len(target.names)
+
+    def endpoints() -> list[str]:
+        return [target.endpoint(name) for name in target.names]
 
     def register(number: int, endpoint: str) -> Register:
         # By the turn around the members, so that each kind goes through each member.
-        kind = plan.kinds[(number // len(endpoints) + number) % len(plan.kinds)]
+        kind = plan.kinds[(number // members + number) % len(plan.kinds)]
         return connect(kind, endpoint, target.tls, serializable=plan.serializable)
 
     workload = Workload(endpoints, register, clients=plan.clients, mix=plan.mix, seed=plan.seed)
-    log = Watcher("log", endpoints, plan.mix.prefix, tls=target.tls, change_after=None, seed=plan.seed)
+    # The log follows one watch for long; when members come and go, it must learn of those that came.
+    log_changes = (5.0, 10.0) if set(plan.faults) & CHANGES.keys() else None
+    log = Watcher("log", endpoints, plan.mix.prefix, tls=target.tls, change_after=log_changes, seed=plan.seed)
     watchers = [
         Watcher(f"w{n}", endpoints, plan.mix.prefix, tls=target.tls, prev_kv=bool(n % 2), seed=plan.seed)
         for n in range(plan.watchers)
@@ -104,11 +109,13 @@ async def carry_out(target: Target, plan: Plan) -> Run:
             await asyncio.sleep(min(1.0, plan.seconds / 4))
         finally:
             await workload.stop()
-        await workload.read_all([target.endpoint(name) for name in target.names])
+        await workload.read_all()
         revision = max(op.revision for op in workload.history)
     finally:
-        for watcher in (log, *watchers):
-            await watcher.finish(revision)
+        ends = await asyncio.gather(*(w.finish(revision) for w in (log, *watchers)), return_exceptions=True)
+    for end in ends:
+        if isinstance(end, BaseException):
+            raise end
     return Run(workload.history, log.record, [w.record for w in watchers], nemesis.done)
 
 

@@ -66,6 +66,18 @@ class Target(Protocol):
         ...
 
 
+class ChangeableTarget(Target, Protocol):
+    """A cluster whose members can be replaced while it runs."""
+
+    async def remove(self, name: str) -> None:
+        """Takes the member out of the cluster, and its process away. Raises when the cluster refuses."""
+        ...
+
+    async def add(self) -> str:
+        """A new member with no data, started. Returns its name before it has caught up."""
+        ...
+
+
 async def status_of(endpoint: str, tls: TlsFiles | None, timeout: float = 1.0) -> MemberStatus | None:
     """None when the member does not answer."""
     client = StoreClient([endpoint], tls)

@@ -11,25 +11,12 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from kubeactors.store.client import StoreClient
-from tests.linearizability.target import Target, serving, status_of
+from tests.linearizability.target import ChangeableTarget, Target, serving, status_of
 from tests.linearizability.writers import Writers, read_log
 
 PATIENCE = 30.0
-
-
-class ChangeableTarget(Target, Protocol):
-    """A cluster whose members can be replaced while it runs."""
-
-    async def remove(self, name: str) -> None:
-        """Takes the member out of the cluster, and its process and data away. Raises when the cluster refuses."""
-        ...
-
-    async def add(self) -> str:
-        """A new member with no data, started. Returns its name before it has caught up."""
-        ...
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -178,7 +178,7 @@ class Watcher:
     def __init__(
         self,
         name: str,
-        endpoints: Sequence[str],
+        endpoints: Callable[[], Sequence[str]],
         prefix: str,
         *,
         tls: TlsFiles | None = None,
@@ -188,7 +188,7 @@ class Watcher:
         seed: int = 0,
     ) -> None:
         self.record = WatchRecord(name, first)
-        self._endpoints = list(endpoints)
+        self._endpoints = endpoints
         self._prefix = prefix.encode()
         self._tls = tls
         self._change_after = change_after
@@ -218,14 +218,15 @@ class Watcher:
             raise done
 
     async def _run(self) -> None:
-        turn = self._chance.randrange(len(self._endpoints))
+        turn = self._chance.randrange(100)
         following = self.record.first
         try:
             while True:
                 turn += 1
                 # Others follow the chosen one, for when it is down: the client goes over to them by itself.
-                at = turn % len(self._endpoints)
-                client = StoreClient(self._endpoints[at:] + self._endpoints[:at], self._tls)
+                endpoints = list(self._endpoints())
+                at = turn % len(endpoints)
+                client = StoreClient(endpoints[at:] + endpoints[:at], self._tls)
                 try:
                     watch = client.watch(self._prefix, following, prev_kv=self._prev_kv)
                     await self._follow(watch)

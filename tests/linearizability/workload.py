@@ -36,9 +36,13 @@ class Mix:
 class Client:
     """One caller: one call at a time. `number` is unique in the run, and so are the values it writes."""
 
-    def __init__(self, number: int, register: Register, history: History, mix: Mix, seed: int) -> None:
+    def __init__(
+        self, number: int, connect: Callable[[int, str], Register], endpoint: str, history: History, mix: Mix, seed: int
+    ) -> None:
         self._number = number
-        self._register = register
+        self._connect = connect
+        self.endpoint = endpoint
+        self._register = connect(number, endpoint)
         self._history = history
         self._mix = mix
         self._chance = random.Random(f"{seed}/{number}")
@@ -46,7 +50,16 @@ class Client:
         self._written = 0
         self._last: dict[str, Found] = {}
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def close(self) -> None:
+        await self._register.close()
+
+    async def move(self, endpoint: str) -> None:
+        await self._register.close()
+        self.endpoint = endpoint
+        self._register = self._connect(self._number, endpoint)
+
+    async def run(self, stop: asyncio.Event, endpoints: Callable[[], Sequence[str]]) -> None:
+        """`endpoints` are the members now: one that is no longer among them is left for another."""
         mix, chance = self._mix, self._chance
         kinds = [Kind.GET, Kind.PUT, Kind.CAS, Kind.DELETE]
         weights = [mix.get, mix.put, mix.cas, mix.delete]
@@ -54,6 +67,9 @@ class Client:
             answered = await self.one(chance.choices(kinds, weights)[0], chance.choice(mix.key_names))
             # A member that is down refuses at once: ask it again a little later, and not as fast as one can.
             await asyncio.sleep(chance.uniform(0, 2 * mix.pause) if answered else chance.uniform(0.02, 0.1))
+            present = endpoints()
+            if self.endpoint not in present:
+                await self.move(chance.choice(present))
 
     async def one(self, kind: Kind, key: str) -> bool:
         """One call, recorded. True when it was answered."""
@@ -120,7 +136,7 @@ class Workload:
 
     def __init__(
         self,
-        endpoints: Sequence[str],
+        endpoints: Callable[[], Sequence[str]],
         connect: Callable[[int, str], Register],
         *,
         clients: int = 10,
@@ -129,25 +145,24 @@ class Workload:
     ) -> None:
         self.history = History()
         self.mix = mix or Mix()
-        self._endpoints = list(endpoints)
+        self._endpoints = endpoints
         self._connect = connect
-        self._registers: list[Register] = []
-        self._clients = clients
+        self._count = clients
+        self._clients: list[Client] = []
         self._seed = seed
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        for _ in range(self._clients):
-            number = len(self._registers)
-            client = self._client(self._endpoints[number % len(self._endpoints)])
-            self._tasks.append(asyncio.create_task(client.run(self._stop), name=f"client-{number}"))
+        present = self._endpoints()
+        for number in range(self._count):
+            client = self._client(present[number % len(present)])
+            self._tasks.append(asyncio.create_task(client.run(self._stop, self._endpoints), name=f"client-{number}"))
 
     def _client(self, endpoint: str) -> Client:
-        number = len(self._registers)
-        register = self._connect(number, endpoint)
-        self._registers.append(register)
-        return Client(number, register, self.history, self.mix, self._seed)
+        client = Client(len(self._clients), self._connect, endpoint, self.history, self.mix, self._seed)
+        self._clients.append(client)
+        return client
 
     async def stop(self) -> None:
         """Returns when the last call was answered or given up. Raises what a client raised."""
@@ -158,14 +173,17 @@ class Workload:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            for register in self._registers:
-                await register.close()
+            for client in self._clients:
+                await client.close()
 
-    async def read_all(self, endpoints: Sequence[str], patience: float = 30.0) -> None:
-        """A read of every key through each of `endpoints`, repeated until answered. Raises TimeoutError."""
+    async def read_all(self, patience: float = 30.0) -> None:
+        """A read of every key through each member, repeated until answered. Raises TimeoutError."""
         async with asyncio.timeout(patience):
-            for endpoint in endpoints:
+            for endpoint in self._endpoints():
                 client = self._client(endpoint)
-                for key in self.mix.key_names:
-                    while not await client.one(Kind.GET, key):  # noqa: ASYNC110
-                        await asyncio.sleep(0.1)
+                try:
+                    for key in self.mix.key_names:
+                        while not await client.one(Kind.GET, key):  # noqa: ASYNC110
+                            await asyncio.sleep(0.1)
+                finally:
+                    await client.close()
