@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 
 from kubeactors.store.raft.config import RaftConfig
@@ -79,6 +79,8 @@ class RaftCore:
             # The last write was torn after its entries and before its hard state. A vote in that term was never told.
             self._term, self._vote = log.last_term, 0
         self._saved = hard_state
+        self._saved_commit = hard_state.commit  # by what is synced; `_saved` may still be on its way to the disk
+        self._must_save_commit = 0
         self._writing: Ready | None = None
         self._snapshot: SnapshotMeta | None = None  # to be written
         self._installing = applied  # nothing is given to be applied before the snapshot up to here is
@@ -551,8 +553,8 @@ class RaftCore:
             ready.reads, out.reads = out.reads, []
         last = min(log.commit, log.stable, self._given + self._config.max_committed)
         if last > self._given and self._applied >= self._installing:
-            ready.committed = log.between(self._given + 1, last)
-            self._given = last
+            ready.committed = self._known_to_be_committed(log.between(self._given + 1, last))
+            self._given += len(ready.committed)
         if self._writing is None:
             self._write(ready)
         elif not (ready.messages or ready.reads or ready.committed):
@@ -563,6 +565,18 @@ class RaftCore:
             return None
         return ready
 
+    def _known_to_be_committed(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Up to the first change of the configuration of which this disk does not say yet that it is committed.
+
+        A member that forgot in a crash that it had carried out a removal would count the removed one, which is gone,
+        among the voters: of two, the one that is left could never again find out that it is alone.
+        """
+        for position, entry in enumerate(entries):
+            if entry.kind == _CONFIG and entry.index > self._saved_commit:
+                self._must_save_commit = entry.index
+                return entries[:position]
+        return entries
+
     def _write(self, ready: Ready) -> None:
         log, out, saved = self._log, self._outbox, self._saved
         if self._snapshot is not None:
@@ -572,8 +586,8 @@ class RaftCore:
         # Never ahead of what is on the disk already, so that a torn write leaves no commit index beyond its log.
         commit = max(saved.commit, min(log.commit, log.stable))
         changed = saved.term != self._term or saved.vote != self._vote
-        # A commit index alone is worth no sync: it is written along.
-        if changed or (commit != saved.commit and ready.must_sync):
+        # A commit index alone is worth no sync: it is written along, unless a change of the configuration waits for it.
+        if changed or (commit != saved.commit and (ready.must_sync or saved.commit < self._must_save_commit)):
             ready.hard_state = self._saved = HardState(self._term, self._vote, commit)
         if out.responses and not log.untaken:
             ready.responses, out.responses = out.responses, []
@@ -585,6 +599,8 @@ class RaftCore:
         if ready is not self._writing:
             raise ValueError("this Ready is not the one that is being written")
         self._writing = None
+        if ready.hard_state is not None:
+            self._saved_commit = ready.hard_state.commit
         log = self._log
         if ready.snapshot is not None:
             log.restored(ready.snapshot.index)
