@@ -91,6 +91,7 @@ class RaftCore:
         self._elapsed = 0
         self._attempts = 0  # elections since a leader was known
         self._yielded = False
+        self._urged = False  # asked to take over, once what is committed is applied
         self._timeout = self._patience()
         self._handlers: list[Callable[[Message], None]] = [self._ignore] * (max(MessageType) + 1)
         self._handlers[MessageType.PRE_VOTE] = self._on_vote
@@ -337,9 +338,10 @@ class RaftCore:
 
     def _ask_votes(self, out: list[Message], kind: MessageType, term: int, context: int) -> None:
         log = self._log
+        last, last_term, commit, commit_term = log.last_index, log.last_term, log.commit, log.term_at(log.commit) or 0
         for member in sorted(self._configuration.voters - {self._id}):
             out.append(
-                Message(kind, member, self._id, term, index=log.last_index, log_term=log.last_term, context=context)
+                Message(kind, member, self._id, term, last, last_term, commit, hint=commit_term, context=context)
             )
 
     def _count_votes(self) -> None:
@@ -375,6 +377,7 @@ class RaftCore:
         self._leadership = None
         self._votes = {}
         self._elapsed = 0
+        self._urged = False
         self._timeout = self._patience()
         if leader:
             self._attempts = 0
@@ -410,10 +413,8 @@ class RaftCore:
         if kind in _FROM_LEADER:
             # With leases and pre-vote, a leader that was overtaken would not learn of it otherwise.
             self._answer(MessageType.APPEND_RESPONSE, message.sender)
-        elif kind == MessageType.PRE_VOTE:
-            self._tell(MessageType.PRE_VOTE_RESPONSE, message.sender, reject=True)
-        elif kind == MessageType.VOTE:
-            self._answer(MessageType.VOTE_RESPONSE, message.sender, reject=True)
+        elif kind in _REQUESTS_VOTE:
+            self._answer_vote(message, granted=False)
         return False
 
     def _tell(self, kind: MessageType, to: int, *, term: int = 0, reject: bool = False, context: int = 0) -> None:
@@ -439,21 +440,40 @@ class RaftCore:
         pass
 
     def _on_vote(self, message: Message) -> None:
-        log, sender = self._log, message.sender
+        sender = message.sender
         pre = message.type == MessageType.PRE_VOTE
         free = self._vote == sender or (self._vote == 0 and self._leader == 0) or (pre and message.term > self._term)
-        granted = free and log.up_to_date(message.index, message.log_term)
-        if pre:
-            if granted:
-                self._tell(MessageType.PRE_VOTE_RESPONSE, sender, term=message.term)
-                self._yield_to(message)
-            else:
-                self._tell(MessageType.PRE_VOTE_RESPONSE, sender, reject=True)
-            return
-        if granted:
+        granted = free and self._log.up_to_date(message.index, message.log_term)
+        self._learn_commit(message)
+        self._answer_vote(message, granted)
+        if granted and pre:
+            self._yield_to(message)
+        elif granted:
             self._elapsed = 0
             self._vote = sender
-        self._answer(MessageType.VOTE_RESPONSE, sender, reject=not granted)
+
+    def _answer_vote(self, message: Message, granted: bool) -> None:
+        log, pre = self._log, message.type == MessageType.PRE_VOTE
+        term = message.term if pre and granted else self._term
+        kind = MessageType.PRE_VOTE_RESPONSE if pre else MessageType.VOTE_RESPONSE
+        # Only a vote in earnest promises something that must be on the disk.
+        out = self._outbox.messages if pre else self._outbox.responses
+        commit, commit_term = log.commit, log.term_at(log.commit) or 0
+        out.append(Message(kind, message.sender, self._id, term, commit=commit, reject=not granted, hint=commit_term))
+
+    def _learn_commit(self, message: Message) -> None:
+        """Who asks for or answers about a vote says what it knows as committed.
+
+        Without a leader nobody else would: a member that was made a voter by a change which it has, but does not know
+        as committed, would neither campaign nor, with the better log, let those win who know (etcd-io/etcd issue
+        12359).
+        """
+        if self._leadership is not None or message.commit <= self._log.commit:
+            return
+        if self._log.term_at(message.commit) == message.hint:
+            self._log.commit_to(message.commit)
+            if self._role is not Role.FOLLOWER and not self._may_campaign():
+                self._lose()
 
     def _yield_to(self, message: Message) -> None:
         """Of two that ask for pre-votes at the same time with equally good logs, the one with the lower id waits, so
@@ -469,6 +489,9 @@ class RaftCore:
             counts = self._role is Role.PRE_CANDIDATE and (message.reject or message.term == self._term + 1)
         else:
             counts = self._role is Role.CANDIDATE
+        if counts and message.reject:
+            self._learn_commit(message)
+            counts = self._role is not Role.FOLLOWER
         if counts:
             self._votes.setdefault(message.sender, not message.reject)
             self._count_votes()
@@ -531,6 +554,8 @@ class RaftCore:
     def _on_timeout_now(self, message: Message) -> None:
         if self._may_campaign():
             self._become_candidate(TRANSFER)
+        else:
+            self._urged = True
 
     def _on_read_index(self, message: Message) -> None:
         if self._leadership is not None:
@@ -620,7 +645,9 @@ class RaftCore:
             raise ValueError(f"entry {index} was not given to be applied, the last one was {self._given}")
         if index > self._applied:
             self._applied = index
-            if self._leader == 0:
+            if self._urged and self._may_campaign():
+                self._become_candidate(TRANSFER)
+            elif self._leader == 0:
                 self._campaign_alone()
 
     def apply_configuration(self, configuration: Configuration) -> None:

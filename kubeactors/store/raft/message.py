@@ -19,13 +19,14 @@ class MessageType(IntEnum):
     """The numbers are the wire's: never give one a new meaning."""
 
     PRE_VOTE = 1
-    """Would you vote for me? `index`, `log_term`: of the candidate's last entry."""
+    """Would you vote for me? `index`, `log_term`: of the candidate's last entry. `commit`, `hint`: index and term of
+    the last entry that it knows as committed."""
     PRE_VOTE_RESPONSE = 2
-    """`reject`."""
+    """`reject`; `commit`, `hint` as above."""
     VOTE = 3
     """As PRE_VOTE, in earnest; `context` is TRANSFER when the old leader asked for it."""
     VOTE_RESPONSE = 4
-    """`reject`."""
+    """As PRE_VOTE_RESPONSE."""
     APPEND = 5
     """`entries` follow the entry (`index`, `log_term`); `commit`: what the leader knows as committed."""
     APPEND_RESPONSE = 6
