@@ -51,6 +51,10 @@ class StoreApi:
             "alarm": self._alarm,
         }
 
+    @property
+    def has_leader(self) -> bool:
+        return self._node.leader != 0
+
     def submit(self, field: str, request: Message, done: Done) -> None:
         """`done` is called once with the response or the error, perhaps before this returns."""
         try:

@@ -28,6 +28,7 @@ from kubeactors.store.machine.command import Kind
 from kubeactors.store.node import Node, NodeConfig
 from kubeactors.store.services.cluster import ClusterService
 from kubeactors.store.services.kv import KvService
+from kubeactors.store.services.leader import LOST_ELECTIONS, LeaderMonitor
 from kubeactors.store.services.lease import LeaseService
 from kubeactors.store.services.maintenance import MaintenanceService
 from kubeactors.store.services.session import SessionService
@@ -178,9 +179,10 @@ class StoreMember:
         rpc_pb2_grpc.add_MaintenanceServicer_to_server(
             MaintenanceService(node, api, self._disk, config.data_dir / "member" / "export"), server
         )
-        session = SessionService(api, node, self._closing, config.node.max_request_bytes)
+        monitor = LeaderMonitor(node, LOST_ELECTIONS * config.election_ms / 1000)
+        session = SessionService(api, node, monitor, self._closing, config.node.max_request_bytes)
         session_pb2_grpc.add_SessionServicer_to_server(session, server)
-        watch = WatchService(hub, node, self._closing, config.progress_interval)
+        watch = WatchService(hub, node, monitor, self._closing, config.progress_interval)
         server.add_generic_rpc_handlers((watch.handlers(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)

@@ -25,12 +25,25 @@ class TlsFiles:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Keepalive:
+    """A member that says nothing for `idle_ms` is asked whether it lives, and given up `answer_ms` later."""
+
+    idle_ms: int
+    answer_ms: int
+
+
+ETCD_KEEPALIVE = Keepalive(6_000, 4_000)
+"""An etcd closes the connection of whoever asks more often than every 5 s (--grpc-keepalive-min-time)."""
+SESSION_KEEPALIVE = Keepalive(2_000, 2_000)
+"""Only members of this store offer sessions; they take it every second."""
+
+WANT_LEADER = (("hasleader", "true"),)
+"""Metadata by which a member that knows no leader turns a call away at once, and ends a watch after a while."""
+
 _OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    # A member that vanished without a word (machine gone, network cut) is noticed after 15 s.
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.max_pings_without_data", 0),
     # Each connection backs off by our own rule and not by what another channel to the same address has met.
     ("grpc.use_local_subchannel_pool", 1),
@@ -53,10 +66,17 @@ def target(endpoint: str) -> str:
     return url.netloc
 
 
-def open_channel(endpoint: str, tls: TlsFiles | None) -> grpc.aio.Channel:
+def open_channel(endpoint: str, tls: TlsFiles | None, keepalive: Keepalive = ETCD_KEEPALIVE) -> grpc.aio.Channel:
     """A channel to one member; TLS unless `tls` is None or the endpoint says http. Raises OSError, ValueError."""
+    options = [
+        *_OPTIONS,
+        ("grpc.keepalive_time_ms", keepalive.idle_ms),
+        ("grpc.keepalive_timeout_ms", keepalive.answer_ms),
+        # Pings that gRPC sends to measure the line have a timeout of their own, a minute by default.
+        ("grpc.http2.ping_timeout_ms", keepalive.answer_ms),
+    ]
     if tls is None or endpoint.startswith("http://"):
         if endpoint.startswith("https://"):
             raise ValueError(f"store endpoint {endpoint!r} needs TLS files")
-        return grpc.aio.insecure_channel(target(endpoint), options=_OPTIONS)
-    return grpc.aio.secure_channel(target(endpoint), tls.credentials(), options=_OPTIONS)
+        return grpc.aio.insecure_channel(target(endpoint), options=options)
+    return grpc.aio.secure_channel(target(endpoint), tls.credentials(), options=options)

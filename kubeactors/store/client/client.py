@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Literal, TypeVar, cast
 
@@ -34,6 +35,8 @@ _SORT_ORDERS = {
 }
 Answer = TypeVar("Answer")
 FIRST_KEY = b"\0"
+HASTY_TIMEOUT = 2.0
+"""How long one member may take to answer while there are others to ask."""
 
 
 class StoreClient:
@@ -41,8 +44,9 @@ class StoreClient:
 
     Raises StoreError's subclasses (kubeactors.store.errors): StoreUnavailable when no answer came, whose
     `outcome_unknown` tells whether a write may have been applied; Compacted, LeaseNotFound and so on when the store
-    refused. Reads, and writes that were not handed to a member yet, are repeated until the deadline while a member
-    restarts; a write whose connection broke is not.
+    refused. Of several endpoints one is used at a time, the first that answers; when that member dies, falls silent,
+    stops or loses its leader, the next is. Reads, and writes that were not handed to a member yet or that it says it
+    surely did not apply, are repeated until the deadline; a write whose connection broke is not.
 
     Must be made and used on one event loop. Calls made in one turn of the loop share a frame.
     """
@@ -230,7 +234,7 @@ class StoreClient:
     # ---- the members ----
 
     async def status(self, endpoint: str | None = None, *, timeout: float | None = None) -> r.MemberStatus:
-        """What the member at `endpoint` (default: the first) says of itself."""
+        """What the member at `endpoint` (default: the first that answers) says of itself."""
 
         async def ask(channel: grpc.aio.Channel) -> rpc_pb2.StatusResponse:
             stub = rpc_pb2_grpc.MaintenanceStub(channel)
@@ -265,7 +269,18 @@ class StoreClient:
         return [r.MemberInfo(m.ID, m.name, list(m.peerURLs), list(m.clientURLs), m.isLearner) for m in answer.members]
 
     async def _direct(self, endpoint: str | None, ask: Callable[[grpc.aio.Channel], Awaitable[Answer]]) -> Answer:
-        channel = open_channel(endpoint or self._endpoints[0], self._tls)
+        """Asks one member, or without `endpoint` one after the other until one answers."""
+        *hasty, last = [endpoint] if endpoint is not None else self._endpoints
+        for one in hasty:
+            try:
+                async with asyncio.timeout(HASTY_TIMEOUT):
+                    return await self._ask(one, ask)
+            except (errors.StoreUnavailable, TimeoutError):
+                continue
+        return await self._ask(last, ask)
+
+    async def _ask(self, endpoint: str, ask: Callable[[grpc.aio.Channel], Awaitable[Answer]]) -> Answer:
+        channel = open_channel(endpoint, self._tls)
         try:
             return await ask(channel)
         except grpc.aio.AioRpcError as error:

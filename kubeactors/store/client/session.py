@@ -1,7 +1,8 @@
 """The session stream's client side: concurrent calls share frames, answers come back in any order.
 
-A call that was never handed to a member waits for the next connection until its deadline. A call that was handed over
-when the connection broke is repeated if that does no harm (reads), else it fails with an unknown outcome.
+One member is asked at a time. When it dies, falls silent, stops, or has no leader for a while, the next one is. A call
+that was never handed to a member, or that one has refused unapplied, goes to the next; so does a read that was handed
+over. A write that was handed over when the connection broke fails with an unknown outcome.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import grpc
 import grpc.aio
@@ -18,18 +20,27 @@ from google.protobuf.message import Message
 
 from kubeactors.pb.store.v1 import session_pb2, session_pb2_grpc
 from kubeactors.store import errors
-from kubeactors.store.client.channel import TlsFiles, open_channel
+from kubeactors.store.client.channel import SESSION_KEEPALIVE, TlsFiles, open_channel
 from kubeactors.store.client.transport import Method, SessionNotOffered
 
 logger = logging.getLogger(__name__)
 
 FRAME_BYTES = 512 * 1024
 CONNECT_TIMEOUT = 5.0
+HASTY_TIMEOUT = 1.0
+"""How long a member may take to welcome us while there are others that were not asked yet."""
 BACKOFF_FIRST, BACKOFF_LAST = 0.05, 2.0
+REPEAT_FIRST, REPEAT_LAST = 0.02, 1.0
+STAY = frozenset({"etcdserver: leader changed"})
+"""Refusals after which the same member may be asked again; after others another member is."""
+
+
+if TYPE_CHECKING:
+    Stream: TypeAlias = grpc.aio.StreamStreamCall[session_pb2.CallFrame, session_pb2.ReplyFrame]
 
 
 class _Call:
-    __slots__ = ("future", "method", "request", "sent", "size")
+    __slots__ = ("attempts", "future", "method", "request", "sent", "size")
 
     def __init__(self, method: Method, request: Message, future: asyncio.Future[Message]) -> None:
         self.method = method
@@ -37,6 +48,26 @@ class _Call:
         self.future = future
         self.size = request.ByteSize()
         self.sent = False
+        self.attempts = 0
+
+    def fail(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class _Connection:
+    """A session with one member. `leave` is set when another member should be asked from now on."""
+
+    def __init__(self, endpoint: str, channel: grpc.aio.Channel, stream: Stream, first: session_pb2.ReplyFrame) -> None:
+        self.endpoint = endpoint
+        self.channel = channel
+        self.stream = stream
+        self.window = first.welcome.window
+        self.max_request_bytes = first.welcome.max_request_bytes
+        self.no_leader = first.no_leader
+        self.inflight: dict[int, _Call] = {}
+        self.leave = asyncio.Event()
+        self.empty = asyncio.Event()
 
 
 class SessionTransport:
@@ -46,11 +77,10 @@ class SessionTransport:
         self._endpoints = list(endpoints)
         self._tls = tls
         self._queue: deque[_Call] = deque()
-        self._deferred: list[_Call] = []  # refused unapplied by a stopping member: for the next connection
-        self._inflight: dict[int, _Call] = {}
         self._next_id = 1
         self._work = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
+        self._connections: dict[asyncio.Task[None], _Connection] = {}
         self._closed = False
         self._max_request_bytes = 0
         self._last_error = "not connected yet"
@@ -74,14 +104,15 @@ class SessionTransport:
 
     async def close(self) -> None:
         self._closed = True
-        if self._runner is not None:
-            self._runner.cancel()
-            await asyncio.gather(self._runner, return_exceptions=True)
-            self._runner = None
-        for call in [*self._inflight.values(), *self._deferred, *self._queue]:
-            self._fail(call, errors.StoreUnavailable("the store client is closed", outcome_unknown=call.sent))
-        self._inflight.clear()
-        self._deferred.clear()
+        closed = "the store client is closed"
+        waiting = [call for connection in self._connections.values() for call in connection.inflight.values()]
+        for call in [*waiting, *self._queue]:
+            call.fail(errors.StoreUnavailable(closed, outcome_unknown=call.sent and not call.method.repeatable))
+        tasks = [task for task in (self._runner, *self._connections) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._runner = None
         self._queue.clear()
 
     def _expire(self, call: _Call, timeout: float) -> None:
@@ -89,63 +120,57 @@ class SessionTransport:
         text = f"no answer from the store within {timeout:g} s"
         if not call.sent:
             text += f" ({self._last_error})"
-        self._fail(call, errors.StoreUnavailable(text, outcome_unknown=unknown))
+        call.fail(errors.StoreUnavailable(text, outcome_unknown=unknown))
 
-    @staticmethod
-    def _fail(call: _Call, error: Exception) -> None:
-        if not call.future.done():
-            call.future.set_exception(error)
+    # ---- one member after the other ----
 
     async def _run(self) -> None:
-        failures = 0
-        turn = 0
+        failures = turn = 0
+        others = len(self._endpoints) - 1
         while True:
-            while not self._queue and not self._deferred:
+            while not self._queue:
                 self._work.clear()
                 await self._work.wait()
             endpoint = self._endpoints[turn % len(self._endpoints)]
             try:
-                served = await self._connection(endpoint)
+                connection = await self._connect(endpoint, HASTY_TIMEOUT if failures < others else CONNECT_TIMEOUT)
             except SessionNotOffered as error:
                 for call in self._queue:
-                    self._fail(call, error)
+                    call.fail(error)
                 self._queue.clear()
                 return
-            failures = 0 if served else failures + 1
+            if connection is not None and connection.no_leader and failures < others:
+                self._last_error = f"{endpoint}: it has no leader"
+                await connection.channel.close()
+                connection = None
+            if connection is not None:
+                failures = 0
+                await self._use(connection)
+            else:
+                failures += 1
+                if failures > others:
+                    delay = min(BACKOFF_LAST, BACKOFF_FIRST * 2 ** min(failures - others, 10))
+                    await asyncio.sleep(delay * random.uniform(0.5, 1.0))
             turn += 1
-            if not served:
-                delay = min(BACKOFF_LAST, BACKOFF_FIRST * 2 ** min(failures, 10))
-                await asyncio.sleep(delay * random.uniform(0.5, 1.0))
 
-    async def _connection(self, endpoint: str) -> bool:
-        """One connection's whole life. True when the member had welcomed us."""
+    async def _connect(self, endpoint: str, timeout: float) -> _Connection | None:
+        """None: the member did not welcome us; `_last_error` says why. Raises SessionNotOffered."""
         try:
-            channel = open_channel(endpoint, self._tls)
+            channel = open_channel(endpoint, self._tls, SESSION_KEEPALIVE)
         except OSError as error:
             self._last_error = f"{endpoint}: {error}"
-            return False
-        tasks: list[asyncio.Task[None]] = []
+            return None
         welcomed = False
         try:
             stream = session_pb2_grpc.SessionStub(channel).Open()
-            async with asyncio.timeout(CONNECT_TIMEOUT):
+            async with asyncio.timeout(timeout):
                 first = await stream.read()
             if first is grpc.aio.EOF:
                 raise ConnectionError("the member closed the session at once")
             welcomed = True
-            self._max_request_bytes = first.welcome.max_request_bytes
-            self._queue.extendleft(reversed(self._deferred))
-            self._deferred.clear()
             logger.debug("session with %s open", endpoint)
-            loop = asyncio.get_running_loop()
-            tasks = [
-                loop.create_task(self._read(stream), name="store-session-read"),
-                loop.create_task(self._write(stream, first.welcome.window), name="store-session-write"),
-            ]
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-            self._last_error = f"{endpoint}: the member closed the session"
+            self._max_request_bytes = first.welcome.max_request_bytes
+            return _Connection(endpoint, channel, stream, first)
         except grpc.aio.AioRpcError as error:
             self._last_error = f"{endpoint}: {error.details()}"
             if error.code() == grpc.StatusCode.UNIMPLEMENTED:
@@ -153,33 +178,87 @@ class SessionTransport:
         except (TimeoutError, ConnectionError, asyncio.InvalidStateError) as error:
             self._last_error = f"{endpoint}: {error or 'no answer'}"
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self._disconnected()
-            await channel.close()
-        logger.info("store session lost: %s", self._last_error)
-        return welcomed
+            if not welcomed:
+                await channel.close()
+        logger.info("no store session: %s", self._last_error)
+        return None
 
-    def _disconnected(self) -> None:
+    async def _use(self, connection: _Connection) -> None:
+        """Until it is broken or to be left. What was asked there is waited for in the background."""
+        loop = asyncio.get_running_loop()
+        reader = loop.create_task(self._keep(connection), name="store-session-read")
+        self._connections[reader] = connection
+        reader.add_done_callback(lambda task: self._connections.pop(task, None))
+        writer = loop.create_task(self._write(connection), name="store-session-write")
+        leaving = loop.create_task(connection.leave.wait())
+        try:
+            await asyncio.wait({reader, writer, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # A write that is cut off in the middle breaks the stream, so it is let end.
+            connection.leave.set()
+            self._work.set()
+            leaving.cancel()
+            if not reader.done():
+                await asyncio.wait({writer}, timeout=HASTY_TIMEOUT)
+            writer.cancel()
+            await asyncio.gather(writer, leaving, return_exceptions=True)
+            self._take_back_reads(connection)
+
+    def _take_back_reads(self, connection: _Connection) -> None:
+        again = {number: call for number, call in connection.inflight.items() if call.method.repeatable}
+        for number in again:
+            del connection.inflight[number]
+        self._queue.extendleft(reversed(again.values()))
+        if not connection.inflight:
+            connection.empty.set()
+
+    async def _keep(self, connection: _Connection) -> None:
+        """Read until the stream ends, or everything is answered there and it was left."""
+        reason = "the member closed the session"
+        reader = asyncio.create_task(self._read(connection))
+        left = asyncio.create_task(connection.empty.wait())
+        try:
+            await asyncio.wait({reader, left}, return_when=asyncio.FIRST_COMPLETED)
+            if reader.done():
+                reader.result()
+            else:
+                reason = "another member is asked"
+        except grpc.aio.AioRpcError as error:
+            reason = error.details() or error.code().name
+        except asyncio.InvalidStateError as error:
+            reason = str(error)
+        finally:
+            reader.cancel()
+            left.cancel()
+            await asyncio.gather(reader, left, return_exceptions=True)
+            self._last_error = f"{connection.endpoint}: {reason}"
+            self._disconnected(connection)
+            await connection.channel.close()
+            logger.info("store session ended: %s", self._last_error)
+
+    def _disconnected(self, connection: _Connection) -> None:
         again: list[_Call] = []
-        for call in self._inflight.values():
+        for call in connection.inflight.values():
             if call.method.repeatable:
                 again.append(call)
             else:
                 text = f"connection to the store broke before the answer ({self._last_error})"
-                self._fail(call, errors.StoreUnavailable(text, outcome_unknown=True))
-        self._inflight.clear()
+                call.fail(errors.StoreUnavailable(text, outcome_unknown=True))
+        connection.inflight.clear()
         self._queue.extendleft(reversed(again))
+        self._work.set()
 
-    async def _write(
-        self, stream: grpc.aio.StreamStreamCall[session_pb2.CallFrame, session_pb2.ReplyFrame], window: int
-    ) -> None:
-        queue, inflight = self._queue, self._inflight
-        while True:
+    # ---- frames ----
+
+    async def _write(self, connection: _Connection) -> None:
+        queue, inflight, window = self._queue, connection.inflight, connection.window
+        leave = connection.leave
+        while not leave.is_set():
             while not queue or len(inflight) >= window:
                 self._work.clear()
                 await self._work.wait()
+                if leave.is_set():
+                    return
             frame = session_pb2.CallFrame()
             size = 0
             while queue and len(inflight) < window and size < FRAME_BYTES:
@@ -192,11 +271,11 @@ class SessionTransport:
                 call.sent = True
                 inflight[call_id] = call
                 frame.calls.add(id=call_id, **{call.method.field: call.request})
-            if size or frame.calls:
-                await stream.write(frame)
+            if frame.calls:
+                await connection.stream.write(frame)
 
-    async def _read(self, stream: grpc.aio.StreamStreamCall[session_pb2.CallFrame, session_pb2.ReplyFrame]) -> None:
-        inflight = self._inflight
+    async def _read(self, connection: _Connection) -> None:
+        stream, inflight = connection.stream, connection.inflight
         while True:
             frame = await stream.read()
             if frame is grpc.aio.EOF:
@@ -209,19 +288,29 @@ class SessionTransport:
                 if which == call.method.field:
                     call.future.set_result(getattr(reply, which))
                 elif which == "error":
-                    self._refused(call, reply.error)
+                    self._refused(connection, call, reply.error)
                 else:
-                    self._fail(call, errors.StoreError(f"the store answered {call.method.field} with {which}"))
+                    call.fail(errors.StoreError(f"the store answered {call.method.field} with {which}"))
+            if frame.no_leader and len(self._endpoints) > 1:
+                self._last_error = f"{connection.endpoint}: it has no leader"
+                connection.leave.set()
+            if connection.leave.is_set() and not inflight:
+                connection.empty.set()
             if self._queue:
                 self._work.set()
 
-    def _refused(self, call: _Call, error: session_pb2.Error) -> None:
+    def _refused(self, connection: _Connection, call: _Call, error: session_pb2.Error) -> None:
         if error.code == errors.UNAVAILABLE and not error.outcome_unknown:
+            # Surely not applied: asked again until its deadline.
             call.sent = False
-            self._deferred.append(call)
+            self._last_error = f"{connection.endpoint}: {error.message}"
+            if len(self._endpoints) > 1 and error.message not in STAY:
+                connection.leave.set()
+            delay = min(REPEAT_LAST, REPEAT_FIRST * 2**call.attempts) * random.uniform(0.5, 1.0)
+            call.attempts += 1
+            asyncio.get_running_loop().call_later(delay, self._again, call)
             return
-        self._fail(
-            call,
+        call.fail(
             errors.from_wire(
                 error.code,
                 error.message,
@@ -229,3 +318,10 @@ class SessionTransport:
                 compact_revision=error.compact_revision,
             ),
         )
+
+    def _again(self, call: _Call) -> None:
+        if self._closed:
+            call.fail(errors.StoreUnavailable("the store client is closed", outcome_unknown=False))
+        elif not call.future.done():
+            self._queue.append(call)
+            self._work.set()

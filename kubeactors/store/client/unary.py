@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from kubeactors.pb.etcd import rpc_pb2
 from kubeactors.store import errors
 from kubeactors.store.client import transport as t
-from kubeactors.store.client.channel import TlsFiles, open_channel
+from kubeactors.store.client.channel import WANT_LEADER, TlsFiles, open_channel
 
 _RESPONSES: dict[str, type[Message]] = {
     t.RANGE.path: rpc_pb2.RangeResponse,
@@ -27,6 +27,11 @@ _RESPONSES: dict[str, type[Message]] = {
     t.LEASE_TIME_TO_LIVE.path: rpc_pb2.LeaseTimeToLiveResponse,
     t.LEASE_LEASES.path: rpc_pb2.LeaseLeasesResponse,
 }
+
+
+HASTY_TIMEOUT = 1.0
+UNAPPLIED = frozenset({errors.NoLeader.default, errors.NotForLearners.default})
+"""Said, also by an etcd, before anything is done with a request."""
 
 
 class _Connection:
@@ -52,12 +57,15 @@ class UnaryTransport:
     async def call(self, method: t.Method, request: Message, timeout: float) -> Message:
         deadline = asyncio.get_running_loop().time() + timeout
         attempt = 0
+        others = len(self._endpoints) - 1
         while True:
             connection = self._open()
             left = deadline - asyncio.get_running_loop().time()
+            # A member that falls silent must not take all the time that a read has.
+            patience = left if attempt >= others or not method.repeatable else min(left, max(HASTY_TIMEOUT, left / 3))
             connection.calls += 1
             try:
-                return await self._once(connection.channel, method, request, left)
+                return await self._once(connection.channel, method, request, patience)
             except grpc.aio.AioRpcError as error:
                 code = int(error.code().value[0])
                 text = error.details() or ""
@@ -71,12 +79,16 @@ class UnaryTransport:
                 connection.calls -= 1
                 if connection.given_up and not connection.calls:
                     await connection.channel.close()
-            never_sent = code == errors.UNAVAILABLE and "failed to connect" in text
-            wait = min(2.0, 0.05 * 2**attempt) * random.uniform(0.5, 1.0)
+            unapplied = code == errors.UNAVAILABLE and ("failed to connect" in text or text in UNAPPLIED)
+            wait = 0.0
+            if attempt >= others:
+                wait = min(2.0, 0.05 * 2 ** (attempt - others)) * random.uniform(0.5, 1.0)
             left = deadline - asyncio.get_running_loop().time()
-            if code != errors.UNAVAILABLE or not (method.repeatable or never_sent) or wait > left:
-                raise errors.from_wire(code, text, outcome_unknown=not (never_sent or method.repeatable))
-            await self._give_up(connection)
+            silent = code in (errors.UNAVAILABLE, errors.DEADLINE_EXCEEDED)
+            if silent:
+                await self._give_up(connection)
+            if not silent or not (method.repeatable or unapplied) or wait >= left:
+                raise errors.from_wire(code, text, outcome_unknown=not (unapplied or method.repeatable))
             attempt += 1
             await asyncio.sleep(wait)
 
@@ -115,7 +127,7 @@ class UnaryTransport:
                 method.path,
                 request_serializer=lambda m: m.SerializeToString(),
                 response_deserializer=response_class.FromString,
-            )(one(), timeout=timeout)
+            )(one(), timeout=timeout, metadata=WANT_LEADER)
             answer: Message = await stream.read()
             stream.cancel()
             if answer is grpc.aio.EOF:
@@ -126,5 +138,5 @@ class UnaryTransport:
             request_serializer=lambda m: m.SerializeToString(),
             response_deserializer=response_class.FromString,
         )
-        response: Message = await unary(request, timeout=timeout)
+        response: Message = await unary(request, timeout=timeout, metadata=WANT_LEADER)
         return response

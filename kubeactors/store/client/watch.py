@@ -13,13 +13,15 @@ import grpc.aio
 
 from kubeactors.pb.etcd import kv_pb2, rpc_pb2, rpc_pb2_grpc
 from kubeactors.store import errors
-from kubeactors.store.client.channel import TlsFiles, open_channel
+from kubeactors.store.client.channel import WANT_LEADER, TlsFiles, open_channel
 from kubeactors.store.client.results import WatchBatch, events
 
 logger = logging.getLogger(__name__)
 
 BACKOFF_FIRST, BACKOFF_LAST = 0.05, 2.0
 CONNECT_TIMEOUT = 5.0
+HASTY_TIMEOUT = 1.5
+"""How long a member may take to confirm a watch while there are others that were not asked yet."""
 
 
 class Watch:
@@ -109,8 +111,9 @@ class Watch:
     async def _connect(self) -> None:
         endpoint = self._endpoints[self._turn % len(self._endpoints)]
         self._channel = open_channel(endpoint, self._tls)
-        stream = rpc_pb2_grpc.WatchStub(self._channel).Watch()
-        async with asyncio.timeout(CONNECT_TIMEOUT):
+        stream = rpc_pb2_grpc.WatchStub(self._channel).Watch(metadata=WANT_LEADER)
+        hasty = self._failures < len(self._endpoints) - 1
+        async with asyncio.timeout(HASTY_TIMEOUT if hasty else CONNECT_TIMEOUT):
             await stream.write(rpc_pb2.WatchRequest(create_request=self._request))
             response = await stream.read()
         if response is grpc.aio.EOF:
@@ -139,7 +142,9 @@ class Watch:
             return None
         else:
             revision = response.header.revision
-        self._request.start_revision = max(self._request.start_revision, revision + 1)
+        # A member that lags behind tells of progress that another one has gone beyond.
+        revision = max(revision, self._request.start_revision - 1)
+        self._request.start_revision = revision + 1
         return WatchBatch(events(encoded), revision)
 
     async def _lost(self, error: BaseException) -> None:
@@ -148,7 +153,8 @@ class Watch:
         self._failures += 1
         text = error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error) or type(error).__name__
         logger.info("watch of %r interrupted: %s", self._request.key, text)
-        delay = min(BACKOFF_LAST, BACKOFF_FIRST * 2 ** min(self._failures, 10))
+        others = len(self._endpoints) - 1
+        delay = min(BACKOFF_LAST, BACKOFF_FIRST * 2 ** min(max(0, self._failures - others), 10))
         await asyncio.sleep(delay * random.uniform(0.5, 1.0))
 
     async def _drop(self) -> None:

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from kubeactors.store.api import StoreApi
 from kubeactors.store.errors import StoreError
 from kubeactors.store.node import Done
+from kubeactors.store.services import leader
 
 _STATUS = {int(code.value[0]): code for code in grpc.StatusCode}
 
@@ -44,6 +45,7 @@ async def ask(api: StoreApi, field: str, request: Message) -> Message:
 
 async def answer(api: StoreApi, field: str, request: Message, context: grpc.aio.ServicerContext) -> Message:
     try:
+        leader.check(api.has_leader, context)
         return await ask(api, field, request)
     except StoreError as error:
         await abort(context, error)

@@ -12,6 +12,7 @@ from kubeactors.pb.etcd import rpc_pb2, rpc_pb2_grpc
 from kubeactors.store.api import StoreApi
 from kubeactors.store.errors import LeaseNotFound, StoreError
 from kubeactors.store.node import Node
+from kubeactors.store.services import leader
 from kubeactors.store.services.calls import abort, answer, ask, run_stream
 
 
@@ -48,6 +49,7 @@ class LeaseService(rpc_pb2_grpc.LeaseServicer):
     ) -> None:
         async def serve() -> None:
             async for request in requests:
+                leader.check(self._api.has_leader, context)
                 try:
                     response = await ask(self._api, "lease_keep_alive", request)
                 except LeaseNotFound:

@@ -14,6 +14,7 @@ from kubeactors.store.api import StoreApi
 from kubeactors.store.errors import Compacted, StoreError
 from kubeactors.store.node import Node
 from kubeactors.store.services.calls import run_stream
+from kubeactors.store.services.leader import LeaderMonitor
 
 WINDOW = 4096
 """Calls of one session that may be unanswered."""
@@ -29,9 +30,12 @@ class _Answered(NamedTuple):
 class SessionService(session_pb2_grpc.SessionServicer):
     """`closing`: set when the member stops; a session ends once its accepted calls are answered."""
 
-    def __init__(self, api: StoreApi, node: Node, closing: asyncio.Event, max_request_bytes: int) -> None:
+    def __init__(
+        self, api: StoreApi, node: Node, monitor: LeaderMonitor, closing: asyncio.Event, max_request_bytes: int
+    ) -> None:
         self._api = api
         self._node = node
+        self._monitor = monitor
         self._closing = closing
         self._max_request_bytes = max_request_bytes
 
@@ -44,11 +48,12 @@ class SessionService(session_pb2_grpc.SessionServicer):
             window=WINDOW,
             max_request_bytes=self._max_request_bytes,
         )
-        await context.write(session_pb2.ReplyFrame(welcome=welcome))
+        await context.write(session_pb2.ReplyFrame(welcome=welcome, no_leader=self._monitor.lost))
         session = _Session(self._api)
         await run_stream(
             asyncio.create_task(session.take(requests)),
             asyncio.create_task(session.send(context, self._closing)),
+            asyncio.create_task(session.warn(self._monitor)),
         )
 
 
@@ -57,6 +62,7 @@ class _Session:
         self._api = api
         self._answered: list[_Answered] = []
         self._open = 0
+        self._no_leader = False
         self._has_answers = asyncio.Event()
         self._has_room = asyncio.Event()
 
@@ -80,6 +86,13 @@ class _Session:
         name = field or "none"
         self._api.submit(name, getattr(call, name) if field is not None else call, done)
 
+    async def warn(self, monitor: LeaderMonitor) -> None:
+        while True:
+            await monitor.wait_lost()
+            self._no_leader = True
+            self._has_answers.set()
+            await asyncio.sleep(monitor.patience)
+
     async def send(self, context: grpc.aio.ServicerContext, closing: asyncio.Event) -> None:
         stop = asyncio.create_task(closing.wait())
         stop.add_done_callback(lambda _: self._has_answers.set())
@@ -87,6 +100,9 @@ class _Session:
             while True:
                 await self._has_answers.wait()
                 self._has_answers.clear()
+                if self._no_leader:
+                    self._no_leader = False
+                    await context.write(session_pb2.ReplyFrame(no_leader=True))
                 while self._answered:
                     answered, self._answered = self._answered, []
                     for frame in _frames(answered):

@@ -10,17 +10,22 @@ import grpc
 import grpc.aio
 
 from kubeactors.pb.etcd import rpc_pb2
-from kubeactors.store.errors import StoreError
+from kubeactors.store.errors import NoLeader, StoreError
 from kubeactors.store.node import Node
+from kubeactors.store.services import leader
 from kubeactors.store.services.calls import abort, run_stream
+from kubeactors.store.services.leader import LeaderMonitor
 from kubeactors.store.watch.hub import WatchHub
 from kubeactors.store.watch.stream import WatchStream
 
 
 class WatchService:
-    def __init__(self, hub: WatchHub, node: Node, closing: asyncio.Event, progress_interval: float) -> None:
+    def __init__(
+        self, hub: WatchHub, node: Node, monitor: LeaderMonitor, closing: asyncio.Event, progress_interval: float
+    ) -> None:
         self._hub = hub
         self._node = node
+        self._monitor = monitor
         self._closing = closing
         self._progress_interval = progress_interval
 
@@ -39,6 +44,7 @@ class WatchService:
     async def _watch(self, requests: AsyncIterator[rpc_pb2.WatchRequest], context: grpc.aio.ServicerContext) -> None:
         try:
             self._node.check_serving()
+            leader.check(self._node.leader != 0, context)
         except StoreError as error:
             await abort(context, error)
         stream = WatchStream(self._hub, self._node.header, time.monotonic, self._progress_interval)
@@ -55,8 +61,13 @@ class WatchService:
         async def closing() -> None:
             await self._closing.wait()
 
+        async def no_leader() -> None:
+            await self._monitor.wait_lost()
+            raise NoLeader
+
+        parts = [take, send, closing, *([no_leader] if leader.asks(context) else [])]
         try:
-            await run_stream(*(asyncio.create_task(part()) for part in (take, send, closing)))
+            await run_stream(*(asyncio.create_task(part()) for part in parts))
         except StoreError as error:
             await abort(context, error)
         finally:
