@@ -69,6 +69,10 @@ class Target(Protocol):
 class ChangeableTarget(Target, Protocol):
     """A cluster whose members can be replaced while it runs."""
 
+    def snapshots_received(self, name: str) -> int | None:
+        """How many snapshots other members have sent it; None when this is not known."""
+        ...
+
     async def remove(self, name: str) -> None:
         """Takes the member out of the cluster, and its process away. Raises when the cluster refuses."""
         ...
@@ -197,6 +201,9 @@ class OurStore:
         if self._cluster.has_net:
             self._cluster.heal()
 
+    def snapshots_received(self, name: str) -> int | None:
+        return self._cluster[name].log.read_text().count("sends its snapshot")
+
     async def remove(self, name: str) -> None:
         member = self._cluster[name]
         await self._cluster.remove(member)
@@ -282,6 +289,9 @@ class RealEtcd:
     def heal(self) -> None:
         if self._net is not None:
             self._net.heal()
+
+    def snapshots_received(self, name: str) -> int | None:
+        return None
 
     async def remove(self, name: str) -> None:
         status = await status_of(self.endpoint(name), None)

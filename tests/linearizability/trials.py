@@ -106,7 +106,7 @@ async def known_leader(target: Target) -> str:
 @dataclass(slots=True)
 class LaggingFollower:
     """Rates in acknowledged writes a second. `catch_up`: seconds until the follower had applied what was there when it
-    went on; `snapshot`: whether it got it by one."""
+    went on; `by_snapshot`: whether it was sent one, None when this is not known."""
 
     writes: int
     rate_before: float
@@ -114,16 +114,21 @@ class LaggingFollower:
     rate_catching_up: float
     catch_up: float
     longest_gap: float
+    by_snapshot: bool | None
 
     def __str__(self) -> str:
+        how = {True: "by snapshot", False: "from the log", None: ""}[self.by_snapshot]
         return (
-            f"a follower stopped for {self.writes} writes: caught up in {self.catch_up:.1f} s; the others wrote "
+            f"a follower stopped for {self.writes} writes: caught up in {self.catch_up:.1f} s {how}; "
+            "the others wrote "
             f"{self.rate_before:.0f}/s before, {self.rate_stopped:.0f}/s without it, {self.rate_catching_up:.0f}/s "
             f"while it caught up, never silent for longer than {self.longest_gap:.2f} s; none lost"
         )
 
 
-async def lagging_follower(target: Target, writes: int, *, writers: int = 64, seconds: float = 3.0) -> LaggingFollower:
+async def lagging_follower(
+    target: ChangeableTarget, writes: int, *, writers: int = 64, seconds: float = 3.0
+) -> LaggingFollower:
     """SIGSTOP to a follower until `writes` more are acknowledged, then SIGCONT. `seconds` of load before, and after."""
     leader = await known_leader(target)
     follower = next(name for name in target.names if name != leader)
@@ -133,6 +138,7 @@ async def lagging_follower(target: Target, writes: int, *, writers: int = 64, se
         await load.until_all_write(time.monotonic(), PATIENCE)
         begin = time.monotonic()
         await asyncio.sleep(seconds)
+        received = target.snapshots_received(follower)
         stopped = time.monotonic()
         target.pause(follower)
         try:
@@ -146,6 +152,7 @@ async def lagging_follower(target: Target, writes: int, *, writers: int = 64, se
         await asyncio.sleep(max(0.0, seconds - (there - went_on)))
         end = time.monotonic()
         ledger = load.ledger
+        received_now = target.snapshots_received(follower)
         result = LaggingFollower(
             writes=writes,
             rate_before=ledger.rate(begin, stopped),
@@ -153,6 +160,7 @@ async def lagging_follower(target: Target, writes: int, *, writers: int = 64, se
             rate_catching_up=ledger.rate(went_on, max(there, went_on + 1.0)),
             catch_up=there - went_on,
             longest_gap=ledger.longest_gap(went_on, end),
+            by_snapshot=None if received is None or received_now is None else received_now > received,
         )
         await everything_is_there(target, load)
     return result
