@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 
 class Side(asyncio.Protocol):
@@ -14,21 +15,42 @@ class Side(asyncio.Protocol):
         self.other: Side | None = None
         self.transport: asyncio.Transport | None = None
         self.closed = False
+        self._early = bytearray()
+        self._early_end = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its type
         if self._on_made is not None:
             self._on_made(self)
 
     def data_received(self, data: bytes) -> None:
-        if self.other is not None and self.other.transport is not None and not self.other.closed:
+        if self.other is None:
+            # uvloop reads once more after a transport was paused in connection_made.
+            self._early += data
+            self._pause()
+        elif self.other.transport is not None and not self.other.closed:
             self.other.transport.write(data)
+
+    def join(self, other: Side) -> None:
+        """From now on what comes in goes to `other`."""
+        self.other = other
+        if other.transport is not None and self._early:
+            other.transport.write(bytes(self._early))
+        if other.transport is not None and self._early_end:
+            other.transport.write_eof()
+        self._early.clear()
+
+    def _pause(self) -> None:
+        if self.transport is not None and self.transport.is_reading():
+            self.transport.pause_reading()
 
     def eof_received(self) -> bool:
         """Half of it is closed; the other half goes on."""
+        if self.other is None:
+            self._early_end = True
+            return True
         other = self.other
-        if other is None or other.transport is None or other.closed or not other.transport.can_write_eof():
+        if other.transport is None or other.closed or not other.transport.can_write_eof():
             return False
         other.transport.write_eof()
         return True
@@ -58,13 +80,15 @@ class Pipe:
     def __init__(self, client: Side, server: Side) -> None:
         self.client = client
         self.server = server
-        client.other, server.other = server, client
+        server.join(client)
 
     def start(self) -> None:
         """Let bytes flow; the client's side was held until now."""
         if self.client.closed:
             self.server.abort()
-        elif self.client.transport is not None:
+            return
+        self.client.join(self.server)
+        if self.client.transport is not None:
             self.client.transport.resume_reading()
 
     @property

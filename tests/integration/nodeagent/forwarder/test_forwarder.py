@@ -14,6 +14,7 @@ import pytest
 
 from kubeactors.pki.authority import Authority, Identity
 from nodeagent.forwarder import check
+from nodeagent.forwarder import forwarder as forwarder_module
 from nodeagent.forwarder.choice import Backend
 from nodeagent.forwarder.forwarder import Forwarder, ForwarderConfig, Route
 from tests.support.control_plane import free_port
@@ -90,8 +91,10 @@ class Api:
 
 
 @pytest.fixture
-async def apis(tmp_path: Path) -> AsyncIterator[tuple[list[Api], Forwarder]]:
-    """Two API servers, the second of them local, and a forwarder."""
+async def apis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[list[Api], Forwarder]]:
+    """Two API servers, the second of them local, and a forwarder that asks more often than a real one."""
+    monkeypatch.setattr(forwarder_module, "USED_PERIOD", 0.3)
+    monkeypatch.setattr(forwarder_module, "SPARE_PERIOD", 1.0)
     files = Files(tmp_path)
     check_port, port = free_port(), free_port()
     servers = [Api(host, check_port, port, files) for host in HOSTS]
