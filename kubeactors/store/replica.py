@@ -61,26 +61,24 @@ from dataclasses import dataclass
 from google.protobuf.message import Message as Request
 
 from kubeactors.pb.etcd import rpc_pb2
-from kubeactors.store import errors, forward
+from kubeactors.store import errors
 from kubeactors.store.clock import ClusterClock
 from kubeactors.store.errors import (
     BadTransferee,
-    LearnerNotReady,
     NotLeaderError,
-    RequestTooLarge,
     StoreError,
     StoreUnavailable,
     TooManyRequests,
 )
-from kubeactors.store.forward import BadForward, Frame, Proposed, Refused
 from kubeactors.store.machine import command
-from kubeactors.store.machine.command import CONFIG_KINDS, Command, Kind
+from kubeactors.store.machine.command import Command, Kind
 from kubeactors.store.machine.machine import StateMachine
-from kubeactors.store.pending import HELD, Done, Pending, PendingTable
+from kubeactors.store.pending import Done, Pending, PendingTable
+from kubeactors.store.proposals import Proposals
 from kubeactors.store.raft.config import RaftConfig
 from kubeactors.store.raft.configuration import Configuration
 from kubeactors.store.raft.core import RaftCore, Role
-from kubeactors.store.raft.errors import NoLeader, NotLeader, ProposalRefused, TransferRunning
+from kubeactors.store.raft.errors import NoLeader, NotLeader
 from kubeactors.store.raft.log import RaftLog
 from kubeactors.store.raft.message import Message, MessageType, SnapshotMeta
 from kubeactors.store.raft.progress import ProgressState
@@ -183,15 +181,7 @@ class Replica:
         self._writing: tuple[Work, Ready] | None = None
         self._install: SnapshotMeta | None = None
         self._committed: deque[Entry] = deque()
-        self._pending = PendingTable(config.max_pending, config.max_pending_bytes)
-        self._life = rng.getrandbits(63)
-        self._next_id = rng.getrandbits(63)
         self._reads = Reads(rng.getrandbits(62) + 1, config.read_retry_seconds, config.request_seconds)
-        self._fresh: list[Pending] = []
-        self._held: list[Pending] = []
-        self._forwards: list[tuple[int, bytes]] = []
-        self._frames = 0
-        self._seen = forward.Seen()
         self._after_purge: list[Callable[[], None]] = []
         self._tail = Tail(config.tail_entries, config.tail_bytes, config.catch_up_bytes)
         self._tail.applied(self.machine.applied_index, sum(len(entry.data) for entry in loaded.tail))
@@ -209,6 +199,16 @@ class Replica:
             self.machine.applied_index,
             rng,
         )
+        self._proposals = Proposals(
+            self.core,
+            self.member_id,
+            PendingTable(config.max_pending, config.max_pending_bytes),
+            config.request_seconds,
+            config.max_request_bytes,
+            clock,
+            self._cluster_clock.now,
+            rng,
+        )
 
     # ---- what services ask ----
 
@@ -219,15 +219,7 @@ class Replica:
         StoreUnavailable: "leader changed" (surely not applied, at once when that is certain) or "request timed out"
         (`outcome_unknown` is False when it was held all the time).
         """
-        self._pending.check_room()
-        body = request.SerializeToString()
-        if len(body) > self._config.max_request_bytes:
-            raise RequestTooLarge
-        request_id = self._next_id
-        self._next_id += 1
-        pending = Pending(request_id, kind, request, body, self._clock() + self._config.request_seconds, done)
-        self._pending.add(pending)
-        self._fresh.append(pending)
+        self._proposals.add(kind, request, done)
 
     def read(self, done: ReadDone) -> None:
         """For a linearizable read: `done` is called when it may be made from `machine`."""
@@ -256,18 +248,8 @@ class Replica:
         """`tick_seconds` have passed."""
         self.core.tick()
         now = self._clock()
-        overdue = list(self._pending.overdue(now))
-        if overdue:  # what is answered must not be proposed any more
-            gone = {pending.id for pending in overdue}
-            self._fresh = [pending for pending in self._fresh if pending.id not in gone]
-            self._held = [pending for pending in self._held if pending.id not in gone]
-        for pending in overdue:
-            unknown = pending.term != HELD
-            pending.done(StoreUnavailable("etcdserver: request timed out", outcome_unknown=unknown))
+        self._proposals.tick(now)
         self._reads.tick(now)
-        if self._held:
-            self._fresh[:0] = self._held
-            self._held.clear()
         if self._leading:
             self._expire_leases()
 
@@ -279,33 +261,18 @@ class Replica:
 
     def forwarded(self, sender: int, frame: bytes) -> None:
         """A frame that the other member's replica gave in Work.forwards."""
-        try:
-            found = forward.decode(frame)
-            if found.type == forward.PROPOSALS:
-                self._take_proposals(sender, found)
-            else:
-                self._take_refusals(found)
-        except BadForward as error:
-            logger.error("member %x sent what cannot be read: %s", sender, error)
+        self._observe()
+        self._proposals.forwarded(sender, frame)
 
     def forward_failed(self, to: int, frame: bytes) -> None:
         """This frame was surely not delivered: its proposals are held, until the next tick at least."""
-        found = forward.decode(frame)
-        if found.type == forward.PROPOSALS:
-            for proposed in forward.proposals(found):
-                self._hold(proposed.id, found.term)
+        self._proposals.failed(frame)
 
     def connected(self, member: int) -> None:
         """Nothing that was sent to this member before is under way any more: what the leader may have missed is sent
         again. It takes a frame once."""
-        if member != self.core.leader:
-            return
-        frames: dict[int, list[Pending]] = {}
-        for pending in self._pending.all():
-            if pending.frame and pending.term == self.core.term:
-                frames.setdefault(pending.frame, []).append(pending)
-        for sequence, lost in frames.items():
-            self._forward(member, sequence, lost)
+        self._observe()
+        self._proposals.connected(member)
 
     def report_unreachable(self, member: int) -> None:
         """Messages to this member may have been lost."""
@@ -318,8 +285,8 @@ class Replica:
     def work(self) -> Work | None:
         """What is to be done now; None: nothing until something is told or asked."""
         self._observe()
-        if self._fresh:
-            self._hand_over()
+        if self._proposals.fresh:
+            self._proposals.hand_over()
         if self._reads.due:
             self._ask_reads()
         ready = self.core.ready()
@@ -333,9 +300,8 @@ class Replica:
             work = self._prepare(ready)
             if work is not None:
                 return work
-        if self._forwards:
-            forwards, self._forwards = self._forwards, []
-            return Work(forwards=forwards)
+        if self._proposals.outgoing:
+            return Work(forwards=self._outgoing())
         if self._committed and self._install is None:
             self._apply()
             return Work()
@@ -364,22 +330,14 @@ class Replica:
         self._cluster_clock.resume(self.machine.time)
         self.core.applied_to(meta.index)
         self._removed = self.member_id in self.machine.membership.removed
-        for pending in self._pending.all():
-            # It may be among the entries that were skipped.
-            if HELD < pending.term <= meta.term:
-                self._pending.pop(pending.id)
-                pending.done(StoreUnavailable("etcdserver: leader changed", outcome_unknown=True))
+        self._proposals.skipped(meta.term)
         self._on_restored()
         self._reads.applied(meta.index)
         self._purged()
 
     def stop(self, reason: str) -> None:
         """Answer everything that waits: not applied where that is sure, else unknown."""
-        for pending in self._pending.all():
-            self._pending.pop(pending.id)
-            pending.done(StoreUnavailable(f"etcdserver: {reason}", outcome_unknown=pending.term != HELD))
-        self._fresh.clear()
-        self._held.clear()
+        self._proposals.stop(reason)
         self._reads.fail(StoreUnavailable(f"etcdserver: {reason}", outcome_unknown=False))
 
     # ---- what it is ----
@@ -412,7 +370,7 @@ class Replica:
     @property
     def pending(self) -> int:
         """Proposals that are not answered."""
-        return len(self._pending)
+        return len(self._proposals)
 
     def now(self) -> int:
         """Cluster time in milliseconds, as well as this member knows it."""
@@ -425,7 +383,7 @@ class Replica:
         core = self.core
         if core.term != self._term:
             self._term = core.term
-            self._seen.clear()
+            self._proposals.new_term()
             self._leading = False
             self._reads.abandon()
             if core.role is Role.LEADER:
@@ -438,124 +396,11 @@ class Replica:
         """An entry of this term is being applied: what an earlier leader was given and is not applied never will be,
         as the log's terms only grow."""
         self._applied_term = term
-        for pending in self._pending.before_term(term):
-            self._pending.pop(pending.id)
-            pending.done(StoreUnavailable("etcdserver: leader changed", outcome_unknown=False))
+        self._proposals.term_applied(term)
         if term == self.core.term and self.core.role is Role.LEADER:
             self._leading = True
             self._cluster_clock.resume(max(self.machine.time, self._cluster_clock.now()))
             self.machine.leases.rearm()
-
-    # ---- proposing ----
-
-    def _hand_over(self) -> None:
-        core = self.core
-        if core.role is Role.LEADER:
-            fresh, self._fresh = self._fresh, []
-            term, time = core.term, self._cluster_clock.now()
-            for pending in fresh:
-                pending.term = term  # it is this leader's to refuse
-                try:
-                    self._propose(time, self.member_id, pending.id, pending.kind, pending.body)
-                except ProposalRefused:
-                    self._hold(pending.id, term)
-                except StoreError as error:
-                    self._refuse(pending.id, term, error)
-        elif core.leader:
-            fresh, self._fresh = self._fresh, []
-            size = 0
-            batch: list[Pending] = []
-            for pending in fresh:
-                if batch and size + len(pending.body) > FORWARD_BYTES:
-                    self._forward_new(batch)
-                    size, batch = 0, []
-                batch.append(pending)
-                size += len(pending.body)
-            self._forward_new(batch)
-
-    def _propose(self, time: int, origin: int, request_id: int, kind: int, body: bytes) -> None:
-        """Raises ProposalRefused (not now), StoreError (never)."""
-        data = command.pack(kind, time, origin, request_id, body)
-        if kind not in CONFIG_KINDS:
-            self.core.propose(data)
-            return
-        if kind == Kind.MEMBER_PROMOTE:
-            self._check_ready(body)
-        elif kind == Kind.MEMBER_REMOVE:
-            self._leave_to_the_last(rpc_pb2.Member.FromString(body).ID)
-        self.core.propose_change(data)
-
-    def _leave_to_the_last(self, removed: int) -> None:
-        """Of two voters the one that stays must be the leader that removes the other. A leader that removed itself
-        would have to tell the last one that this is committed; if that is lost, the last one waits for it for ever."""
-        others = self.core.configuration.voters - {self.member_id}
-        if removed == self.member_id and len(others) == 1:
-            if not self.core.transferring:
-                self.core.transfer(next(iter(others)))
-            raise TransferRunning
-
-    def _check_ready(self, body: bytes) -> None:
-        """Raises LearnerNotReady when the learner of this promotion has not caught up."""
-        progress = self.core.progress
-        learner = progress.get(rpc_pb2.Member.FromString(body).ID)
-        if learner is not None and learner.match * 100 < progress[self.member_id].match * READY_PERCENT:
-            raise LearnerNotReady
-
-    def _forward_new(self, batch: Sequence[Pending]) -> None:
-        self._frames += 1
-        for pending in batch:
-            pending.term = self.core.term
-            pending.frame = self._frames
-        self._forward(self.core.leader, self._frames, batch)
-
-    def _forward(self, to: int, sequence: int, batch: Sequence[Pending]) -> None:
-        proposals = [Proposed(pending.id, pending.kind, pending.body) for pending in batch]
-        self._forwards.append((to, forward.encode_proposals(self.core.term, self._life, sequence, proposals)))
-
-    def _hold(self, request_id: int, term: int) -> None:
-        """What was surely not proposed in this term is tried again at the next tick."""
-        pending = self._pending.get(request_id)
-        if pending is not None and pending.term == term:
-            pending.term, pending.frame = HELD, 0
-            self._held.append(pending)
-
-    def _refuse(self, request_id: int, term: int, error: StoreError) -> None:
-        pending = self._pending.get(request_id)
-        if pending is not None and pending.term == term:
-            self._pending.pop(request_id)
-            pending.done(error)
-
-    def _take_proposals(self, sender: int, frame: Frame) -> None:
-        core = self.core
-        self._observe()
-        if core.role is not Role.LEADER or core.term != frame.term:
-            # Whoever sent it hears of the new term's first entry, and then knows. A refusal could be of a frame that
-            # arrives for the second time.
-            return
-        if not self._seen.take(sender, frame.life, frame.sequence):
-            return
-        time = self._cluster_clock.now()
-        refused: list[Refused] = []
-        for request_id, kind, body in forward.proposals(frame):
-            try:
-                if len(body) > self._config.max_request_bytes:
-                    raise RequestTooLarge
-                self._propose(time, sender, request_id, kind, body)
-            except ProposalRefused:
-                refused.append(Refused(request_id, NOT_NOW, ""))
-            except StoreError as error:
-                refused.append(Refused(request_id, error.code, error.message))
-        if refused:
-            self._forwards.append((sender, forward.encode_refusals(frame.term, frame.life, refused)))
-
-    def _take_refusals(self, frame: Frame) -> None:
-        if frame.life != self._life:
-            return
-        for request_id, code, message in forward.refusals(frame):
-            if code == NOT_NOW:
-                self._hold(request_id, frame.term)
-            else:
-                self._refuse(request_id, frame.term, errors.from_wire(code, message, outcome_unknown=False))
 
     # ---- reading ----
 
@@ -585,9 +430,13 @@ class Replica:
         elif ready.responses:
             messages = [*messages, *ready.responses]
         work.messages = messages
-        if self._forwards:
-            work.forwards, self._forwards = self._forwards, []
+        if self._proposals.outgoing:
+            work.forwards = self._outgoing()
         return work if work.records or work.messages or work.snapshots or work.forwards else None
+
+    def _outgoing(self) -> list[tuple[int, bytes]]:
+        outgoing, self._proposals.outgoing = self._proposals.outgoing, []
+        return outgoing
 
     def _encode(self, ready: Ready) -> tuple[list[bytes], int]:
         records = [entry.record for entry in ready.entries]
@@ -630,7 +479,7 @@ class Replica:
     def _apply_entry(self, entry: Entry) -> None:
         data = entry.data
         kind, time, origin, request_id = command.head(data)
-        pending = self._pending.pop(request_id) if origin == self.member_id else None
+        pending = self._proposals.take(request_id) if origin == self.member_id else None
         outcome: Request | StoreError
         try:
             # A request of this member is still here as it was before it was encoded.
