@@ -18,7 +18,7 @@ import uvloop
 
 from benchmarks.figures import machine
 from benchmarks.store.comparison import Comparison, Scenario, many_keys
-from benchmarks.store.systems import Etcd, OneMember, System
+from benchmarks.store.systems import Etcd, Store, System
 from benchmarks.store.workers import Workers
 
 SCENARIOS = [
@@ -62,7 +62,7 @@ async def run(arguments: argparse.Namespace) -> None:
 
 def _systems(root: Path, arguments: argparse.Namespace) -> list[System]:
     every: list[System] = [
-        OneMember(root / "store", arguments.tls),
+        Store(root / "store", arguments.members, arguments.tls),
         Etcd(root / "etcd", arguments.members, arguments.tls),
     ]
     return [system for system in every if system.name in arguments.systems.split(",")]

@@ -19,7 +19,8 @@ from kubeactors.pb.etcd import rpc_pb2, rpc_pb2_grpc
 from kubeactors.store.client import TlsFiles
 from kubeactors.store.client.channel import open_channel
 from tests.support.etcd_process import EtcdCluster
-from tests.support.store_process import StoreProcess, make_certificates
+from tests.support.store_cluster import StoreCluster
+from tests.support.store_process import make_certificates
 
 
 class System(Protocol):
@@ -69,32 +70,30 @@ class Etcd:
         self._cluster.start(self._cluster.members[number])
 
 
-class OneMember:
-    """This store with one member, which needs no consensus."""
-
+class Store:
     name = "store"
     ways: Sequence[Way] = ("session", "unary", "raw")
 
-    def __init__(self, directory: Path, tls: bool) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self._process = StoreProcess(directory, tls=tls)
-        self.tls = self._process.client_tls
-        self.urls = [self._process.url]
+    def __init__(self, directory: Path, members: int, tls: bool) -> None:
+        # etcd's quota beside it is as high.
+        self._cluster = StoreCluster(directory, members, "--quota-backend-bytes", str(8 * 1024**3), tls=tls)
+        self.urls = self._cluster.endpoints
+        self.tls = self._cluster.tls
 
     async def start(self) -> None:
-        await self._process.start()
+        await self._cluster.__aenter__()
 
     async def stop(self) -> None:
-        self._process.__exit__()
+        await self._cluster.__aexit__()
 
     def pids(self) -> list[int]:
-        return [self._process.pid]
+        return [_pid(member.process) for member in self._cluster.members]
 
     def kill(self, number: int) -> None:
-        self._process.kill()
+        _kill(self._cluster.members[number].process)
 
     def start_member(self, number: int) -> None:
-        self._process.spawn()
+        self._cluster.spawn(self._cluster.members[number])
 
 
 def _pid(process: subprocess.Popen[bytes] | None) -> int:
