@@ -232,6 +232,7 @@ class SessionTransport:
             left.cancel()
             await asyncio.gather(reader, left, return_exceptions=True)
             self._last_error = f"{connection.endpoint}: {reason}"
+            connection.leave.set()  # first: what is asked from now on must not go into this one any more
             self._disconnected(connection)
             await connection.channel.close()
             logger.info("store session ended: %s", self._last_error)
