@@ -176,6 +176,7 @@ class Replica:
         self._cluster_clock.resume(self.machine.time)
         self._applied_term = self.machine.applied_term
         self._term = 0
+        self._led = 0  # the last term in which this member led
         self._leading = False
         self._removed = False
         self._writing: tuple[Work, Ready] | None = None
@@ -386,11 +387,13 @@ class Replica:
             self._proposals.new_term()
             self._leading = False
             self._reads.abandon()
-            if core.role is Role.LEADER:
-                self._cluster_clock.resume(max(self.machine.time, self._cluster_clock.now()))
         elif self._leading and core.role is not Role.LEADER:
             self._leading = False
             self._reads.abandon()
+        if core.role is Role.LEADER and self._led != core.term:
+            self._led = core.term
+            # Time in which nobody led does not count: nobody could keep a lease alive.
+            self._cluster_clock.resume(self.machine.time)
 
     def _new_term_applied(self, term: int) -> None:
         """An entry of this term is being applied: what an earlier leader was given and is not applied never will be,

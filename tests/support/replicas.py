@@ -14,6 +14,7 @@ from kubeactors.pb.etcd import rpc_pb2
 from kubeactors.store import storage
 from kubeactors.store.errors import StoreError
 from kubeactors.store.machine.command import Kind
+from kubeactors.store.machine.membership import Membership
 from kubeactors.store.raft.configuration import Configuration
 from kubeactors.store.raft.message import Message, SnapshotMeta
 from kubeactors.store.replica import Replica, ReplicaConfig, Work
@@ -128,7 +129,7 @@ class Host:
             found = self.snapshots()
         file = found[-1]
         membership = SnapshotReader(self.disk, file.path).head.membership
-        members = snapshotter.Membership.restored(membership)
+        members = Membership.restored(membership)
         meta = SnapshotMeta(file.index, file.term, Configuration(members.voters, members.learners))
         other = self.cluster.hosts[message.to]
         ok = self.cluster.reaches(self.id, message.to) and other.replica is not None
@@ -262,15 +263,15 @@ class Cluster:
                     host.replica.tick()
             self.settle()
 
-    def elect(self, ticks: int = 200) -> Host:
-        """Wait for a leader that has applied its first entry."""
+    def elect(self, besides: Host | None = None, ticks: int = 200) -> Host:
+        """Wait for a leader that has applied its first entry, another one than `besides`."""
         self.settle()
         for _ in range(ticks):
-            leaders = [h for h in self.hosts.values() if h.replica is not None and h.replica.leading]
-            newest = max((h.up.core.term for h in self.hosts.values() if h.replica is not None), default=0)
-            for leader in leaders:
-                if leader.up.core.term == newest:
-                    return leader
+            live = [host for host in self.hosts.values() if host.replica is not None and host is not besides]
+            newest = max((host.up.core.term for host in live), default=0)
+            for host in live:
+                if host.up.leading and host.up.core.term == newest:
+                    return host
             self.tick()
         raise AssertionError("no leader")
 
