@@ -10,7 +10,7 @@ from kubeactors.actors.components import build
 from kubeactors.actors.logs import log_to_file
 from kubeactors.actors.paths import Paths
 from kubeactors.actors.settings import ComponentSettings
-from kubeactors.actors.supervisor import Component, Purgeable, Supervisor
+from kubeactors.actors.supervisor import Component, KeepsState, Purgeable, Supervisor
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,16 @@ class ComponentActor:
             return os.getpid(), {"supervisor": f"ended: {error}"}
         return os.getpid(), await self._supervisor.health()
 
+    async def take(self, state: str) -> None:
+        """Hand the cluster's state to a component that keeps a copy."""
+        component: object = self._supervisor.component
+        if isinstance(component, KeepsState):
+            component.take(state)
+
+    def environment(self) -> dict[str, str]:
+        """Ray's settings that this machine's `ray start` was given."""
+        return {name: value for name, value in os.environ.items() if name.startswith("RAY_gcs_")}
+
     async def stop(self) -> None:
         """End the component and leave what it runs (containers, the store's process)."""
         await self._supervisor.stop()
@@ -50,6 +60,10 @@ class ComponentActor:
         component: object = self._build()
         if isinstance(component, Purgeable):
             await component.purge()
+
+    async def delete_data(self) -> None:
+        """Delete everything that the cluster keeps on this machine. Raises OSError."""
+        await asyncio.to_thread(Paths.from_environment(self._settings.root_dir).delete)
 
 
 def _lift_priority() -> None:

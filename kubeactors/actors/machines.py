@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from kubeactors.pki.files import PUBLIC, write_atomically
 
 
 @dataclass(frozen=True)
@@ -41,19 +37,3 @@ def assign_name(machine: Machine, assigned: Mapping[str, str]) -> str:
     if name in assigned.values():
         name = f"{name}-{re.sub(r'[^0-9a-z]+', '-', machine.address.lower())}"
     return name
-
-
-class MachineNames:
-    """The names given so far, kept in a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._names: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-
-    def name(self, machine: Machine) -> str:
-        """The machine's name, assigned and written down at its first appearance."""
-        name = assign_name(machine, self._names)
-        if self._names.get(machine.address) != name:
-            self._names[machine.address] = name
-            write_atomically(self._path, json.dumps(self._names, indent=1).encode(), PUBLIC)
-        return name

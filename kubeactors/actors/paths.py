@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,14 +58,19 @@ class Paths:
         return self.etc / "admin.conf"
 
     @property
-    def machines(self) -> Path:
-        """Which node name each machine's address has, so that a machine keeps its name for good."""
-        return self.lib / "machines.json"
+    def state(self) -> Path:
+        """Which machines are masters and what each machine is called, for when nobody can be asked."""
+        return self.lib / "cluster.json"
 
     @property
     def node(self) -> Path:
         """The name and address of the node that this machine is, for when Ray cannot be asked."""
         return self.lib / "node.json"
+
+    @property
+    def node_pki(self) -> Path:
+        """The node agent's certificate and key, and the authority that it trusts."""
+        return self.lib / "pki"
 
     @property
     def graph_root(self) -> Path | None:
@@ -75,6 +81,16 @@ class Paths:
     def store_data(self) -> Path:
         """The store member's write-ahead log and snapshots."""
         return self.lib / "store"
+
+    @property
+    def founding(self) -> Path:
+        """Exists while this machine's store member may begin an empty store, which only a new cluster's first may."""
+        return self.lib / "store.founding"
+
+    @property
+    def ray_storage(self) -> Path:
+        """Where the Ray head that `up` starts keeps its state, so that it comes back with its actors."""
+        return self.lib / "ray"
 
     @property
     def store_pid(self) -> Path:
@@ -90,3 +106,13 @@ class Paths:
     def ray_temp(self) -> Path:
         """Session directory of that Ray."""
         return self.root / "tmp" / "ray"
+
+    def delete(self) -> None:
+        """Delete the cluster's directories. Raises OSError for what cannot be deleted."""
+        for directory in (self.lib, self.etc, self.run, self.log):
+            shutil.rmtree(directory, onerror=_unless_absent)
+
+
+def _unless_absent(function: object, path: str, info: tuple[type[BaseException], BaseException, object]) -> None:
+    if not isinstance(info[1], FileNotFoundError):
+        raise info[1]

@@ -1,14 +1,21 @@
-"""Every call of Ray's own API: connecting, the local head that `up` may start, membership and actors."""
+"""Every call of Ray's own API: connecting, the local head that `up` may start, membership and actors.
+
+Ray's functions wait for its head, for a minute or for ever, and block their thread meanwhile. So each is called through
+`within`, which gives up after a time and leaves the thread to Ray.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import logging
 import os
 import socket
 import sys
-from collections.abc import Callable
-from typing import Any
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import ray
 from ray.exceptions import RayError
@@ -22,9 +29,32 @@ CALL_TIMEOUT = 10.0
 """Seconds after which a call of Ray's is given up; Ray's own default is never."""
 
 START_TIMEOUT = 90.0
+CONNECT_TIMEOUT = 60.0
 OBJECT_STORE_BYTES = 80_000_000
 MACHINE_SHARE = 0.001
 """What an actor takes of the resource that names its machine."""
+
+
+RECONNECT_TIMEOUT = "604800"
+"""Seconds that Ray's processes live without its head (a week). By Ray's default all end after one minute, and with them
+every component; nothing that a machine runs needs Ray to serve."""
+
+HEAD_SETTINGS = {
+    "RAY_gcs_storage": "rocksdb",
+    # A dead machine is noticed in 3 s instead of 12 s, so that its actors come back that much sooner.
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "3",
+}
+MACHINE_SETTINGS = {
+    "RAY_gcs_rpc_server_reconnect_timeout_s": RECONNECT_TIMEOUT,
+    # Actors must not run at Ray's default niceness: requests wait for them.
+    "RAY_worker_niceness": "0",
+}
+"""What `ray start` needs in its environment, on the head and on every machine (README)."""
+
+_Result = TypeVar("_Result")
 
 
 class RayUnavailableError(RuntimeError):
@@ -40,36 +70,96 @@ def namespace(cluster_name: str) -> str:
     return f"kubeactors-{cluster_name}"
 
 
-def connect(config: ClusterConfig, paths: Paths, address: str | None) -> bool:
-    """Connect this process to a running Ray: `address`, else RAY_ADDRESS, else the one that `up` started.
+class _Threads:
+    """Runs blocking calls of Ray's in threads that nobody waits for at exit."""
+
+    def __init__(self) -> None:
+        self._stuck: list[concurrent.futures.Future[Any]] = []
+
+    async def call(self, function: Callable[..., _Result], *arguments: Any, timeout: float) -> _Result:
+        self._stuck = [future for future in self._stuck if not future.done()]
+        if len(self._stuck) >= MOST_STUCK:
+            raise RayUnavailableError("Ray's head does not answer")
+        future: concurrent.futures.Future[_Result] = concurrent.futures.Future()
+
+        def run() -> None:
+            try:
+                future.set_result(function(*arguments))
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                future.set_exception(error)
+
+        threading.Thread(target=run, name=f"ray {function.__name__}", daemon=True).start()
+        self._stuck.append(future)
+        try:
+            async with asyncio.timeout(timeout):
+                return await asyncio.shield(asyncio.wrap_future(future))
+        except TimeoutError:
+            raise RayUnavailableError(f"Ray's head does not answer within {timeout:g} s") from None
+        except RayError as error:
+            raise RayUnavailableError(_summary(error)) from error
+
+
+MOST_STUCK = 3
+_threads = _Threads()
+_initializing = threading.Lock()
+
+
+async def within(timeout: float, function: Callable[..., _Result], *arguments: Any) -> _Result:
+    """Call one of this module's blocking functions.
+
+    Raises RayUnavailableError after `timeout` seconds, or at once while several such calls still hang; also what the
+    function raises.
+    """
+    return await _threads.call(function, *arguments, timeout=timeout)
+
+
+async def connect(
+    config: ClusterConfig, paths: Paths, address: str | None, *, remembered: str = "", timeout: float = CONNECT_TIMEOUT
+) -> bool:
+    """Connect this process to a running Ray: `address`, else RAY_ADDRESS, else the one that `up` started, else the one
+    that the cluster was last seen in (`remembered`).
 
     Returns whether there is one. Raises RayUnavailableError when an address was named and nothing answers there.
     """
     named = address or os.environ.get("RAY_ADDRESS")
-    target = named or _local_address(config, paths)
+    target = named or _local_address(config, paths) or (remembered if _listens(remembered) else None)
     if target is None:
         return False
+    if named and ":" in named and "//" not in named and not _listens(named):
+        raise RayUnavailableError(f"no Ray cluster answers at {named}: {_START_ONE}")
     try:
-        ray.init(
-            address=target,
-            namespace=namespace(config.cluster_name),
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-            configure_logging=False,
-        )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        if named is None:
+        await within(timeout, _init, target, namespace(config.cluster_name))
+    except RayUnavailableError:
+        if not named:
             return False
-        raise RayUnavailableError(
-            f"no Ray cluster answers at {named}: {error}. Start one with `ray start --head`, or leave RAY_ADDRESS and "
-            "--address out and `kubeactors up` starts one"
-        ) from error
+        raise
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        if not named:
+            return False
+        raise RayUnavailableError(f"no Ray cluster answers at {named}: {error}. {_START_ONE}") from error
     return True
 
 
-def disconnect() -> None:
+_START_ONE = "Start one with `ray start --head`, or leave RAY_ADDRESS and --address out and `kubeactors up` starts one"
+
+
+def _init(address: str, ray_namespace: str) -> None:
+    logging.getLogger("ray").setLevel(logging.ERROR)  # it warns of being called in a thread
+    with _initializing:  # an attempt that was given up may succeed yet
+        if not ray.is_initialized():
+            ray.init(
+                address=address,
+                namespace=ray_namespace,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                configure_logging=False,
+            )
+
+
+async def disconnect() -> None:
     """Leave the Ray cluster; detached actors go on."""
-    ray.shutdown()
+    with contextlib.suppress(RayUnavailableError):  # this process ends soon, and its connection with it
+        await within(CALL_TIMEOUT, ray.shutdown)
 
 
 def _local_address(config: ClusterConfig, paths: Paths) -> str | None:
@@ -115,15 +205,16 @@ async def start_local(config: ClusterConfig, paths: Paths) -> None:
         command.append(f"--node-ip-address={config.advertise_address}")
     environment = dict(os.environ)
     environment.pop("RAY_ADDRESS", None)
-    # Actors must not run at Ray's default niceness: requests wait for them.
-    environment["RAY_worker_niceness"] = "0"
+    for name, value in {**HEAD_SETTINGS, **MACHINE_SETTINGS, "RAY_gcs_storage_path": str(paths.ray_storage)}.items():
+        environment.setdefault(name, value)
     environment[ROOT_DIR_VARIABLE] = str(paths.root)
+    paths.ray_storage.mkdir(parents=True, exist_ok=True, mode=0o700)
     daemon = Daemon(paths.ray_pid)
     pid = await daemon.start(command, environment=environment, log_file=log_file)
     ended = asyncio.create_task(daemon.wait())
     try:
         async with asyncio.timeout(START_TIMEOUT):
-            while not connect(config, paths, None):
+            while not await connect(config, paths, None):
                 if ended.done():
                     raise RayUnavailableError(f"`ray start` (process {pid}) ended; see {log_file}")
                 await asyncio.wait([ended], timeout=0.25)
@@ -159,12 +250,32 @@ def _nodes() -> list[dict[str, Any]]:
     return nodes
 
 
+def head_address() -> str:
+    """Where Ray's head listens, `host:port`."""
+    address: str = ray.get_runtime_context().gcs_address
+    return address
+
+
 def find_actor(name: str) -> Any | None:
     """The handle of a named actor, or None."""
     try:
         return ray.get_actor(name)
     except ValueError:
         return None
+
+
+def find_actors(prefix: str) -> dict[str, Any]:
+    """The handles of the actors of this namespace whose names begin with `prefix`, by name."""
+    found = {name: find_actor(name) for name in sorted(ray.util.list_named_actors()) if name.startswith(prefix)}
+    return {name: handle for name, handle in found.items() if handle is not None}
+
+
+def advice(environment: Mapping[str, str], *, head: bool) -> list[str]:
+    """What a machine's `ray start` should have had in its environment and has not, in words."""
+    lacking = [name for name in ("RAY_gcs_rpc_server_reconnect_timeout_s",) if name not in environment]
+    if head and environment.get("RAY_gcs_storage", "memory") == "memory":
+        lacking += ["RAY_gcs_storage", "RAY_gcs_storage_path"]
+    return lacking
 
 
 def create_actor(cls: Callable[..., Any], name: str, machine: Machine, *arguments: Any) -> Any:
@@ -194,7 +305,7 @@ async def call(method: Any, *arguments: Any, timeout: float = CALL_TIMEOUT) -> A
             raise RayCallError(_summary(error)) from error
 
 
-def kill(handle: Any, *, restart: bool) -> None:
+def end(handle: Any, restart: bool) -> None:
     """End an actor's process; with `restart`, Ray starts it anew."""
     ray.kill(handle, no_restart=not restart)
 

@@ -38,6 +38,14 @@ class Purgeable(Protocol):
         """Remove every process, container, namespace, link and rule of the cluster that it keeps on this machine."""
 
 
+@runtime_checkable
+class KeepsState(Protocol):
+    """A component that keeps this machine's copy of the cluster's state."""
+
+    def take(self, state: str) -> None:
+        """Keep it, if it is newer. Raises ValueError when it is none."""
+
+
 class Supervisor:
     """Runs one component until told to stop."""
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
+import time
+from typing import Any
 
-from kubeactors.actors import ray_cluster
+from kubeactors.actors import acting, ray_cluster
 from kubeactors.actors.config import ClusterConfig
 from kubeactors.actors.daemon import Daemon
 from kubeactors.actors.node_host import PurgeError, purge_this_machine
 from kubeactors.actors.paths import Paths
-from kubeactors.actors.settings import CLUSTER_ACTOR
+from kubeactors.actors.state import StateFile
 from kubeactors.cli import prerequisites
 from kubeactors.cli.errors import CommandError
 from kubeactors.cli.progress import Progress, Step
 
 SHUT_DOWN_TIMEOUT = 180.0
 STORE_GRACE = 15.0
+TAKE_OVER_TIMEOUT = 20.0
 
 
 async def run(paths: Paths, ray_address: str | None, *, delete_data: bool) -> int:
@@ -25,7 +27,7 @@ async def run(paths: Paths, ray_address: str | None, *, delete_data: bool) -> in
     prerequisites.check()
     config = ClusterConfig.load(paths.config) if paths.config.exists() else ClusterConfig()
     with progress.step("components") as step:
-        problems, away = await _shut_down_actors(config, paths, ray_address, step)
+        problems, away = await _shut_down_actors(config, paths, ray_address, delete_data, step)
     with progress.step("this machine"):
         try:
             await purge_this_machine(config, paths)
@@ -36,8 +38,10 @@ async def run(paths: Paths, ray_address: str | None, *, delete_data: bool) -> in
         await ray_cluster.stop_local(paths)
     if delete_data:
         with progress.step("data"):
-            for directory in (paths.lib, paths.etc, paths.run, paths.log):
-                await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=False, onerror=_unless_absent)
+            try:
+                await asyncio.to_thread(paths.delete)
+            except OSError as error:
+                raise CommandError(f"cannot delete {error.filename}: {error.strerror}") from error
     for machine in away:
         progress.say(f"left alone: {machine}")
     for problem in problems:
@@ -46,27 +50,39 @@ async def run(paths: Paths, ray_address: str | None, *, delete_data: bool) -> in
 
 
 async def _shut_down_actors(
-    config: ClusterConfig, paths: Paths, ray_address: str | None, step: Step
+    config: ClusterConfig, paths: Paths, ray_address: str | None, delete_data: bool, step: Step
 ) -> tuple[list[str], list[str]]:
+    state = StateFile(paths.state).load()
     try:
-        if not ray_cluster.connect(config, paths, ray_address):
+        remembered = state.ray_address if state is not None else ""
+        if not await ray_cluster.connect(config, paths, ray_address, remembered=remembered):
+            if state is not None and len(state.names) > 1:
+                return [], ["the other machines: Ray does not answer; run `kubeactors down` on each"]
             return [], []
     except ray_cluster.RayUnavailableError as error:
         raise CommandError(str(error)) from error
     try:
-        cluster = ray_cluster.find_actor(CLUSTER_ACTOR)
+        cluster = await _one_that_can()
         if cluster is None:
             return [], []
         step.waiting_for("containers and processes on every machine")
-        problems, away = await ray_cluster.call(cluster.shut_down, timeout=SHUT_DOWN_TIMEOUT)
-        ray_cluster.kill(cluster, restart=False)
+        problems, away = await ray_cluster.call(cluster.shut_down, delete_data, timeout=SHUT_DOWN_TIMEOUT)
+        await ray_cluster.within(ray_cluster.CALL_TIMEOUT, ray_cluster.end, cluster, False)
         return problems, away
-    except (ray_cluster.RayCallError, TimeoutError) as error:
-        return [f"the cluster's actor: {error}"], []
+    except (ray_cluster.RayCallError, ray_cluster.RayUnavailableError, TimeoutError) as error:
+        return [f"the cluster's actor: {error or 'no answer'}"], []
     finally:
-        ray_cluster.disconnect()
+        await ray_cluster.disconnect()
 
 
-def _unless_absent(function: object, path: str, info: tuple[type[BaseException], BaseException, object]) -> None:
-    if not isinstance(info[1], FileNotFoundError):
-        raise CommandError(f"cannot delete {path}: {info[1]}")
+async def _one_that_can() -> Any:
+    """The actor that acts. After a loss of the first master it takes another a moment to take over."""
+    deadline = time.monotonic() + TAKE_OVER_TIMEOUT
+    while True:
+        try:
+            found = await acting.acting(fresh=False, timeout=ray_cluster.CALL_TIMEOUT)
+            return found[0] if found is not None else None
+        except ray_cluster.RayCallError:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(1.0)

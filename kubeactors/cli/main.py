@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kubeactors.actors.config import ClusterConfig, ConfigError
 from kubeactors.actors.paths import ROOT_DIR_VARIABLE, Paths
+from kubeactors.cli import store_parser
 from kubeactors.cli.errors import CommandError
 
 
@@ -44,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     show.add_argument("--output", choices=["text", "json"], default="text", help="how to print it (default: text)")
 
     commands.add_parser("kubeconfig", parents=[common], help="print the path of the administrator's kubeconfig")
+    store_parser.add_parsers(commands, common)
     return parser
 
 
@@ -83,6 +85,10 @@ async def _run(options: argparse.Namespace, paths: Paths) -> int:
             from kubeactors.cli import status
 
             return await status.run(paths, options.address, as_json=options.output == "json")
+        case "store":
+            from kubeactors.cli import store
+
+            return await store.run(options, paths)
         case _:
             return kubeconfig(paths)
 

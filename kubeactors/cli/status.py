@@ -1,72 +1,108 @@
-"""`kubeactors status`: masters, nodes and components with their health and addresses."""
+"""`kubeactors status`: masters, nodes and components with their health and addresses.
+
+Masters are asked directly, at the addresses that this machine's files have; so it works with Ray's head away, and says
+that it is.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from kubeactors.actors import ray_cluster
+from kubeactors.actors import acting, ray_cluster
 from kubeactors.actors.config import ClusterConfig
-from kubeactors.actors.daemon import Daemon
 from kubeactors.actors.paths import Paths
-from kubeactors.actors.settings import CLUSTER_ACTOR
+from kubeactors.actors.state import ClusterState, StateFile
 from kubeactors.api import meta
 from kubeactors.api.errors import StatusError
+from kubeactors.cli import masters_report
 from kubeactors.cli.errors import CommandError
+from kubeactors.cli.masters_report import Access
 from kubeactors.cli.up import node_is_ready, unhealthy
 from kubeactors.client.async_client import AsyncClient
 
 API_TIMEOUT = 5.0
+RAY_TIMEOUT = 8.0
+LEASES = {"kube-scheduler": "scheduler", "kube-controller-manager": "controller-manager"}
 
 
 async def run(paths: Paths, ray_address: str | None, *, as_json: bool) -> int:
     """Prints the status; returns 0 when everything is healthy, else 1. Raises CommandError when there is no cluster."""
-    if not paths.config.exists():
+    state = StateFile(paths.state).load()
+    if not paths.config.exists() or state is None:
         raise CommandError(f"there is no cluster below {paths.root}: run `kubeactors up`, or name its --root-dir")
     config = ClusterConfig.load(paths.config)
-    status = await _ask_cluster(config, paths, ray_address)
-    status["nodes"] = await _nodes(paths)
-    status["kubeconfig"] = str(paths.kubeconfig)
+    access = await asyncio.to_thread(Access.of, paths)
+    from_ray = asyncio.create_task(_ask_cluster(config, paths, state, ray_address))
+    masters = await masters_report.masters(config, state, access)
+    nodes, leaders = await _ask_api(config, masters_report.ready_addresses(masters), access)
+    status = await from_ray
+    status |= {
+        "masters": masters,
+        "leaders": leaders,
+        "nodes": nodes,
+        "kubeconfig": str(paths.kubeconfig) if paths.kubeconfig.exists() else "",
+    }
     print(json.dumps(status, indent=2) if as_json else render(status))
-    return 1 if unhealthy(status) or not all(node["ready"] for node in status["nodes"]) else 0
+    return 1 if unhealthy(status) or problems(masters) or not all(node["ready"] for node in nodes) else 0
 
 
-async def _ask_cluster(config: ClusterConfig, paths: Paths, ray_address: str | None) -> dict[str, Any]:
-    """From the cluster's actor; where Ray is away, from what can be seen on this machine."""
-    failure = "Ray does not run: run `kubeactors up`"
+def problems(masters: Sequence[dict[str, Any]]) -> list[str]:
+    """What is wrong with masters."""
+    found = [f"{master['name']}: {master['apiserver']}" for master in masters if master["apiserver"] != "ok"]
+    ours = [master for master in masters if "member" in master["store"] or master["apiserver"] != "ok"]
+    return found + [f"{master['name']}: {master['store']['problem']}" for master in ours if master["store"]["problem"]]
+
+
+async def _ask_cluster(
+    config: ClusterConfig, paths: Paths, state: ClusterState, ray_address: str | None
+) -> dict[str, Any]:
+    """What the cluster's actor knows of its components; where Ray is away, that it is."""
+    failure = f"Ray's head at {state.ray_address} does not answer; what runs goes on, but changes of machines wait"
     try:
-        if ray_cluster.connect(config, paths, ray_address):
-            cluster = ray_cluster.find_actor(CLUSTER_ACTOR)
-            if cluster is not None:
-                answer: dict[str, Any] = await ray_cluster.call(cluster.check, timeout=20.0)
-                return answer
-            failure = "Ray runs without this cluster: run `kubeactors up`"
-    except (ray_cluster.RayUnavailableError, ray_cluster.RayCallError) as error:
-        failure = str(error)
+        async with asyncio.timeout(RAY_TIMEOUT):
+            remembered = state.ray_address
+            if await ray_cluster.connect(config, paths, ray_address, remembered=remembered, timeout=RAY_TIMEOUT):
+                found = await acting.acting(fresh=True, timeout=RAY_TIMEOUT)
+                if found is not None:
+                    return found[1]
+                failure = "Ray runs without this cluster: run `kubeactors up`"
+    except (ray_cluster.RayUnavailableError, ray_cluster.RayCallError, TimeoutError) as error:
+        failure = f"{failure} ({error})" if str(error) else failure
     finally:
-        ray_cluster.disconnect()
-    pid = Daemon(paths.store_pid).pid()
-    store = {"process": "ok" if pid else "does not run"}
+        await ray_cluster.disconnect()
     return {
         "cluster": config.cluster_name,
+        "acting": None,
+        "wanted": state.wanted,
+        "machines": 0,
+        "ray_address": state.ray_address,
         "failure": failure,
-        "master": {"name": "", "address": config.advertise_address},
-        "components": [{"component": "store", "node": "", "address": config.advertise_address, "health": store}],
+        "pid": None,
+        "components": [],
+        "advice": {},
     }
 
 
-async def _nodes(paths: Paths) -> list[dict[str, Any]]:
-    client = AsyncClient.from_kubeconfig(paths.kubeconfig)
+async def _ask_api(
+    config: ClusterConfig, addresses: Sequence[str], access: Access | None
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """The nodes, and who leads the schedulers and the controller managers."""
+    if access is None or not addresses:
+        return [], {}
+    client = AsyncClient([f"{address}:{config.grpc_port}" for address in addresses], access.api, timeout=API_TIMEOUT)
     try:
         async with asyncio.timeout(API_TIMEOUT):
             nodes = (await client.list("nodes")).items
+            leases = (await client.list("leases.coordination.k8s.io", "kube-system")).items
     except (StatusError, OSError, TimeoutError):
-        return []
+        return [], {}
     finally:
         await client.close()
-    return [
+    rows = [
         {
             "name": meta.name(node),
             "ready": node_is_ready(node),
@@ -75,6 +111,19 @@ async def _nodes(paths: Paths) -> list[dict[str, Any]]:
         }
         for node in nodes
     ]
+    return rows, leaders(leases, datetime.now(UTC))
+
+
+def leaders(leases: Sequence[meta.Object], now: datetime) -> dict[str, str]:
+    """Component → the node that leads, "" while nobody does."""
+    held = dict.fromkeys(LEASES.values(), "")
+    for lease in leases:
+        spec = lease.get("spec", {})
+        if meta.name(lease) in LEASES and spec.get("renewTime"):
+            age = (now - meta.parse_time(spec["renewTime"])).total_seconds()
+            if age <= spec.get("leaseDurationSeconds", 0):
+                held[LEASES[meta.name(lease)]] = str(spec.get("holderIdentity") or "")
+    return held
 
 
 def _internal_address(node: meta.Object) -> str:
@@ -83,22 +132,36 @@ def _internal_address(node: meta.Object) -> str:
 
 
 def render(status: dict[str, Any]) -> str:
-    """The status as three tables."""
-    lines = [f"cluster {status['cluster']}, kubeconfig {status['kubeconfig']}"]
+    """The status as tables."""
+    lines = [f"cluster {status['cluster']}" + (f", kubeconfig {status['kubeconfig']}" if status["kubeconfig"] else "")]
     if status["failure"]:
         lines.append(f"not healthy: {status['failure']}")
-    master = status["master"]
-    lines += ["", *_table(["MASTER", "ADDRESS"], [[master["name"], master["address"]]])]
+    header = ["MASTER", "ADDRESS", "API SERVER", "STORE", "TERM", "REVISION", "APPLIED", "LAG", "LEADS"]
+    lines += ["", *_table(header, [_master(status, master) for master in status["masters"]])]
     components = [
         [item["component"], item["node"], item["address"], _health(item["health"])] for item in status["components"]
     ]
-    lines += ["", *_table(["COMPONENT", "NODE", "ADDRESS", "HEALTH"], components)]
+    if components:
+        lines += ["", *_table(["COMPONENT", "NODE", "ADDRESS", "HEALTH"], components)]
     nodes = [
         [node["name"], node["address"], node["pod_cidr"], "Ready" if node["ready"] else "NotReady"]
         for node in status["nodes"]
     ]
     lines += ["", *_table(["NODE", "ADDRESS", "PODS", "STATUS"], nodes)]
     return "\n".join(lines)
+
+
+def _master(status: dict[str, Any], master: dict[str, Any]) -> list[str]:
+    store = master["store"]
+    leads = [component for component, node in status["leaders"].items() if node == master["name"]]
+    if status["acting"] == master["name"]:
+        leads.append("cluster")
+    if "member" not in store:
+        figures = [store["problem"], "", "", "", ""]
+    else:
+        role = store["problem"] or ("leader" if store["leader"] else "follower")
+        figures = [role, *(str(store[key]) for key in ("term", "revision", "applied", "lag"))]
+    return [master["name"], master["address"], master["apiserver"], *figures, " ".join(leads)]
 
 
 def _health(checks: dict[str, str]) -> str:

@@ -39,6 +39,11 @@ class ClusterPki:
         """The store trusts only certificates of this second authority, so that no node can reach it."""
         return self.directory / "etcd" / "ca.crt"
 
+    @property
+    def external_store(self) -> Path:
+        """Directory of `ca.crt`, `client.crt` and `client.key` for an etcd that takes the store's place."""
+        return self.directory / "external-etcd"
+
     def certificate(self, name: str) -> Path:
         """A certificate by kubeadm's name for it: "apiserver", "etcd/server", …"""
         return self.directory / f"{name}.crt"

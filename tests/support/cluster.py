@@ -21,7 +21,10 @@ from kubeactors.actors.paths import Paths
 from kubeactors.client.async_client import AsyncClient
 
 KUBECTL = Path(sys.executable).parent / "kubectl"
-PORT_NAMES = ("https_port", "grpc_port", "store_port", "agent_port", "ray_port", "ray_client_port")
+PORT_NAMES = (
+    *("https_port", "grpc_port", "local_https_port", "local_grpc_port", "store_port", "store_peer_port"),
+    *("agent_port", "ray_port", "ray_client_port"),
+)
 
 
 class CommandFailed(AssertionError):

@@ -1,10 +1,8 @@
 """Machines keep their node names, whatever Ray's node ids do."""
 
-from pathlib import Path
-
 import pytest
 
-from kubeactors.actors.machines import Machine, MachineNames, alive_machines, assign_name
+from kubeactors.actors.machines import Machine, alive_machines, assign_name
 
 
 def test_dead_ray_nodes_are_no_machines() -> None:
@@ -25,11 +23,3 @@ def test_a_node_name_is_a_valid_form_of_the_host_name(hostname: str, name: str) 
 
 def test_machines_of_one_host_name_differ_by_address() -> None:
     assert assign_name(Machine("10.0.0.2", "vm"), {"10.0.0.1": "vm"}) == "vm-10-0-0-2"
-
-
-def test_a_machine_keeps_its_name(tmp_path: Path) -> None:
-    names = MachineNames(tmp_path / "machines.json")
-    assert [names.name(Machine("10.0.0.1", "vm")), names.name(Machine("10.0.0.2", "vm"))] == ["vm", "vm-10-0-0-2"]
-    again = MachineNames(tmp_path / "machines.json")
-    assert again.name(Machine("10.0.0.2", "vm")) == "vm-10-0-0-2"
-    assert again.name(Machine("10.0.0.1", "renamed")) == "vm"
