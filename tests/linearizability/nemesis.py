@@ -11,7 +11,9 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
-from tests.linearizability.target import ChangeableTarget, Target
+from tests.linearizability.target import ChangeableTarget, Target, status_of
+
+PATIENCE = 30.0  # seconds for a new member's start
 
 Fault = Callable[[Target, random.Random, float], Awaitable[None]]
 
@@ -144,18 +146,25 @@ async def replace_one(target: Target, chance: random.Random, seconds: float) -> 
     """Whichever it is, the leader too: out of the cluster, and a new member with no data in."""
     changeable = cast(ChangeableTarget, target)
     await changeable.remove(chance.choice(target.names))
-    await asyncio.sleep(seconds / 2)
-    await changeable.add()
-    await asyncio.sleep(seconds / 2)
+    await asyncio.sleep(seconds)
+    await _joined(target, await changeable.add())
 
 
 async def grow_and_shrink(target: Target, chance: random.Random, seconds: float) -> None:
     """A new member in, and one of the old ones out."""
     changeable = cast(ChangeableTarget, target)
     old = chance.choice(target.names)
-    await changeable.add()
+    await _joined(target, await changeable.add())
     await asyncio.sleep(seconds)
     await changeable.remove(old)
+
+
+async def _joined(target: Target, name: str) -> None:
+    """As etcd's, a new member compares the members it was told of with the cluster's: no other change before it has."""
+    async with asyncio.timeout(PATIENCE):
+        while await status_of(target.endpoint(name), target.tls) is None:
+            assert target.running(name), f"{name} ended by itself:\n{target.log_tail(name)}"
+            await asyncio.sleep(0.1)
 
 
 KILLS: dict[str, Fault] = {
@@ -212,6 +221,9 @@ class Nemesis:
                 name = left.pop()
                 self.done.append(name)
                 await FAULTS[name](self._target, self._chance, lasting)
+                for member in self._target.names:
+                    ended = f"{member} ended by itself:\n{self._target.log_tail(member)}"
+                    assert self._target.running(member), ended
         finally:
             await heal_all(self._target)
 

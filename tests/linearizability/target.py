@@ -18,7 +18,7 @@ from kubeactors.store.client import MemberStatus, StoreClient, StoreError, TlsFi
 from kubeactors.store.client.channel import open_channel
 from tests.support.etcd_process import etcd_binary
 from tests.support.member_net import MemberNet
-from tests.support.store_cluster import StoreCluster
+from tests.support.store_cluster import StoreCluster, tail
 from tests.support.store_process import StoreProcess, free_port
 
 
@@ -36,6 +36,10 @@ class Target(Protocol):
     def endpoint(self, name: str) -> str: ...
 
     def running(self, name: str) -> bool: ...
+
+    def log_tail(self, name: str) -> str:
+        """The last lines of what the member logged."""
+        ...
 
     async def leader(self) -> str | None:
         """The one that most members, asked now, hold for it; None when nobody answers or knows."""
@@ -102,7 +106,8 @@ async def ask_leader(endpoints: dict[str, str], tls: TlsFiles | None) -> str | N
 
 
 async def serving(target: Target, patience: float = 30.0) -> None:
-    """Until every member of `target` answers a linearizable read. Raises TimeoutError."""
+    """Until every member of `target` answers a linearizable read. Raises AssertionError after `patience` seconds."""
+    waiting = set(target.names)
 
     async def one(name: str) -> None:
         client = StoreClient([target.endpoint(name)], target.tls)
@@ -110,14 +115,19 @@ async def serving(target: Target, patience: float = 30.0) -> None:
             while True:
                 try:
                     await client.get(b"health", timeout=2)
+                    waiting.discard(name)
                     return
                 except StoreError:
                     await asyncio.sleep(0.05)
         finally:
             await client.close()
 
-    async with asyncio.timeout(patience):
-        await asyncio.gather(*(one(name) for name in target.names))
+    try:
+        async with asyncio.timeout(patience):
+            await asyncio.gather(*(one(name) for name in target.names))
+    except TimeoutError:
+        logs = "\n".join(f"--- {name}\n{target.log_tail(name)}" for name in target.names)
+        raise AssertionError(f"{sorted(waiting)} do not serve after {patience:g} s:\n{logs}") from None
 
 
 class LoneStore:
@@ -136,6 +146,9 @@ class LoneStore:
 
     def running(self, name: str) -> bool:
         return self._process.running
+
+    def log_tail(self, name: str) -> str:
+        return tail(self._process.log)
 
     async def leader(self) -> str | None:
         return "m0" if self._process.running else None
@@ -178,6 +191,9 @@ class OurStore:
 
     def running(self, name: str) -> bool:
         return self._cluster[name].running
+
+    def log_tail(self, name: str) -> str:
+        return tail(self._cluster[name].log)
 
     async def leader(self) -> str | None:
         return await ask_leader({name: self.endpoint(name) for name in self.names}, self.tls)
@@ -264,6 +280,9 @@ class RealEtcd:
 
     def running(self, name: str) -> bool:
         return self._processes[name].poll() is None
+
+    def log_tail(self, name: str) -> str:
+        return tail(self._directory / f"{name}.log")
 
     async def leader(self) -> str | None:
         return await ask_leader({name: self.endpoint(name) for name in self.names}, None)
