@@ -30,7 +30,7 @@ TOKEN = "test"
 
 
 class Host:
-    """One member. `hold_syncs`: what is written stays unsynced until `sync`."""
+    """One member. `hold_syncs`: what is to be written waits for `write` or `sync`."""
 
     def __init__(self, cluster: Cluster, bootstrap: Bootstrap) -> None:
         self.cluster = cluster
@@ -89,15 +89,20 @@ class Host:
             if work.records:
                 assert self.writing is None
                 self.writing = work
-                self.loaded.log.append(work.records, work.next_index)
                 if not self.hold_syncs:
                     self.sync()
         return did
 
-    def sync(self) -> None:
-        """The disk says that it is done."""
+    def write(self) -> Work:
+        """What is to be written comes to the disk, and nobody is told."""
         work, self.writing = self.writing, None
         assert work is not None
+        self.loaded.log.append(work.records, work.next_index)
+        return work
+
+    def sync(self) -> None:
+        """The disk has it, and says so."""
+        work = self.write()
         self.cluster.post(self.id, work.after_sync)
         self.up.synced(work)
         if work.install is not None:
@@ -244,13 +249,13 @@ class Cluster:
                 did |= host.pump()
             mail, self._mail = self._mail, []
             for sender, to, what in mail:
-                host = self.hosts[to]
-                if host.replica is None:
+                receiver = self.hosts.get(to)
+                if receiver is None or receiver.replica is None:
                     continue
                 if isinstance(what, bytes):
-                    host.replica.forwarded(sender, what)
+                    receiver.replica.forwarded(sender, what)
                 else:
-                    host.replica.step(what)
+                    receiver.replica.step(what)
             if not did and not mail:
                 return
         raise AssertionError("the cluster does not come to rest")
