@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubeactors.store.client.channel import TlsFiles
+from kubeactors.store.compactor import parse_retention
 from kubeactors.store.node import NodeConfig
 from kubeactors.store.transport.certificate import PeerRules
 from kubeactors.store.wal.log import SEGMENT_BYTES
@@ -78,6 +79,7 @@ class MemberConfig:
             raise ValueError(
                 f"--election-timeout[{self.election_ms}ms] is too long, and should be set less than {MAX_ELECTION_MS}ms"
             )
+        parse_retention(self.auto_compaction_mode, self.auto_compaction_retention)
         if len(self.first_members) > 1 and not self.listen_peer_urls:
             raise ValueError("--initial-cluster names other members: --listen-peer-urls is needed")
 
