@@ -16,6 +16,7 @@ from kubeactors.store.errors import (
     LearnerNotFound,
     MemberExists,
     MemberNotFound,
+    NotEnoughStarted,
     PeerUrlExists,
     TooManyLearners,
 )
@@ -129,9 +130,11 @@ class Membership:
         self._put(member, index)
 
     def check_remove(self, member: int) -> None:
-        """Raises MemberNotFound."""
+        """Raises MemberNotFound, NotEnoughStarted (the last voter: without it nobody could ever decide anything)."""
         if member not in self._members:
             raise MemberNotFound
+        if self.voters == {member}:
+            raise NotEnoughStarted
 
     def remove(self, member: int, index: int) -> None:
         self.check_remove(member)

@@ -13,6 +13,7 @@ from kubeactors.store.errors import (
     LearnerNotReady,
     MemberExists,
     MemberNotFound,
+    NotEnoughStarted,
     PeerUrlExists,
     StoreError,
     TooManyLearners,
@@ -274,3 +275,13 @@ def test_data_of_another_cluster_are_refused(tmp_path) -> None:  # type: ignore[
     (tmp_path / "one" / "member" / "snap" / file.path.name).write_bytes(content)
     with pytest.raises(CorruptData, match="another cluster"):
         storage.load(disk, tmp_path / "one", SEGMENT, one)
+
+
+def test_the_last_voter_cannot_be_removed_though_learners_are_left() -> None:
+    members = Membership([Member(1, "a", ("http://a:1",)), Member(2, "b", ("http://b:1",), learner=True)])
+    with pytest.raises(NotEnoughStarted):
+        members.remove(1, 5)
+    members.promote(2, 6)
+    members.remove(1, 7)
+    with pytest.raises(NotEnoughStarted):
+        members.remove(2, 8)
