@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from tests.sim.cluster import Cluster
     from tests.sim.member import SimMember
 
-PATIENCE = 6.0
-"""Seconds after which a client asks another member; the outcome of what it asked stays unknown."""
-
 
 class Call:
     """One operation at one member. `open`: neither answered nor given up."""
@@ -59,6 +56,8 @@ class Client:
         if not members:
             cluster.timeline.after(0.1, self._next)
             return
+        if rng.random() < cluster.scenario.to_leaders:
+            members = [member for member in members if member.view.leads] or members
         member = rng.choice(members)
         key = f"k{rng.randrange(cluster.scenario.keys)}"
         chance = rng.random()
@@ -101,8 +100,7 @@ class Client:
                 mod_revision=record[MOD] if record is not None else 0,
             )
 
-        replica.read(done)
-        member.pump()
+        member.ask(lambda: replica.read(done))
 
     def put(self, member: SimMember, key: str, lease: int = 0) -> None:
         value = self._value()
@@ -184,11 +182,14 @@ class Client:
                 raise Violation(f"client {self.number} is refused its first lease: {outcome}")
 
         cluster.note(member, f"client {self.number} {kind.name}")
-        try:
-            replica.propose(kind, request, done)
-        except StoreError:
-            self._lease = 0
-        member.pump()
+
+        def propose() -> None:
+            try:
+                replica.propose(kind, request, done)
+            except StoreError:
+                self._lease = 0
+
+        member.ask(propose)
         cluster.timeline.after(self.rng.random() * cluster.scenario.think, self._next)
 
     # ---- the life of a call ----
@@ -208,12 +209,11 @@ class Client:
         self.call = Call(op, member, cluster.invariants.acknowledged)
         if cluster.trace.verbose:
             cluster.note(member, f"client {self.number}: {op}")
-        cluster.timeline.after(PATIENCE, self._give_up, self.call)
+        cluster.timeline.after(cluster.scenario.patience, self._give_up, self.call)
         return self.call
 
     def _propose(self, call: Call, kind: Command, request: Response, answered: Callable[[Response], None]) -> None:
         member = call.member
-        assert member.replica is not None
 
         def done(outcome: Response | StoreError) -> None:
             if not call.open:
@@ -223,13 +223,15 @@ class Client:
             else:
                 answered(outcome)
 
-        try:
-            member.replica.propose(kind, request, done)
-        except StoreError as error:
-            self.cluster.history.failed(call.op, str(error))
-            self._end(call)
-            return
-        member.pump()
+        def propose() -> None:
+            assert member.replica is not None
+            try:
+                member.replica.propose(kind, request, done)
+            except StoreError as error:
+                if call.open:
+                    self._fail(call, error)
+
+        member.ask(propose)
 
     def _done(self, call: Call, revision: int, wrote: bool) -> None:
         cluster, op = self.cluster, call.op

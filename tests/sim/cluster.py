@@ -175,7 +175,7 @@ class Cluster:
         return self._names.get(id, f"{id:x}")
 
     def reachable(self) -> list[SimMember]:
-        return [member for member in self.members.values() if member.up and not member.paused]
+        return [member for member in self.members.values() if member.up]
 
     def disk_delay(self, member: SimMember) -> float:
         return self.scenario.disk_latency * member.slow_disk * (0.2 + member.rng.random())
@@ -226,7 +226,7 @@ class Cluster:
     def died(self, member: SimMember) -> None:
         for client in self._clients:
             client.member_died(member)
-        self.timeline.after(0.05 + 0.5 * self.rng.random() ** 2, member.boot)
+        self.timeline.after(0.02 + self.scenario.restart * self.rng.random() ** 2, member.boot)
 
     # ---- who belongs to it ----
 

@@ -192,6 +192,7 @@ class SimMember:
             self.paused = False
             self.cluster.note(self, "goes on")
             waiting, self._inbox = self._inbox, []
+            self.rng.shuffle(waiting)  # it may read any connection first
             for action, arguments in waiting:
                 if self.up:
                     action(*arguments)
@@ -245,6 +246,14 @@ class SimMember:
             self.replica.forwarded(sender, frame)
             self.pump()
 
+    def ask(self, call: Callable[[], None]) -> None:
+        """What a client asks; a paused process finds it when it goes on."""
+        if self.paused:
+            self._inbox.append((self.ask, (call,)))
+        elif self.up:
+            call()
+            self.pump()
+
     def told_unreachable(self, peer: int) -> None:
         if self.replica is not None and not self.paused:
             self.replica.report_unreachable(peer)
@@ -278,6 +287,7 @@ class SimMember:
             cluster.membership_changed(replica.machine.membership)
         if (
             not self._taking
+            and not self._receiving
             and self._installing is None
             and replica.machine.applied_index - self._snapshot_at >= cluster.scenario.snapshot_every
         ):

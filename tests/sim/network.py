@@ -45,7 +45,7 @@ class Network:
             return False
         self._timeline.after(self.delay(), deliver, *arguments)
         if self.weather.doubled and self._random() < self.weather.doubled:
-            self._timeline.after(self.delay() * 3, deliver, *arguments)
+            self._timeline.after(self.delay() + self._random() * self.weather.slowest, deliver, *arguments)
         return True
 
     def heal(self) -> None:

@@ -24,12 +24,15 @@ FAULTS = (
     "compact",
     "member",
 )
+LEADER_FAULTS = ("all die", "cut", "cut one way", "isolate leader", "kill leader", "pause", "power", "transfer")
 
 
 @dataclass
 class Scenario:
     """Times in seconds; `tick`: of the members' clocks. `quiet`: time without faults at the end, in which the cluster
-    must come to rest."""
+    must come to rest. `think`: of a client between two calls; `patience`: how long it waits for an answer;
+    `to_leaders`: how often it asks one that believes to lead. `drift`: by how much clocks go wrong; `restart`: time
+    until a dead process comes back. All of them at the most."""
 
     members: int = 3
     duration: float = 3.0
@@ -37,6 +40,8 @@ class Scenario:
     clients: int = 3
     keys: int = 2
     think: float = 0.05
+    patience: float = 6.0
+    to_leaders: float = 0.0
     tick: float = 0.05
     election_ticks: int = 10
     heartbeat_ticks: int = 2
@@ -51,6 +56,7 @@ class Scenario:
     disk_latency: float = 0.001
     large_values: float = 0.0
     drift: float = 0.0
+    restart: float = 0.5
     weather: Weather = field(default_factory=Weather)
     faults: tuple[str, ...] = ()
     fault_every: float = 0.7
@@ -63,31 +69,45 @@ class Scenario:
 
 
 def draw(rng: Random, long: bool = False) -> Scenario:
-    """Many short ones, some long. `long`: of those only."""
+    """One of three kinds. `long`: ten times as long."""
+    kind = rng.random()
+    if kind < 0.4:
+        scenario = _churn(rng)
+    elif kind < 0.55:
+        scenario = _members(rng)
+    else:
+        scenario = _anything(rng)
+    if long:
+        scenario.duration *= 10
+    return scenario
+
+
+def _anything(rng: Random) -> Scenario:
+    """Any faults together, mostly short."""
     choice, random = rng.choice, rng.random
-    kind = random()
-    durations = (10.0, 40.0) if long or kind < 0.005 else (2.5, 6.0) if kind < 0.1 else (0.6, 1.6)
+    short = random() < 0.92
     scenario = Scenario(
         members=rng.choices((3, 5, 1, 2, 4), (70, 14, 8, 4, 4))[0],
-        duration=rng.uniform(*durations),
+        duration=rng.uniform(0.6, 1.5) if short else rng.uniform(2.5, 6.0),
         clients=choice((1, 2, 3, 5)),
         keys=choice((1, 2, 3, 6)),
-        think=choice((0.01, 0.05, 0.1, 0.2)),
+        think=choice((0.02, 0.05, 0.1, 0.2)),
+        patience=choice((0.3, 1.0, 6.0)),
         election_ticks=choice((4, 6)),
         heartbeat_ticks=choice((1, 2, 2)),
         append_bytes=choice((100, 1000, 100_000)),
         inflight=choice((1, 2, 8)),
         apply_entries=choice((1, 4, 64)),
         tail_entries=choice((0, 3, 20, 1000)),
-        snapshot_every=choice((5, 10, 30, 1000)) if durations[1] < 3 else choice((20, 50, 100)),
+        snapshot_every=choice((5, 10, 30, 1000)) if short else choice((20, 50, 100)),
         keep_entries=choice((0, 5, 30)),
         segment_bytes=choice((2048, 8192, 65536)),
         disk_latency=choice((0.0002, 0.001, 0.01)),
         large_values=choice((0.0, 0.0, 0.2)),
-        drift=choice((0.0, 0.0, 0.1)),
+        drift=choice((0.0, 0.0, 0.5)),
         fault_every=choice((0.1, 0.2, 0.4)),
     )
-    if kind > 0.05:
+    if random() < 0.95:
         scenario.faults = tuple(sorted(rng.sample(FAULTS, rng.randrange(1, 7))))
         if random() < 0.6:
             scenario.weather = Weather(
@@ -98,3 +118,55 @@ def draw(rng: Random, long: bool = False) -> Scenario:
                 doubled=choice((0.0, 0.02, 0.2)),
             )
     return scenario
+
+
+def _churn(rng: Random) -> Scenario:
+    """Leaders come and go as fast as messages travel, and leave entries behind that few members have."""
+    choice = rng.choice
+    return Scenario(
+        members=choice((3, 3, 3, 5)),
+        duration=rng.uniform(1.5, 3.5),
+        clients=choice((2, 4)),
+        keys=choice((1, 2)),
+        think=choice((0.1, 0.3)),
+        patience=choice((0.15, 0.5)),
+        to_leaders=0.7,
+        election_ticks=4,
+        heartbeat_ticks=2,
+        append_bytes=choice((20, 60, 1000)),
+        inflight=choice((1, 2, 8)),
+        tail_entries=choice((3, 1000)),
+        snapshot_every=choice((20, 1000)),
+        disk_latency=choice((0.001, 0.01)),
+        drift=choice((0.0, 0.5)),
+        restart=choice((0.1, 0.4)),
+        fault_every=choice((0.06, 0.12, 0.25)),
+        faults=tuple(sorted(rng.sample(LEADER_FAULTS, rng.randrange(2, 5)))),
+        weather=Weather(
+            latency=choice((0.005, 0.02, 0.05)),
+            slow=choice((0.0, 0.1)),
+            slowest=choice((0.5, 1.0)),
+            loss=choice((0.0, 0.05, 0.2)),
+            doubled=choice((0.0, 0.1)),
+        ),
+    )
+
+
+def _members(rng: Random) -> Scenario:
+    """Small clusters that grow and shrink while members die."""
+    choice = rng.choice
+    return Scenario(
+        members=choice((1, 2, 3, 3)),
+        duration=rng.uniform(1.5, 3.0),
+        clients=choice((1, 2)),
+        think=0.2,
+        patience=choice((0.3, 1.0)),
+        election_ticks=4,
+        tail_entries=choice((0, 3, 1000)),
+        snapshot_every=choice((10, 30)),
+        disk_latency=choice((0.001, 0.01)),
+        restart=choice((0.1, 0.4)),
+        fault_every=choice((0.1, 0.2)),
+        faults=("member", "member", *rng.sample(LEADER_FAULTS, rng.randrange(1, 3))),
+        weather=Weather(latency=choice((0.001, 0.02)), loss=choice((0.0, 0.05))),
+    )

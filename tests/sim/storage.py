@@ -179,16 +179,16 @@ class StorageRun:
         rng, model = self.rng, self.model
         records: list[Entry | HardState] = []
         term = model.hard_state.term
-        if term == 0 or rng.random() < 0.25:
+        if term == 0 or rng.random() < 0.35:
             term += 1
         first = len(model.log) + 1
-        if term > model.hard_state.term and first > self.commit + 1 and rng.random() < 0.5:
+        if term > model.hard_state.term and first > self.commit + 1 and rng.random() < 0.7:
             first = rng.randrange(self.commit + 1, first)
         for index in range(first, first + rng.choice((0, 1, 1, 2, 5))):
             records.append(self._entry(term, index))
         last = first + len(records) - 1
         keeps = last if last >= first else len(model.log)
-        commit = rng.randrange(self.commit, keeps + 1)
+        commit = rng.randrange(self.commit, keeps + 1) if rng.random() < 0.5 else self.commit
         if term > model.hard_state.term or not records or rng.random() < 0.5:
             records.insert(0, HardState(term, rng.randrange(4), max(model.hard_state.commit, min(commit, self.commit))))
         model.unsure, model.replaced = records, None
