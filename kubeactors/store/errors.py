@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+CANCELLED = 1
 INVALID_ARGUMENT = 3
 DEADLINE_EXCEEDED = 4
 NOT_FOUND = 5

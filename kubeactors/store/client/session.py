@@ -223,6 +223,8 @@ class SessionTransport:
                 reader.result()
             else:
                 reason = "another member is asked"
+                await connection.stream.done_writing()
+                await asyncio.wait({reader}, timeout=HASTY_TIMEOUT)
         except grpc.aio.AioRpcError as error:
             reason = error.details() or error.code().name
         except asyncio.InvalidStateError as error:
@@ -292,8 +294,8 @@ class SessionTransport:
                     self._refused(connection, call, reply.error)
                 else:
                     call.fail(errors.StoreError(f"the store answered {call.method.field} with {which}"))
-            if frame.no_leader and len(self._endpoints) > 1:
-                self._last_error = f"{connection.endpoint}: it has no leader"
+            if frame.going_away or (frame.no_leader and len(self._endpoints) > 1):
+                self._last_error = f"{connection.endpoint}: it {'stops' if frame.going_away else 'has no leader'}"
                 connection.leave.set()
             if connection.leave.is_set() and not inflight:
                 connection.empty.set()

@@ -69,6 +69,8 @@ class UnaryTransport:
             except grpc.aio.AioRpcError as error:
                 code = int(error.code().value[0])
                 text = error.details() or ""
+                if code == errors.CANCELLED:  # by the member, which stops
+                    code = errors.UNAVAILABLE
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if not connection.given_up or (task is not None and task.cancelling()):

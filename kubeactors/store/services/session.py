@@ -11,9 +11,9 @@ from google.protobuf.message import Message
 
 from kubeactors.pb.store.v1 import session_pb2, session_pb2_grpc
 from kubeactors.store.api import StoreApi
-from kubeactors.store.errors import Compacted, StoreError
+from kubeactors.store.errors import Compacted, StoreError, StoreUnavailable
 from kubeactors.store.node import Node
-from kubeactors.store.services.calls import run_stream
+from kubeactors.store.services.calls import abort, run_stream
 from kubeactors.store.services.leader import LeaderMonitor
 
 WINDOW = 4096
@@ -28,7 +28,8 @@ class _Answered(NamedTuple):
 
 
 class SessionService(session_pb2_grpc.SessionServicer):
-    """`closing`: set when the member stops; a session ends once its accepted calls are answered."""
+    """`closing`: set when the member stops. Callers are told so and end their sessions once they have their answers:
+    were the session ended here, what is on its way to it would be lost without anybody knowing whether it was taken."""
 
     def __init__(
         self, api: StoreApi, node: Node, monitor: LeaderMonitor, closing: asyncio.Event, max_request_bytes: int
@@ -42,6 +43,8 @@ class SessionService(session_pb2_grpc.SessionServicer):
     async def Open(  # type: ignore[override]  # grpc.aio also takes a coroutine
         self, requests: AsyncIterator[session_pb2.CallFrame], context: grpc.aio.ServicerContext
     ) -> None:
+        if self._closing.is_set():
+            await abort(context, StoreUnavailable(outcome_unknown=False))
         welcome = session_pb2.Welcome(
             cluster_id=self._node.cluster_id,
             member_id=self._node.member_id,
@@ -96,6 +99,7 @@ class _Session:
     async def send(self, context: grpc.aio.ServicerContext, closing: asyncio.Event) -> None:
         stop = asyncio.create_task(closing.wait())
         stop.add_done_callback(lambda _: self._has_answers.set())
+        told = False
         try:
             while True:
                 await self._has_answers.wait()
@@ -103,14 +107,15 @@ class _Session:
                 if self._no_leader:
                     self._no_leader = False
                     await context.write(session_pb2.ReplyFrame(no_leader=True))
+                if closing.is_set() and not told:
+                    told = True
+                    await context.write(session_pb2.ReplyFrame(going_away=True))
                 while self._answered:
                     answered, self._answered = self._answered, []
                     for frame in _frames(answered):
                         await context.write(frame)
                     self._open -= len(answered)
                     self._has_room.set()
-                if closing.is_set() and not self._open:
-                    return
         finally:
             stop.cancel()
 

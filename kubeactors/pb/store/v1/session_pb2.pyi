@@ -112,10 +112,13 @@ class ReplyFrame(_message.Message):
     REPLIES_FIELD_NUMBER: _builtins.int
     WELCOME_FIELD_NUMBER: _builtins.int
     NO_LEADER_FIELD_NUMBER: _builtins.int
+    GOING_AWAY_FIELD_NUMBER: _builtins.int
     no_leader: _builtins.bool
     """This member has known no leader for a while: a caller that can ask another one should. What it was asked already
     is still answered here.
     """
+    going_away: _builtins.bool
+    """This member stops: it answers what it was asked already, and refuses what comes now. The caller ends the stream."""
     @_builtins.property
     def replies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reply]: ...
     @_builtins.property
@@ -126,10 +129,11 @@ class ReplyFrame(_message.Message):
         replies: _abc.Iterable[Global___Reply] | None = ...,
         welcome: Global___Welcome | None = ...,
         no_leader: _builtins.bool = ...,
+        going_away: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["no_leader", b"no_leader", "replies", b"replies", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["going_away", b"going_away", "no_leader", b"no_leader", "replies", b"replies", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
