@@ -11,9 +11,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-import grpc
-import grpc.aio
-from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as grpc_health
 
@@ -21,13 +18,17 @@ from kubeactors.pb.etcd import rpc_pb2, rpc_pb2_grpc
 from kubeactors.pb.store.v1 import session_pb2_grpc
 from kubeactors.store import bootstrap
 from kubeactors.store.api import StoreApi
+from kubeactors.store.compactor import Compactor, parse_retention
 from kubeactors.store.config import MemberConfig
 from kubeactors.store.disk import Disk
 from kubeactors.store.errors import StoreError, StoreUnavailable
 from kubeactors.store.machine.command import Kind
 from kubeactors.store.node import Node, NodeConfig
+from kubeactors.store.rpc.server import RpcServer
+from kubeactors.store.services.auth import AuthService
+from kubeactors.store.services.calls import outcome
 from kubeactors.store.services.cluster import ClusterService
-from kubeactors.store.services.kv import KvService
+from kubeactors.store.services.kv import add_kv
 from kubeactors.store.services.leader import LOST_ELECTIONS, LeaderMonitor
 from kubeactors.store.services.lease import LeaseService
 from kubeactors.store.services.maintenance import MaintenanceService
@@ -35,7 +36,7 @@ from kubeactors.store.services.session import SessionService
 from kubeactors.store.services.watch import WatchService
 from kubeactors.store.snapshot.snapshotter import Snapshotter, describe_shortly
 from kubeactors.store.storage import DataDirLock, Loaded, has_data, load
-from kubeactors.store.tls import server_credentials
+from kubeactors.store.tls import server_context
 from kubeactors.store.transport.grpc_transport import GrpcTransport, TransportConfig
 from kubeactors.store.wal.writer import LogWriter
 from kubeactors.store.watch.hub import WatchHub
@@ -62,9 +63,10 @@ class StoreMember:
         self._node: Node | None = None
         self._transport: GrpcTransport | None = None
         self._snapshotter: Snapshotter | None = None
-        self._server: grpc.aio.Server | None = None
+        self._server: RpcServer | None = None
         self._health = grpc_health.HealthServicer()
         self._announcer: asyncio.Task[None] | None = None
+        self._compactor: asyncio.Task[None] | None = None
         self._started = 0.0
         self.ready = asyncio.Event()
         self.client_urls: tuple[str, ...] = ()
@@ -131,6 +133,7 @@ class StoreMember:
         await node.start()
         await self._serve(node, hub)
         self._announcer = asyncio.create_task(self._announce(node), name="store-announce")
+        self._compactor = asyncio.create_task(self._compact(node), name="store-compactor")
         if node.leader == node.member_id:
             await self.ready.wait()
 
@@ -155,25 +158,14 @@ class StoreMember:
     async def _serve(self, node: Node, hub: WatchHub) -> None:
         config = self._config
         max_message = config.node.max_request_bytes + FRAME_OVERHEAD
-        server = self._server = grpc.aio.server(
-            options=[
-                ("grpc.max_receive_message_length", max_message),
-                ("grpc.max_send_message_length", -1),
-                ("grpc.so_reuseport", 0),
-                ("grpc.keepalive_time_ms", 30_000),
-                ("grpc.keepalive_timeout_ms", 10_000),
-                ("grpc.keepalive_permit_without_calls", 1),
-                ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
-                ("grpc.http2.max_pings_without_data", 0),
-                ("grpc.http2.max_frame_size", 1 << 20),
-            ]
-        )
+        server = self._server = RpcServer(max_message)
         # As in etcd: a lease outlives an election.
         min_lease_ttl = math.ceil(1.5 * config.election_ms / 1000)
         api = StoreApi(node, config.max_txn_ops, config.quota_bytes, min_lease_ttl)
-        urls = tuple(self._listen(server, url) for url in config.listen_client_urls)
-        self.client_urls = config.advertise_client_urls or urls
-        rpc_pb2_grpc.add_KVServicer_to_server(KvService(api), server)
+        urls = [await self._listen(server, url) for url in config.listen_client_urls]
+        self.client_urls = config.advertise_client_urls or tuple(urls)
+        add_kv(api, server)
+        server.add_registered_method_handlers("etcdserverpb.Auth", AuthService(node).handlers())
         rpc_pb2_grpc.add_LeaseServicer_to_server(LeaseService(api, node, self._closing), server)
         rpc_pb2_grpc.add_ClusterServicer_to_server(ClusterService(node, api, self._connected_for), server)
         rpc_pb2_grpc.add_MaintenanceServicer_to_server(
@@ -183,7 +175,7 @@ class StoreMember:
         session = SessionService(api, node, monitor, self._closing, config.node.max_request_bytes)
         session_pb2_grpc.add_SessionServicer_to_server(session, server)
         watch = WatchService(hub, node, monitor, self._closing, config.progress_interval)
-        server.add_generic_rpc_handlers((watch.handlers(),))
+        watch.add_to(server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         await server.start()
@@ -225,22 +217,25 @@ class StoreMember:
     async def _publish(self, node: Node) -> None:
         """Raises StoreError."""
         own = rpc_pb2.Member(ID=node.member_id, name=self._config.name, clientURLs=self.client_urls)
-        outcome: asyncio.Future[Message | StoreError] = asyncio.get_running_loop().create_future()
+        await outcome(lambda done: node.propose(Kind.MEMBER_PUBLISH, own, done))
 
-        def done(result: Message | StoreError) -> None:
-            if not outcome.done():
-                outcome.set_result(result)
+    async def _compact(self, node: Node) -> None:
+        """What the flags for automatic compaction ask for."""
 
-        node.propose(Kind.MEMBER_PUBLISH, own, done)
-        result = await outcome
-        if isinstance(result, StoreError):
-            raise result
+        async def compact(revision: int) -> None:
+            request = rpc_pb2.CompactionRequest(revision=revision)
+            await outcome(lambda done: node.propose(Kind.COMPACT, request, done))
+
+        retention = parse_retention(self._config.auto_compaction_mode, self._config.auto_compaction_retention)
+        await Compactor(
+            retention, lambda: node.machine.mvcc.revision, lambda: node.leader == node.member_id, compact
+        ).run()
 
     def _connected_for(self, member: int) -> float | None:
         since = self._transport.active_since(member) if self._transport is not None else None
         return None if since is None else asyncio.get_running_loop().time() - since
 
-    def _listen(self, server: grpc.aio.Server, url: str) -> str:
+    async def _listen(self, server: RpcServer, url: str) -> str:
         """The URL with the port that was taken. Raises ValueError, OSError."""
         parts = urlsplit(url)
         tls = self._config.tls
@@ -248,12 +243,10 @@ class StoreMember:
             raise ValueError(f"--listen-client-urls: {url!r} is not http(s)://host:port")
         if parts.scheme == "https" and tls is None:
             raise ValueError(f"--listen-client-urls: {url!r} needs --cert-file, --key-file and --trusted-ca-file")
+        context = server_context(tls) if parts.scheme == "https" and tls is not None else None
         try:
-            if parts.scheme == "https" and tls is not None:
-                port = server.add_secure_port(parts.netloc, server_credentials(tls))
-            else:
-                port = server.add_insecure_port(parts.netloc)
-        except RuntimeError as error:
+            port = await server.listen(parts.hostname, parts.port, context)
+        except OSError as error:
             raise OSError(f"cannot listen on {url}: {error}") from error
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         return f"{parts.scheme}://{host}:{port}"
@@ -261,10 +254,11 @@ class StoreMember:
     async def stop(self) -> None:
         """Accepted requests are answered first; a leader hands leadership over."""
         await self._health.enter_graceful_shutdown()
-        if self._announcer is not None:
-            self._announcer.cancel()
-            await asyncio.gather(self._announcer, return_exceptions=True)
-            self._announcer = None
+        tasks = [task for task in (self._announcer, self._compactor) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._announcer = self._compactor = None
         if self._node is not None:
             await self._node.stop()
         self._closing.set()

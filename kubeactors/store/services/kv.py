@@ -1,35 +1,27 @@
-"""etcdserverpb.KV: one call, one answer."""
+"""etcdserverpb.KV: one call, one answer, and no task for it: these are the calls that there are thousands of."""
 
 from __future__ import annotations
 
-from typing import cast
+from functools import partial
 
-import grpc.aio
+from google.protobuf.message import Message
 
-from kubeactors.pb.etcd import rpc_pb2, rpc_pb2_grpc
+from kubeactors.pb.etcd import rpc_pb2
 from kubeactors.store.api import StoreApi
-from kubeactors.store.services.calls import answer
+from kubeactors.store.errors import StoreError
+from kubeactors.store.rpc.server import RpcServer
+from kubeactors.store.rpc.stream import Direct
+
+_METHODS: dict[str, tuple[str, type[Message]]] = {
+    "Range": ("range", rpc_pb2.RangeRequest),
+    "Put": ("put", rpc_pb2.PutRequest),
+    "DeleteRange": ("delete_range", rpc_pb2.DeleteRangeRequest),
+    "Txn": ("txn", rpc_pb2.TxnRequest),
+    "Compact": ("compact", rpc_pb2.CompactionRequest),
+}
 
 
-class KvService(rpc_pb2_grpc.KVServicer):
-    def __init__(self, api: StoreApi) -> None:
-        self._api = api
-
-    async def Range(self, request: rpc_pb2.RangeRequest, context: grpc.aio.ServicerContext) -> rpc_pb2.RangeResponse:
-        return cast(rpc_pb2.RangeResponse, await answer(self._api, "range", request, context))
-
-    async def Put(self, request: rpc_pb2.PutRequest, context: grpc.aio.ServicerContext) -> rpc_pb2.PutResponse:
-        return cast(rpc_pb2.PutResponse, await answer(self._api, "put", request, context))
-
-    async def DeleteRange(
-        self, request: rpc_pb2.DeleteRangeRequest, context: grpc.aio.ServicerContext
-    ) -> rpc_pb2.DeleteRangeResponse:
-        return cast(rpc_pb2.DeleteRangeResponse, await answer(self._api, "delete_range", request, context))
-
-    async def Txn(self, request: rpc_pb2.TxnRequest, context: grpc.aio.ServicerContext) -> rpc_pb2.TxnResponse:
-        return cast(rpc_pb2.TxnResponse, await answer(self._api, "txn", request, context))
-
-    async def Compact(
-        self, request: rpc_pb2.CompactionRequest, context: grpc.aio.ServicerContext
-    ) -> rpc_pb2.CompactionResponse:
-        return cast(rpc_pb2.CompactionResponse, await answer(self._api, "compact", request, context))
+def add_kv(api: StoreApi, server: RpcServer) -> None:
+    for name, (field, request) in _METHODS.items():
+        direct = Direct(request.FromString, partial(api.submit, field), StoreError)
+        server.add_direct(f"/etcdserverpb.KV/{name}", direct)

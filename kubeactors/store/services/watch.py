@@ -12,6 +12,7 @@ import grpc.aio
 from kubeactors.pb.etcd import rpc_pb2
 from kubeactors.store.errors import NoLeader, StoreError
 from kubeactors.store.node import Node
+from kubeactors.store.rpc.server import RpcServer
 from kubeactors.store.services import leader
 from kubeactors.store.services.calls import abort, run_stream
 from kubeactors.store.services.leader import LeaderMonitor
@@ -29,17 +30,11 @@ class WatchService:
         self._closing = closing
         self._progress_interval = progress_interval
 
-    def handlers(self) -> grpc.GenericRpcHandler:
-        return grpc.method_handlers_generic_handler(
-            "etcdserverpb.Watch",
-            {
-                "Watch": grpc.stream_stream_rpc_method_handler(
-                    self._watch,
-                    request_deserializer=rpc_pb2.WatchRequest.FromString,
-                    response_serializer=_as_is,
-                )
-            },
+    def add_to(self, server: RpcServer) -> None:
+        handler = grpc.stream_stream_rpc_method_handler(
+            self._watch, request_deserializer=rpc_pb2.WatchRequest.FromString, response_serializer=_as_is
         )
+        server.add_registered_method_handlers("etcdserverpb.Watch", {"Watch": handler})
 
     async def _watch(self, requests: AsyncIterator[rpc_pb2.WatchRequest], context: grpc.aio.ServicerContext) -> None:
         try:

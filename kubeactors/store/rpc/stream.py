@@ -1,0 +1,99 @@
+"""One call's state on its connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kubeactors.store.rpc.headers import Metadata
+
+Answered = Callable[[Any], None]
+
+
+class Failure(Protocol):
+    """An error as an answer. `code` is gRPC's."""
+
+    @property
+    def code(self) -> int: ...
+    @property
+    def message(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """A unary method that is no coroutine: `start(request, answered)` is called, and it calls `answered` once, now or
+    later, with the response or with an instance of `failures`. No task is made for it."""
+
+    parse: Callable[[bytes], Any]
+    start: Callable[[Any, Answered], None]
+    failures: type[Exception]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """As grpc's RpcMethodHandler has it; typed as Any where that knows nothing of the messages. `run` is what the
+    servicer offers."""
+
+    name: str
+    run: Callable[..., Any]
+    request_streaming: bool
+    response_streaming: bool
+    parse: Callable[[bytes], Any] | None
+    encode: Callable[[Any], bytes] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the headers of a call say. `seconds`: the caller's patience."""
+
+    method: Direct | Method | None
+    path: str
+    metadata: Metadata
+    seconds: float | None
+    problem: str = ""
+
+
+class Stream:
+    """`window`: what may be sent. `held`: message bytes that it had no room for; `trailers`: what comes after them.
+    `uncredited`: what arrived and the client was not given back as window; `queued`: bytes in `messages`, which are
+    whole and wait to be read. `closed`: nothing is to be sent any more."""
+
+    __slots__ = (
+        "buffer",
+        "closed",
+        "headers_sent",
+        "held",
+        "messages",
+        "number",
+        "on_closed",
+        "queued",
+        "reader",
+        "remote_closed",
+        "request",
+        "task",
+        "trailers",
+        "uncredited",
+        "window",
+        "writer",
+    )
+
+    def __init__(self, number: int, request: Request, window: int) -> None:
+        self.number = number
+        self.request = request
+        self.window = window
+        self.buffer = b""
+        self.messages: deque[bytes] | None = None
+        self.queued = 0
+        self.uncredited = 0
+        self.held = b""
+        self.trailers: bytes | None = None
+        self.headers_sent = False
+        self.remote_closed = False
+        self.closed = False
+        self.task: asyncio.Task[None] | None = None
+        self.reader: asyncio.Future[None] | None = None
+        self.writer: asyncio.Future[None] | None = None
+        self.on_closed: list[Callable[[], None]] | None = None
