@@ -7,12 +7,15 @@ from collections.abc import Callable, Sequence
 
 from kubeactors.pb.etcd import rpc_pb2
 from kubeactors.store.errors import Compacted, StoreError
+from kubeactors.store.keys import FROM_KEY
 from kubeactors.store.mvcc.record import Change, size
 from kubeactors.store.watch.group import Batch, Interest, encode_events
 from kubeactors.store.watch.hub import WatchHub
 from kubeactors.store.watch.watcher import Watcher
 
 RESPONSE_BYTES = 1024 * 1024
+FRAGMENT_BYTES = 2 * 1024 * 1024
+"""What a response may hold for a watch that takes fragments: what etcd's clients take by default."""
 HISTORY_REVISIONS = 2000
 """How many revisions a watch that catches up looks at in one step."""
 
@@ -69,20 +72,19 @@ class WatchStream:
         self._ready.clear()
 
     def _create(self, request: rpc_pb2.WatchCreateRequest) -> None:
+        key = request.key or b"\0"  # the first key that there can be, as etcd reads it
+        if request.range_end and request.range_end != FROM_KEY and key >= request.range_end:
+            self._refuse(-1, "mvcc: watcher range is empty")
+            return
         watch_id = request.watch_id
         if watch_id and watch_id in self._watchers:
-            self._refuse(-1, "etcdserver: mvcc: duplicate watch ID provided on the WatchStream")
+            self._refuse(-1, "mvcc: duplicate watch ID provided on the WatchStream")
             return
         if not watch_id:
             while self._next_id in self._watchers:
                 self._next_id += 1
             watch_id = self._next_id
             self._next_id += 1
-        # An empty key with an end means "from the first key on", as etcd reads it.
-        key = request.key or (b"\0" if request.range_end else b"")
-        if not key:
-            self._refuse(-1, "etcdserver: key is not provided")
-            return
         filters = request.filters
         interest = Interest(
             key,
@@ -201,12 +203,10 @@ class WatchStream:
             revisions = mvcc.changes(first, last)
         except Compacted as error:
             self._drop(watcher)
+            header = self._header()
+            header.ClearField("revision")  # as in etcd: the watch has seen nothing up to any revision
             response = rpc_pb2.WatchResponse(
-                header=self._header(),
-                watch_id=watcher.id,
-                canceled=True,
-                compact_revision=error.compact_revision,
-                cancel_reason=error.message,
+                header=header, watch_id=watcher.id, canceled=True, compact_revision=error.compact_revision
             )
             return [response.SerializeToString()]
         wanted: list[Change] = []
@@ -230,7 +230,7 @@ class WatchStream:
     def _responses(self, watcher: Watcher, batches: Sequence[Batch]) -> list[bytes]:
         watcher.last_sent = self._clock()
         head = rpc_pb2.WatchResponse(header=self._header(), watch_id=watcher.id)
-        if watcher.fragment and sum(batch.size for batch in batches) > 2 * RESPONSE_BYTES:
+        if watcher.fragment and sum(batch.size for batch in batches) > FRAGMENT_BYTES:
             return self._fragments(watcher, head, [change for batch in batches for change in batch.changes])
         # Encoded messages put one after the other are their union: the events are encoded once for all watches.
         return [b"".join((head.SerializeToString(), *(batch.encoded() for batch in batches)))]
@@ -239,11 +239,13 @@ class WatchStream:
         parts: list[list[Change]] = [[]]
         total = 0
         for change in changes:
-            if total > RESPONSE_BYTES:
+            record, previous = change
+            more = size(record) + (size(previous) if watcher.interest.prev_kv and previous is not None else 0)
+            if parts[-1] and total + more > FRAGMENT_BYTES:
                 parts.append([])
                 total = 0
             parts[-1].append(change)
-            total += size(change[0])
+            total += more
         responses: list[bytes] = []
         for number, part in enumerate(parts):
             head.fragment = number < len(parts) - 1

@@ -155,7 +155,7 @@ async def test_many_watches_on_one_stream_and_cancelling_one(bench: Bench) -> No
     create(stream, b"a")
     create(stream, b"a", watch_id=7)
     create(stream, b"a", watch_id=7)
-    create(stream, b"")
+    create(stream, b"b", b"a")
     responses = await due(stream)
     assert [(r.watch_id, r.canceled) for r in responses] == [(0, False), (7, False), (-1, True), (-1, True)]
     stream.handle(rpc_pb2.WatchRequest(cancel_request=rpc_pb2.WatchCancelRequest(watch_id=0)))
@@ -210,7 +210,7 @@ async def test_a_slow_receiver_holds_little_and_misses_nothing(bench: Bench, mon
 
 
 async def test_a_large_revision_comes_in_fragments_if_asked(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream_module, "RESPONSE_BYTES", 1_000)
+    monkeypatch.setattr(stream_module, "FRAGMENT_BYTES", 3_000)
     whole, parts = bench.stream(), bench.stream()
     create(whole, b"k", b"l")
     create(parts, b"k", b"l", fragment=True)
