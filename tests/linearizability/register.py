@@ -6,6 +6,7 @@ a second opinion: generated gRPC stubs and nothing of ours between, so it also s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import grpc
@@ -64,17 +65,17 @@ def compare(key: str, expected: Found) -> ops.Compare:
 
 
 class SessionRegister:
-    """Through StoreClient. `serializable`: reads that need not be linearizable, to prove that the checker sees it."""
+    """Through StoreClient, by one endpoint or by any of several. `serializable`: reads that need not be linearizable, to prove that the checker sees it."""
 
     def __init__(
         self,
-        endpoint: str,
+        endpoints: Sequence[str],
         tls: TlsFiles | None,
         *,
         transport: Literal["session", "unary"] = "session",
         serializable: bool = False,
     ) -> None:
-        self._client = StoreClient([endpoint], tls, transport=transport)
+        self._client = StoreClient(endpoints, tls, transport=transport)
         self._serializable = serializable
 
     async def get(self, key: str, timeout: float) -> Found:

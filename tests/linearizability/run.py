@@ -31,7 +31,7 @@ class Plan:
     clients: int = 9
     watchers: int = 2
     mix: Mix = field(default_factory=Mix)
-    kinds: Sequence[str] = ("session", "session", "unary", "etcd")
+    kinds: Sequence[str] = ("session", "roaming", "unary", "etcd")
     serializable: bool = False
     lasting: tuple[float, float] = (0.5, 3.0)
     between: tuple[float, float] = (0.3, 2.0)
@@ -64,13 +64,16 @@ class Run:
         )
 
 
-def connect(kind: str, endpoint: str, tls: TlsFiles | None, *, serializable: bool = False) -> Register:
-    """`kind`: session, unary (both through StoreClient) or etcd (plain stubs)."""
+def connect(
+    kind: str, endpoint: str, others: Sequence[str], tls: TlsFiles | None, *, serializable: bool = False
+) -> Register:
+    """`kind`: session, unary (both through StoreClient), etcd (plain stubs), each pinned to `endpoint`; or roaming:
+    a session that goes over to `others` when that member does not answer."""
     if kind == "etcd":
         return EtcdRegister(endpoint, tls, serializable=serializable)
-    if kind == "session":
-        return SessionRegister(endpoint, tls, serializable=serializable)
-    return SessionRegister(endpoint, tls, transport="unary", serializable=serializable)
+    if kind == "unary":
+        return SessionRegister([endpoint], tls, transport="unary", serializable=serializable)
+    return SessionRegister([endpoint, *(others if kind == "roaming" else ())], tls, serializable=serializable)
 
 
 async def carry_out(target: Target, plan: Plan) -> Run:
@@ -86,7 +89,8 @@ async def carry_out(target: Target, plan: Plan) -> Run:
     def register(number: int, endpoint: str) -> Register:
         # By the turn around the members, so that each kind goes through each member.
         kind = plan.kinds[(number // members + number) % len(plan.kinds)]
-        return connect(kind, endpoint, target.tls, serializable=plan.serializable)
+        others = [other for other in endpoints() if other != endpoint]
+        return connect(kind, endpoint, others, target.tls, serializable=plan.serializable)
 
     workload = Workload(endpoints, register, clients=plan.clients, mix=plan.mix, seed=plan.seed)
     # The log follows one watch for long; when members come and go, it must learn of those that came.

@@ -26,8 +26,8 @@ async def faults(
         seed=seed,
         clients=4 * members,
         watchers=3,
-        lasting=(0.5, 4.0) if LONG else (0.5, 2.0),
-        between=(0.2, 2.5) if LONG else (0.2, 1.0),
+        lasting=(0.5, 4.0) if LONG else (0.5, 1.5),
+        between=(0.2, 2.5) if LONG else (0.2, 0.6),
     )
     async with cluster_in_namespaces(directory / "cluster", members, *FLAGS, tls=tls) as target:
         run = await check_run(target, plan, directory)
@@ -41,13 +41,13 @@ async def faults(
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_three_members_under_every_fault(tmp_path: Path, seed: int) -> None:
     names = [*KILLS, *PAUSES, *CUTS] if LONG else ["kill_leader", "isolate_leader", "pause_leader", "kill_all"]
-    await faults(tmp_path, 3, sorted(names), seed, 14)
+    await faults(tmp_path, 3, sorted(names), seed, 9)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_five_members_cut_apart_and_killed(tmp_path: Path, seed: int) -> None:
     names = [*KILLS, *PAUSES, *CUTS] if LONG else ["bridge", "halves", "kill_and_cut", "deafen_leader"]
-    await faults(tmp_path, 5, sorted(names), seed, 12, tls=True)
+    await faults(tmp_path, 5, sorted(names), seed, 8, tls=True)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

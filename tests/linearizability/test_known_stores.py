@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.linearizability.checker import NotLinearizable, assert_linearizable
+from tests.linearizability.clusters import LONG
 from tests.linearizability.run import Plan, carry_out, check_run
 from tests.linearizability.target import LoneStore, RealEtcd, serving
 from tests.linearizability.watches import WatchViolation, check_log
@@ -19,17 +20,17 @@ async def test_a_real_etcd_passes(tmp_path: Path) -> None:
     with MemberNet(["m0", "m1", "m2"]) as net, RealEtcd(tmp_path / "etcd", net=net) as etcd:
         await serving(etcd)
         faults = ["kill_leader", "kill_all", "pause_leader", "isolate_leader", "deafen_leader", "one_way_cut"]
-        plan = Plan(9, faults, seed=1, kinds=("unary", "etcd"), lasting=(0.5, 1.5), between=(0.2, 0.8))
+        plan = Plan(30 if LONG else 6, faults, seed=1, kinds=("unary", "etcd"), lasting=(0.5, 1.5), between=(0.2, 0.8))
         run = await check_run(etcd, plan, tmp_path)
-    assert len(run.faults) >= 3, run.faults
-    assert run.history.counts()["ok"] > 300, run.summary()
+    assert len(run.faults) >= 2, run.faults
+    assert run.history.counts()["ok"] > 150, run.summary()
 
 
 async def test_reads_that_need_no_majority_are_found_out(tmp_path: Path) -> None:
     """Serializable reads answer from a member's own state, which one that was paused has not brought up to date."""
     with RealEtcd(tmp_path / "etcd") as etcd:
         await serving(etcd)
-        plan = Plan(4, ["pause_one"], seed=2, kinds=("unary", "etcd"), lasting=(0.4, 0.8), serializable=True)
+        plan = Plan(3, ["pause_one"], seed=2, kinds=("unary", "etcd"), lasting=(0.4, 0.6), serializable=True)
         run = await carry_out(etcd, plan)
     with pytest.raises(NotLinearizable):
         assert_linearizable(run.history)
@@ -40,7 +41,7 @@ async def test_reads_that_need_no_majority_are_found_out(tmp_path: Path) -> None
 async def test_one_member_under_kill_9(tmp_path: Path) -> None:
     with StoreProcess(tmp_path / "store") as process:
         await process.start()
-        plan = Plan(6, ["kill_all", "pause_one"], seed=3, lasting=(0.1, 0.5), between=(0.2, 0.8))
+        plan = Plan(30 if LONG else 4, ["kill_all", "pause_one"], seed=3, lasting=(0.1, 0.5), between=(0.2, 0.8))
         run = await check_run(LoneStore(process), plan, tmp_path)
-    assert len(run.faults) >= 3, run.faults
-    assert run.history.counts()["ok"] > 300, run.summary()
+    assert len(run.faults) >= 2, run.faults
+    assert run.history.counts()["ok"] > 150, run.summary()
