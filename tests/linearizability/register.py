@@ -65,7 +65,7 @@ def compare(key: str, expected: Found) -> ops.Compare:
 
 
 class SessionRegister:
-    """Through StoreClient, by one endpoint or by any of several. `serializable`: reads that need not be linearizable, to prove that the checker sees it."""
+    """Through StoreClient, by one endpoint or any of several. `serializable`: reads that may be from the past."""
 
     def __init__(
         self,
