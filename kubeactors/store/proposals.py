@@ -77,19 +77,15 @@ class Proposals:
 
     def add(self, kind: Kind, request: Request, done: Done) -> None:
         """Raises TooManyRequests, RequestTooLarge."""
-        self._pending.check_room()
+        table = self._pending
+        table.check_room()
         body = request.SerializeToString()
         if len(body) > self._max_request_bytes:
             raise RequestTooLarge
-        request_id = self._next_id
+        pending = Pending(self._next_id, kind, request, body, self._clock() + self._timeout, done)
         self._next_id += 1
-        pending = Pending(request_id, kind, request, body, self._clock() + self._timeout, done)
-        self._pending.add(pending)
+        table.add(pending)
         self._fresh.append(pending)
-
-    def take(self, request_id: int) -> Pending | None:
-        """It is applied now: whoever takes it answers it."""
-        return self._pending.pop(request_id)
 
     # ---- giving up ----
 
@@ -137,11 +133,11 @@ class Proposals:
         core = self._core
         if core.role is Role.LEADER:
             fresh, self._fresh = self._fresh, []
-            term, time = core.term, self._time()
+            term, time, own = core.term, self._time(), self._member_id
             for pending in fresh:
                 pending.term = term  # it is this leader's to refuse
                 try:
-                    self._propose(time, self._member_id, pending.id, pending.kind, pending.body)
+                    self._propose(pending.kind, pending.body, time, own, pending.id)
                 except ProposalRefused:
                     self._hold(pending.id, term)
                 except StoreError as error:
@@ -158,7 +154,7 @@ class Proposals:
                 size += len(pending.body)
             self._forward_new(batch)
 
-    def _propose(self, time: int, origin: int, request_id: int, kind: int, body: bytes) -> None:
+    def _propose(self, kind: int, body: bytes, time: int, origin: int, request_id: int) -> None:
         """Raises ProposalRefused (not now), StoreError (never)."""
         data = command.pack(kind, time, origin, request_id, body)
         if kind not in CONFIG_KINDS:
@@ -255,7 +251,7 @@ class Proposals:
             try:
                 if len(body) > self._max_request_bytes:
                     raise RequestTooLarge
-                self._propose(time, sender, request_id, kind, body)
+                self._propose(kind, body, time, sender, request_id)
             except ProposalRefused:
                 refused.append(Refused(request_id, NOT_NOW, ""))
             except StoreError as error:

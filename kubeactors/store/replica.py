@@ -71,7 +71,7 @@ from kubeactors.store.errors import (
     TooManyRequests,
 )
 from kubeactors.store.machine import command
-from kubeactors.store.machine.command import Command, Kind
+from kubeactors.store.machine.command import Kind
 from kubeactors.store.machine.machine import StateMachine
 from kubeactors.store.pending import Done, Pending, PendingTable
 from kubeactors.store.proposals import Proposals
@@ -200,10 +200,11 @@ class Replica:
             self.machine.applied_index,
             rng,
         )
+        self._pending = PendingTable(config.max_pending, config.max_pending_bytes)
         self._proposals = Proposals(
             self.core,
             self.member_id,
-            PendingTable(config.max_pending, config.max_pending_bytes),
+            self._pending,
             config.request_seconds,
             config.max_request_bytes,
             clock,
@@ -461,13 +462,14 @@ class Replica:
         size, limit = 0, self._config.apply_bytes
         for _ in range(min(len(committed), self._config.apply_entries)):
             entry = committed.popleft()
+            data = entry.data
             if entry.term != self._applied_term:
                 self._new_term_applied(entry.term)
             machine.applied_index = entry.index
             machine.applied_term = entry.term
-            if entry.data:
-                size += len(entry.data)
-                self._apply_entry(entry)
+            if data:
+                size += len(data)
+                self._apply_entry(entry, data)
             if size > limit:
                 break
         core.applied_to(machine.applied_index)
@@ -479,15 +481,16 @@ class Replica:
         self._tail.applied(machine.applied_index, size)
         self._compact()
 
-    def _apply_entry(self, entry: Entry) -> None:
-        data = entry.data
+    def _apply_entry(self, entry: Entry, data: bytes) -> None:
         kind, time, origin, request_id = command.head(data)
-        pending = self._proposals.take(request_id) if origin == self.member_id else None
+        pending = self._pending.pop(request_id) if origin == self.member_id else None
         outcome: Request | StoreError
         try:
-            # A request of this member is still here as it was before it was encoded.
-            applied = command.decode(data) if pending is None else Command(pending.kind, time, pending.request)
-            outcome = self.machine.apply(applied)
+            if pending is None:
+                outcome = self.machine.apply(command.decode(data))
+            else:
+                # A request of this member is still here as it was before it was encoded.
+                outcome = self.machine.carry_out(pending.kind, time, pending.request)
         except errors.CorruptData:
             raise
         except StoreError as error:

@@ -57,10 +57,14 @@ class StateMachine:
 
     def apply(self, command: Command) -> Message:
         """The response, its header still empty. Raises StoreError; then nothing but the time has changed."""
-        if command.time > self.time:
-            self.time = command.time
-        self.alarms.check(command.kind, command.request)
-        return self._handlers[command.kind](command.request)
+        return self.carry_out(command.kind, command.time, command.request)
+
+    def carry_out(self, kind: Kind, time: int, request: Message) -> Message:
+        """As `apply`."""
+        if time > self.time:
+            self.time = time
+        self.alarms.check(kind, request)
+        return self._handlers[kind](request)
 
     def _put(self, message: Message) -> Message:
         request = cast(rpc_pb2.PutRequest, message)
