@@ -80,12 +80,12 @@ class Progress:
 
     def refuse(self, rejected: int, probe: int) -> bool:
         """An append after `rejected` did not fit; `probe`: where the logs may agree. False: an old answer, no news."""
+        if rejected <= self.match or self.state == ProgressState.SNAPSHOT:
+            return False
         if self.state == ProgressState.REPLICATE:
-            if rejected <= self.match:
-                return False
             self.probe(self.match + 1)
             return True
-        if self.state == ProgressState.SNAPSHOT or self.next - 1 != rejected:
+        if self.next - 1 != rejected:
             return False
         self.probe(min(rejected, probe + 1))
         return True

@@ -29,7 +29,7 @@ class Storm:
         self.double = rng.choice((0.0, 0.05, 0.2))
         self.coups = rng.choice((0.0, 0.05, 0.15))
         self.disk = rng.choice((0.1, 0.5, 0.9))
-        self.storms = rng.choice((0.0, 0.1, 0.3))
+        self.storms = rng.choice((0.0, 0.02, 0.05))
         self.ticks = rng.choice((0.05, 0.1, 0.3))
         self.window = rng.choice((1, 1, 8, 400))  # how far messages overtake each other
         self.crashes = rng.choice((0.0, 0.02, 0.1))
@@ -79,7 +79,7 @@ class Storm:
             self._ask(member)
         elif dice < 0.6 + self.crashes:
             self._crash(member)
-        elif dice < 0.75:
+        elif dice < 0.7 + self.storms:
             self._partition()
         elif dice < 0.75 + self.coups:
             self._force_election(member)
@@ -189,7 +189,7 @@ class Storm:
         stored.base, stored.state = SnapshotMeta(index, term, core.configuration), list(member.state)
 
     def _partition(self) -> None:
-        if self.rng.random() >= self.storms:
+        if self.cut and self.rng.random() < 0.6:
             self.cut.clear()
             return
         keys = list(self.members)
