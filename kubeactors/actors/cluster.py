@@ -55,6 +55,7 @@ class Cluster:
         self._api: AsyncClient | None = None
         self._alive: list[Machine] = []
         self._keyed: set[str] = set()
+        self._keyless: dict[str, str] = {}
         self._prepared = False
         self._recorded = False
         self._acting: str | None = None
@@ -223,8 +224,11 @@ class Cluster:
                 await ray_cluster.call(other.handle.accept_keys, message, timeout=RAY_TIMEOUT)
                 logger.info("handed the cluster's keys over to the master at %s", address)
         except (ray_cluster.RayCallError, TimeoutError) as error:
-            logger.info("the master at %s has no keys yet: %s", address, error or "no answer")
+            if self._keyless.get(address) != str(error):
+                logger.info("cannot tell whether the master at %s has keys: %s", address, error or "no answer")
+            self._keyless[address] = str(error)
             return False
+        self._keyless.pop(address, None)
         self._keyed.add(address)
         return True
 

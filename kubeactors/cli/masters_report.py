@@ -49,14 +49,25 @@ class Access:
 
 async def masters(config: ClusterConfig, state: ClusterState, access: Access | None) -> list[dict[str, Any]]:
     """Each master with its name, its address, its API server ("ok" or what is wrong) and its store member."""
-    api = asyncio.gather(*(_api_server(config, address, access) for address in state.masters))
-    store = asyncio.gather(*(_member(config, address, access) for address in state.masters))
-    members = [member for member in await store]
-    newest = max((member.revision for member in members if isinstance(member, MemberStatus)), default=0)
+    answers, members = await asyncio.gather(
+        asyncio.gather(*(_api_server(config, address, access) for address in state.masters)),
+        _members(config, state, access),
+    )
     return [
-        {"name": state.name(address), "address": address, "apiserver": answer, "store": _shown(config, member, newest)}
-        for address, answer, member in zip(state.masters, await api, members, strict=True)
+        {"name": state.name(address), "address": address, "apiserver": answer, "store": member}
+        for address, answer, member in zip(state.masters, answers, members, strict=True)
     ]
+
+
+async def _members(config: ClusterConfig, state: ClusterState, access: Access | None) -> list[dict[str, Any]]:
+    """What is known of each master's store member; `note` says why this machine cannot know."""
+    if config.external_store:
+        return [{"problem": "", "note": f"etcd at {config.store_endpoints}"}] * len(state.masters)
+    if access is None or access.store is None:
+        return [{"problem": "", "note": "known on masters only"}] * len(state.masters)
+    members = await asyncio.gather(*(_member(config, address, access) for address in state.masters))
+    newest = max((member.revision for member in members if isinstance(member, MemberStatus)), default=0)
+    return [_shown(member, newest) for member in members]
 
 
 async def _api_server(config: ClusterConfig, address: str, access: Access | None) -> str:
@@ -85,11 +96,8 @@ def _context(tls: TlsConfig) -> ssl.SSLContext:
     return context
 
 
-async def _member(config: ClusterConfig, address: str, access: Access | None) -> MemberStatus | str:
-    if config.external_store:
-        return f"external: {config.store_endpoints}"
-    if access is None or access.store is None:
-        return "only masters can ask the store"
+async def _member(config: ClusterConfig, address: str, access: Access) -> MemberStatus | str:
+    assert access.store is not None
     client = StoreClient([f"https://{address}:{config.store_port}"], access.store, timeout=TIMEOUT)
     try:
         async with asyncio.timeout(TIMEOUT):
@@ -102,7 +110,7 @@ async def _member(config: ClusterConfig, address: str, access: Access | None) ->
         await client.close()
 
 
-def _shown(config: ClusterConfig, member: MemberStatus | str, newest: int) -> dict[str, Any]:
+def _shown(member: MemberStatus | str, newest: int) -> dict[str, Any]:
     if isinstance(member, str):
         return {"problem": member}
     problem = "; ".join(member.errors) if member.leader_id else "it has no leader"

@@ -25,7 +25,8 @@ from kubeactors.cli.up import node_is_ready, unhealthy
 from kubeactors.client.async_client import AsyncClient
 
 API_TIMEOUT = 5.0
-RAY_TIMEOUT = 8.0
+CONNECT_TIMEOUT = 15.0
+CHECK_TIMEOUT = 10.0
 LEASES = {"kube-scheduler": "scheduler", "kube-controller-manager": "controller-manager"}
 
 
@@ -36,10 +37,10 @@ async def run(paths: Paths, ray_address: str | None, *, as_json: bool) -> int:
         raise CommandError(f"there is no cluster below {paths.root}: run `kubeactors up`, or name its --root-dir")
     config = ClusterConfig.load(paths.config)
     access = await asyncio.to_thread(Access.of, paths)
-    from_ray = asyncio.create_task(_ask_cluster(config, paths, state, ray_address))
     masters = await masters_report.masters(config, state, access)
     nodes, leaders = await _ask_api(config, masters_report.ready_addresses(masters), access)
-    status = await from_ray
+    # Last: connecting to Ray keeps this process busy for a second.
+    status = await _ask_cluster(config, paths, state, ray_address)
     status |= {
         "masters": masters,
         "leaders": leaders,
@@ -53,8 +54,9 @@ async def run(paths: Paths, ray_address: str | None, *, as_json: bool) -> int:
 def problems(masters: Sequence[dict[str, Any]]) -> list[str]:
     """What is wrong with masters."""
     found = [f"{master['name']}: {master['apiserver']}" for master in masters if master["apiserver"] != "ok"]
-    ours = [master for master in masters if "member" in master["store"] or master["apiserver"] != "ok"]
-    return found + [f"{master['name']}: {master['store']['problem']}" for master in ours if master["store"]["problem"]]
+    return found + [
+        f"{master['name']}: {master['store']['problem']}" for master in masters if master["store"]["problem"]
+    ]
 
 
 async def _ask_cluster(
@@ -63,13 +65,12 @@ async def _ask_cluster(
     """What the cluster's actor knows of its components; where Ray is away, that it is."""
     failure = f"Ray's head at {state.ray_address} does not answer; what runs goes on, but changes of machines wait"
     try:
-        async with asyncio.timeout(RAY_TIMEOUT):
-            remembered = state.ray_address
-            if await ray_cluster.connect(config, paths, ray_address, remembered=remembered, timeout=RAY_TIMEOUT):
-                found = await acting.acting(fresh=True, timeout=RAY_TIMEOUT)
-                if found is not None:
-                    return found[1]
-                failure = "Ray runs without this cluster: run `kubeactors up`"
+        remembered = state.ray_address
+        if await ray_cluster.connect(config, paths, ray_address, remembered=remembered, timeout=CONNECT_TIMEOUT):
+            found = await acting.acting(fresh=True, timeout=CHECK_TIMEOUT)
+            if found is not None:
+                return found[1]
+            failure = "Ray runs without this cluster: run `kubeactors up`"
     except (ray_cluster.RayUnavailableError, ray_cluster.RayCallError, TimeoutError) as error:
         failure = f"{failure} ({error})" if str(error) else failure
     finally:
@@ -157,7 +158,7 @@ def _master(status: dict[str, Any], master: dict[str, Any]) -> list[str]:
     if status["acting"] == master["name"]:
         leads.append("cluster")
     if "member" not in store:
-        figures = [store["problem"], "", "", "", ""]
+        figures = [store["problem"] or store.get("note", ""), "", "", "", ""]
     else:
         role = store["problem"] or ("leader" if store["leader"] else "follower")
         figures = [role, *(str(store[key]) for key in ("term", "revision", "applied", "lag"))]

@@ -48,7 +48,8 @@ _OPTIONS: list[tuple[str, int]] = [
     # Each connection backs off by our own rule and not by what another channel to the same address has met.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # How long one attempt may take, TLS included: on a busy machine a handshake takes more than a moment.
+    ("grpc.min_reconnect_backoff_ms", 3_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.enable_http_proxy", 0),
     # Writing large frames whole costs fewer system calls than gRPC's small default.
