@@ -207,8 +207,8 @@ class Nemesis:
         self._lasting = lasting
         self._between = between
 
-    async def run(self, seconds: float) -> None:
-        """Each fault once, in an order by chance, before any comes twice."""
+    async def run(self, seconds: float, at_least: int = 0) -> None:
+        """For `seconds`, or longer for `at_least` faults. Each once, in an order by chance, before any comes twice."""
         end = asyncio.get_running_loop().time() + seconds
         left: list[str] = []
         try:
@@ -216,7 +216,7 @@ class Nemesis:
                 await asyncio.sleep(self._chance.uniform(*self._between))
                 left = left or self._chance.sample(self._faults, len(self._faults))
                 lasting = self._chance.uniform(*self._lasting)
-                if asyncio.get_running_loop().time() + lasting > end:
+                if asyncio.get_running_loop().time() + lasting > end and len(self.done) >= at_least:
                     return
                 name = left.pop()
                 self.done.append(name)

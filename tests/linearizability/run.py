@@ -23,10 +23,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`seconds` of faults by `seed`. `kinds`: what clients go through. `watchers`: besides the one that sees all."""
+    """`seconds` of faults by `seed`, `at_least` so many. `kinds`: what clients go through. `watchers`: besides the one
+    that sees all."""
 
     seconds: float
     faults: Sequence[str] = ()
+    at_least: int = 0
     seed: int = 0
     clients: int = 9
     watchers: int = 2
@@ -107,7 +109,7 @@ async def carry_out(target: Target, plan: Plan) -> Run:
     try:
         workload.start()
         try:
-            await (nemesis.run(plan.seconds) if plan.faults else asyncio.sleep(plan.seconds))
+            await (nemesis.run(plan.seconds, plan.at_least) if plan.faults else asyncio.sleep(plan.seconds))
             await serving(target)
             # What still runs when the faults are over must end well, too.
             await asyncio.sleep(min(1.0, plan.seconds / 4))
