@@ -182,13 +182,13 @@ class StoreCluster:
 
     # ---- what can be done to it ----
 
-    def spawn(self, member: StoreMemberProcess) -> None:
-        """Start it on its data; returns at once."""
+    def spawn(self, member: StoreMemberProcess, *flags: str) -> None:
+        """Start it on its data, with more flags for this time; returns at once."""
         assert not member.running
         command = [*member.inside, sys.executable, "-m", "kubeactors.store", "--name", member.name]
         command += ["--data-dir", str(member.data_dir), "--listen-client-urls", member.client_url]
         command += ["--listen-peer-urls", member.peer_url, "--initial-cluster-token", self._token]
-        command += [*member.flags, *self._flags]
+        command += [*member.flags, *self._flags, *flags]
         if self._pki is not None:
             host = member.peer_url.split("//")[1].rpartition(":")[0]
             for prefix, name in (("", "server"), ("peer-", "peer")):
