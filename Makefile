@@ -51,6 +51,13 @@ integration: setup-test ## tests with real processes and the real kernel
 ipvs: setup-test ## tests of the service proxy in a kernel that has IPVS
 	@$(PYTHON) -m pytest tests/integration/netplugin/test_ipvs.py -q
 
+linearizability: setup-test ## histories of the store's clusters under faults, and trials under load
+	@$(PYTHON) -m pytest tests/linearizability -q
+
+test-long: export KUBEACTORS_LONG := 1
+test-long: setup-test ## the long runs, of which `test` has a share
+	@$(PYTHON) -m pytest tests/linearizability -q
+
 e2e: setup-test ## tests on whole clusters
 	@$(PYTHON) -m pytest tests/e2e -q
 
