@@ -9,13 +9,13 @@ UV := .cache/uv/bin/uv
 PYTHON := .venv/bin/python
 
 # Here everything that a test needs is installed: one that skips itself has failed.
-unit integration ipvs e2e: export KUBEACTORS_NO_SKIPS := 1
+unit integration ipvs linearizability test-long e2e: export KUBEACTORS_NO_SKIPS := 1
 
 # What nodes run with, and what the demo's images and the tests are made from.
 PACKAGES := python3 python3-venv podman crun runc conmon catatonit iproute2 nftables conntrack util-linux ca-certificates
 TEST_PACKAGES := busybox-static ipvsadm etcd-client gcc libc6-dev procps kmod iptables containernetworking-plugins git
 
-.PHONY: help demo down test lint types layers protos protos-check unit integration ipvs e2e lock setup setup-test packages test-packages clean
+.PHONY: help demo down test test-long lint types layers protos protos-check unit integration ipvs linearizability e2e lock setup setup-test packages test-packages clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -30,6 +30,7 @@ down: ## remove everything that the cluster runs on this machine, and nothing el
 test: setup-test ## install what is missing and run every check
 	@$(MAKE) --no-print-directory -j2 --output-sync=target ipvs lint types layers protos-check unit
 	@$(MAKE) --no-print-directory integration
+	@$(MAKE) --no-print-directory linearizability
 	@$(MAKE) --no-print-directory e2e
 
 lint: setup ## ruff
@@ -55,7 +56,7 @@ linearizability: setup-test ## histories of the store's clusters under faults, a
 	@$(PYTHON) -m pytest tests/linearizability -q
 
 test-long: export KUBEACTORS_LONG := 1
-test-long: setup-test ## the long runs, of which `test` has a share
+test-long: setup-test ## the long runs, of which make test has a share
 	@$(PYTHON) -m pytest tests/linearizability -q
 
 e2e: setup-test ## tests on whole clusters
