@@ -22,12 +22,14 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 
+from kubeactors.store.raft import startup
 from kubeactors.store.raft.config import RaftConfig
 from kubeactors.store.raft.configuration import Configuration
 from kubeactors.store.raft.errors import ChangePending, InconsistentLog, NoLeader, NotLeader, TransferRunning
 from kubeactors.store.raft.leadership import Leadership, Outbox
 from kubeactors.store.raft.log import RaftLog
 from kubeactors.store.raft.message import TRANSFER, Message, MessageType, SnapshotMeta
+from kubeactors.store.raft.patience import Patience
 from kubeactors.store.raft.progress import Progress
 from kubeactors.store.raft.ready import Ready
 from kubeactors.store.wal.record import Entry, EntryKind, HardState
@@ -69,11 +71,11 @@ class RaftCore:
         self._id = config.member_id
         self._log = log
         self._configuration = configuration
-        self._rng = rng
+        self._patience = Patience(config, rng)
         self._outbox = Outbox()
         self._applied = self._given = applied  # `given`: handed out in Ready.committed
-        self._check_start(hard_state)
-        log.commit = max(hard_state.commit, applied, self._last_surely_committed_change())
+        startup.check(hard_state, log, applied)
+        log.commit = max(hard_state.commit, applied, startup.last_surely_committed_change(log, applied))
         self._term, self._vote = hard_state.term, hard_state.vote
         if self._term < log.last_term:
             # The last write was torn after its entries and before its hard state. A vote in that term was never told.
@@ -88,47 +90,25 @@ class RaftCore:
         self._leader = 0
         self._leadership: Leadership | None = None
         self._votes: dict[int, bool] = {}
-        self._elapsed = 0
-        self._attempts = 0  # elections since a leader was known
-        self._yielded = False
+        self._yielded = False  # to a rival, since a leader was known
         self._urged = False  # asked to take over, once what is committed is applied
-        self._timeout = self._patience()
         self._handlers: list[Callable[[Message], None]] = [self._ignore] * (max(MessageType) + 1)
-        self._handlers[MessageType.PRE_VOTE] = self._on_vote
-        self._handlers[MessageType.PRE_VOTE_RESPONSE] = self._on_vote_response
-        self._handlers[MessageType.VOTE] = self._on_vote
-        self._handlers[MessageType.VOTE_RESPONSE] = self._on_vote_response
-        self._handlers[MessageType.APPEND] = self._on_append
-        self._handlers[MessageType.APPEND_RESPONSE] = self._on_append_response
-        self._handlers[MessageType.HEARTBEAT] = self._on_heartbeat
-        self._handlers[MessageType.HEARTBEAT_RESPONSE] = self._on_heartbeat_response
-        self._handlers[MessageType.SNAPSHOT] = self._on_snapshot
-        self._handlers[MessageType.TIMEOUT_NOW] = self._on_timeout_now
-        self._handlers[MessageType.READ_INDEX] = self._on_read_index
-        self._handlers[MessageType.READ_INDEX_RESPONSE] = self._on_read_index_response
+        for kind, handler in (
+            (MessageType.PRE_VOTE, self._on_vote),
+            (MessageType.PRE_VOTE_RESPONSE, self._on_vote_response),
+            (MessageType.VOTE, self._on_vote),
+            (MessageType.VOTE_RESPONSE, self._on_vote_response),
+            (MessageType.APPEND, self._on_append),
+            (MessageType.APPEND_RESPONSE, self._on_append_response),
+            (MessageType.HEARTBEAT, self._on_heartbeat),
+            (MessageType.HEARTBEAT_RESPONSE, self._on_heartbeat_response),
+            (MessageType.SNAPSHOT, self._on_snapshot),
+            (MessageType.TIMEOUT_NOW, self._on_timeout_now),
+            (MessageType.READ_INDEX, self._on_read_index),
+            (MessageType.READ_INDEX_RESPONSE, self._on_read_index_response),
+        ):
+            self._handlers[kind] = handler
         self._campaign_alone()
-
-    def _check_start(self, hard_state: HardState) -> None:
-        log, applied = self._log, self._applied
-        if hard_state.commit > log.last_index:
-            raise InconsistentLog(
-                f"entry {hard_state.commit} was committed, but the log ends at {log.last_index}: entries are missing"
-            )
-        if not log.base <= applied <= log.last_index:
-            raise InconsistentLog(
-                f"the state is of entry {applied}, the log from {log.first_index} to {log.last_index}"
-            )
-
-    def _last_surely_committed_change(self) -> int:
-        """A leader proposes a change only after it has applied the one before, so all but the last of those in a log
-        are committed, though this member may not have been told before it stopped.
-
-        It must know: one that stood for election by a configuration two changes old could win beside a majority of
-        the present one (etcd-io/etcd issue 12359 is about this gap).
-        """
-        entries = self._log.between(self._applied + 1, self._log.last_index)
-        changes = [entry.index for entry in entries if entry.kind == _CONFIG]
-        return changes[-2] if len(changes) > 1 else 0
 
     # ---- what it is ----
 
@@ -278,25 +258,13 @@ class RaftCore:
                 logger.warning("term %d: no majority answers, stepping down", self._term)
                 self._become_follower(self._term, 0)
             return
-        self._elapsed += 1
-        if self._elapsed < self._timeout:
+        self._patience.elapsed += 1
+        if not self._patience.over:
             return
         if self._may_campaign():
             self._become_pre_candidate()
         elif self._id not in self._configuration.voters:
             self._leader = 0  # it can only wait, but it shall not claim that somebody leads
-
-    def _patience(self) -> int:
-        """A follower's election timeout. Not less than what the others need to be past the leader's lease as well:
-        they may have heard of it up to a heartbeat later."""
-        ticks = self._config.election_ticks
-        return min(ticks + self._config.heartbeat_ticks + 1, 2 * ticks) + self._rng.randrange(ticks)
-
-    def _retry(self, first: int) -> int:
-        """How long to wait for votes: short at first, as a lost vote must not cost a whole election timeout, longer
-        with each attempt, as disks may be slow."""
-        base = min(first << min(self._attempts, 16), self._config.election_ticks)
-        return base + 1 + self._rng.randrange(base)
 
     # ---- elections ----
 
@@ -321,14 +289,14 @@ class RaftCore:
             self._become_candidate(0)
             return
         self._reset(Role.PRE_CANDIDATE, 0)
-        self._timeout = self._retry(max(2, self._config.election_ticks // 5))
-        self._attempts += 1
+        self._patience.for_pre_votes()
+        self._patience.tried()
         self._votes = {self._id: True}
         self._ask_votes(self._outbox.messages, MessageType.PRE_VOTE, self._term + 1, 0)
 
     def _become_candidate(self, context: int) -> None:
         self._reset(Role.CANDIDATE, 0)
-        self._timeout = self._retry(max(2, self._config.election_ticks // 2))
+        self._patience.for_votes()
         self._term += 1
         self._vote = self._id
         self._votes = {}  # its own comes with the sync
@@ -355,11 +323,10 @@ class RaftCore:
 
     def _lose(self) -> None:
         self._become_follower(self._term, 0)
-        self._timeout = self._retry(max(2, self._config.election_ticks // 5))
+        self._patience.for_pre_votes()
 
     def _become_leader(self) -> None:
         self._reset(Role.LEADER, self._id)
-        self._attempts = 0
         self._leadership = Leadership(self._config, self._term, self._configuration, self._log, self._outbox)
         # Entries of earlier terms are committed together with one of this term (Raft paper, 5.4.2).
         self._append(_NORMAL, b"")
@@ -376,17 +343,16 @@ class RaftCore:
         self._leader = leader
         self._leadership = None
         self._votes = {}
-        self._elapsed = 0
         self._urged = False
-        self._timeout = self._patience()
+        self._patience.for_leader()
         if leader:
-            self._attempts = 0
+            self._patience.found()
             self._yielded = False
 
     def _in_lease(self) -> bool:
         """A leader is there and was heard of within the shortest election timeout: nobody else is needed (Raft
         dissertation, 4.2.3). A leader without a majority ends by itself."""
-        return self._leadership is not None or (self._leader != 0 and self._elapsed < self._config.election_ticks)
+        return self._leadership is not None or (self._leader != 0 and self._patience.in_lease)
 
     # ---- messages ----
 
@@ -449,7 +415,7 @@ class RaftCore:
         if granted and pre:
             self._yield_to(message)
         elif granted:
-            self._elapsed = 0
+            self._patience.elapsed = 0
             self._vote = sender
 
     def _answer_vote(self, message: Message, granted: bool) -> None:
@@ -501,7 +467,7 @@ class RaftCore:
             raise InconsistentLog(f"member {message.sender:x} leads in term {self._term} too")
         if self._leader != message.sender:
             self._become_follower(self._term, message.sender)
-        self._elapsed = 0
+        self._patience.elapsed = 0
 
     def _on_append(self, message: Message) -> None:
         self._heard_leader(message)
