@@ -64,6 +64,7 @@ class Proposals:
         self._fresh: list[Pending] = []
         self._held: list[Pending] = []
         self._frames = 0
+        self._sent_again: set[int] = set()
         self._seen = forward.Seen()
 
     def __len__(self) -> int:
@@ -127,6 +128,7 @@ class Proposals:
     def new_term(self) -> None:
         """Of the core: frames of the one before are not taken any more."""
         self._seen.clear()
+        self._sent_again.clear()
 
     def hand_over(self) -> None:
         """Give what is fresh to the leader, if one is known."""
@@ -207,9 +209,10 @@ class Proposals:
             pending.done(error)
 
     def failed(self, frame: bytes) -> None:
-        """This frame was surely not delivered: its proposals are held, until the next tick at least."""
+        """This frame was surely not delivered: its proposals are held, until the next tick at least; but not those of
+        a frame that had been sent before, when it may have arrived."""
         found = forward.decode(frame)
-        if found.type == forward.PROPOSALS:
+        if found.type == forward.PROPOSALS and found.sequence not in self._sent_again:
             for proposed in forward.proposals(found):
                 self._hold(proposed.id, found.term)
 
@@ -223,6 +226,7 @@ class Proposals:
             if pending.frame and pending.term == self._core.term:
                 frames.setdefault(pending.frame, []).append(pending)
         for sequence, lost in frames.items():
+            self._sent_again.add(sequence)
             self._forward(member, sequence, lost)
 
     # ---- from other members ----

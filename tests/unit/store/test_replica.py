@@ -198,6 +198,25 @@ def test_a_frame_that_the_transport_does_not_take_is_held_for_the_next_leader() 
     assert answer.applied
 
 
+def test_a_frame_that_is_not_taken_the_second_time_may_have_arrived_the_first_time() -> None:
+    cluster = Cluster(3)
+    leader = cluster.elect()
+    follower = cluster.followers()[0]
+    frames: list[bytes] = []
+    cluster.drop_forward = lambda to, frame: not frames.append(frame)  # type: ignore[func-returns-value]
+    follower.put(b"k", b"v")
+    cluster.settle()
+    follower.up.connected(leader.id)
+    work = follower.up.work()
+    assert work is not None
+    [(to, frame)] = work.forwards
+    follower.up.forward_failed(to, frame)
+    leader.up.forwarded(follower.id, frames[0])
+    cluster.drop_forward = lambda to, frame: False
+    cluster.tick(5)
+    assert leader.up.machine.mvcc.get(b"k")[4] == 1, "its version"  # type: ignore[index]
+
+
 def test_refusals_come_back_as_the_errors_that_they_are() -> None:
     cluster = Cluster(3)
     leader = cluster.elect()
