@@ -9,13 +9,13 @@ UV := .cache/uv/bin/uv
 PYTHON := .venv/bin/python
 
 # Here everything that a test needs is installed: one that skips itself has failed.
-unit integration ipvs linearizability test-long e2e: export KUBEACTORS_NO_SKIPS := 1
+unit sim integration ipvs linearizability test-long e2e: export KUBEACTORS_NO_SKIPS := 1
 
 # What nodes run with, and what the demo's images and the tests are made from.
 PACKAGES := python3 python3-venv podman crun runc conmon catatonit iproute2 nftables conntrack util-linux ca-certificates
 TEST_PACKAGES := busybox-static ipvsadm etcd-client gcc libc6-dev procps kmod iptables containernetworking-plugins git
 
-.PHONY: help demo down test test-long lint types layers protos protos-check unit integration ipvs linearizability e2e lock setup setup-test packages test-packages clean
+.PHONY: help demo down test test-long lint types layers protos protos-check unit sim planted-faults integration ipvs linearizability e2e lock setup setup-test packages test-packages clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -29,6 +29,7 @@ down: ## remove everything that the cluster runs on this machine, and nothing el
 # The guest with IPVS is slow but takes half a core: it runs beside what needs no kernel.
 test: setup-test ## install what is missing and run every check
 	@$(MAKE) --no-print-directory -j2 --output-sync=target ipvs lint types layers protos-check unit
+	@$(MAKE) --no-print-directory sim
 	@$(MAKE) --no-print-directory integration
 	@$(MAKE) --no-print-directory linearizability
 	@$(MAKE) --no-print-directory e2e
@@ -46,6 +47,14 @@ layers: setup ## import-linter: who may import whom
 unit: setup ## tests that need neither root nor Ray nor Podman
 	@$(PYTHON) -m pytest tests/unit -q -n 2
 
+sim: setup ## the store simulated: 10,000 seeds of clusters under faults, 10,000 of disks under crashes; some planted faults
+	@$(PYTHON) -m pytest tests/sim tests/planted -q
+	@$(PYTHON) -m tests.sim
+	@$(PYTHON) -m tests.planted --share 6
+
+planted-faults: setup ## plant each fault of a list into the store, and see that the tests find it
+	@$(PYTHON) -m tests.planted
+
 integration: setup-test ## tests with real processes and the real kernel
 	@$(PYTHON) -m pytest tests/integration -q -m "not ipvs" -n 2 --dist loadfile
 
@@ -58,6 +67,9 @@ linearizability: setup-test ## histories of the store's clusters under faults, a
 test-long: export KUBEACTORS_LONG := 1
 test-long: setup-test ## the long runs, of which make test has a share
 	@$(PYTHON) -m pytest tests/linearizability -q
+	@$(PYTHON) -m tests.sim --seconds 1200
+	@$(PYTHON) -m tests.sim cluster --seconds 1200 --long
+	@$(MAKE) --no-print-directory planted-faults
 
 e2e: setup-test ## tests on whole clusters
 	@$(PYTHON) -m pytest tests/e2e -q
