@@ -26,7 +26,6 @@ from kubeactors.store.snapshot.snapshotter import Snapshotter
 from kubeactors.store.storage import Loaded
 from kubeactors.store.transport.interface import (
     ClusterRecord,
-    MemberRecord,
     Peer,
     SnapshotRefused,
     SnapshotSink,
@@ -418,8 +417,7 @@ class Node:
 
     def cluster(self) -> ClusterRecord:
         membership = self.machine.membership
-        members = tuple(MemberRecord(m.id, m.name, m.peer_urls, m.client_urls, m.learner) for m in membership.all())
-        return ClusterRecord(self.cluster_id, members, tuple(membership.removed))
+        return ClusterRecord(self.cluster_id, tuple(membership.all()), tuple(membership.removed))
 
     def open_snapshot(self, sender: int, message: Message, size: int) -> SnapshotSink:
         """Raises SnapshotRefused."""

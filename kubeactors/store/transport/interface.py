@@ -23,9 +23,6 @@ class Peer:
     urls: tuple[str, ...]
 
 
-MemberRecord = Member
-
-
 @dataclass(frozen=True, slots=True)
 class ClusterRecord:
     """The cluster as one member knows it: what a member that joins asks for before it has any data."""

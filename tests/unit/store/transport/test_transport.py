@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import threading
 import time
 
-import grpc
-import grpc.aio
 import pytest
 
 from kubeactors.store.raft.message import Message
@@ -52,24 +53,63 @@ async def test_what_is_handed_over_during_a_write_shares_a_frame() -> None:
         assert b.received.forwards == [(1, b"proposal")]
 
 
-async def test_a_frame_leaves_in_the_turn_in_which_it_was_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """gRPC has been given the bytes when `send` returns, though the loop had no further turn."""
-    written: list[int] = []
-    original = grpc.aio._call._StreamRequestMixin._write
+async def test_a_frame_leaves_in_the_turn_in_which_it_was_handed_over() -> None:
+    """It is on its way when `send` has returned, though the loop gets no further turn."""
+    a, b = End(2), End(1)  # the larger id calls
+    async with running(a, b, mesh=False):
+        with CountingProxy(b.port) as proxy:
+            a.transport.set_peers([Peer(1, (f"http://127.0.0.1:{proxy.port}",))], [], 1)
+            b.transport.set_peers([Peer(2, ())], [], 1)
+            await until(lambda: connected(a, b) and connected(b, a))
+            await asyncio.sleep(0.2)
+            for one, other, count in ((a, b, proxy.there), (b, a, proxy.back)):
+                before = count()
+                one.transport.send([append(one, other, size=5000)])
+                time.sleep(0.3)  # nobody else on this loop gets a turn
+                assert count() > before + 5000
+                await asyncio.sleep(0.2)
+            assert len(a.received.messages) == len(b.received.messages) == 1
 
-    async def write(self: object, frame: object) -> None:
-        waiting = original(self, frame)
-        written.append(1)
-        await waiting
-        written.append(2)
 
-    monkeypatch.setattr(grpc.aio._call._StreamRequestMixin, "_write", write)
-    a, b = End(2), End(1)  # the larger id calls, so its frames take the patched way
-    async with running(a, b):
-        written.clear()
-        a.transport.send([heartbeat(a, b)])
-        assert written == [1]
-        await until(lambda: bool(b.received.messages))
+class CountingProxy:
+    """Forwards to a port in threads of its own, and counts the bytes."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._counts = [0, 0]
+        self._sockets = [socket.create_server(("127.0.0.1", 0))]
+        self.port: int = self._sockets[0].getsockname()[1]
+
+    def __enter__(self) -> CountingProxy:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for opened in self._sockets:
+            with contextlib.suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+            opened.close()
+
+    def there(self) -> int:
+        return self._counts[0]
+
+    def back(self) -> int:
+        return self._counts[1]
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._sockets[0].accept()
+                far = socket.create_connection(("127.0.0.1", self._target))
+                self._sockets += [near, far]
+                for number, ends in enumerate(((near, far), (far, near))):
+                    threading.Thread(target=self._pump, args=(number, *ends), daemon=True).start()
+
+    def _pump(self, number: int, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                self._counts[number] += len(data)
+                sink.sendall(data)
 
 
 async def test_large_entries_are_split_over_frames(monkeypatch: pytest.MonkeyPatch) -> None:
