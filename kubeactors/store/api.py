@@ -52,8 +52,8 @@ class StoreApi:
         }
 
     @property
-    def has_leader(self) -> bool:
-        return self._node.leader != 0
+    def node(self) -> Node:
+        return self._node
 
     def submit(self, field: str, request: Message, done: Done) -> None:
         """`done` is called once with the response or the error, perhaps before this returns."""

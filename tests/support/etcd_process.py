@@ -94,6 +94,31 @@ class EtcdCluster:
                     raise TimeoutError(f"etcd {member.name} does not serve; see {self.directory}")
                 time.sleep(0.05)
 
+    def add_learner(self) -> EtcdMember:
+        """A new member that does not vote, started; it has caught up when it answers serializable reads."""
+        scheme = "https" if self._tls is not None else "http"
+        name = f"m{len(self.members)}"
+        member = EtcdMember(
+            name,
+            f"{scheme}://127.0.0.1:{free_port()}",
+            f"http://127.0.0.1:{free_port()}",
+            self.directory / f"etcd-{name}",
+        )
+        with open_channel(self.members[0].url, self._tls) as channel:
+            request = rpc_pb2.MemberAddRequest(peerURLs=[member.peer_url], isLearner=True)
+            rpc_pb2_grpc.ClusterStub(channel).MemberAdd(request, timeout=10)
+        initial = ",".join(f"{m.name}={m.peer_url}" for m in (*self.members, member))
+        self.start(member, state="existing", initial=initial)
+        self.members.append(member)
+        return member
+
+    def forget(self, member: EtcdMember) -> None:
+        """End one that was removed."""
+        self.members.remove(member)
+        if member.process is not None:
+            member.process.kill()
+            member.process.wait(10)
+
     def _answers(self, member: EtcdMember) -> bool:
         if member.process is not None and member.process.poll() is not None:
             log = (self.directory / f"etcd-{member.name}.log").read_text()

@@ -179,7 +179,12 @@ class RpcServer:
                 self._idle.set()
 
         try:
-            method.start(method.parse(message), answered)
+            request = method.parse(message)
+            refused = method.admit(request, stream.request.metadata) if method.admit is not None else None
+            if refused is None:
+                method.start(request, answered)
+            else:
+                answered(refused)
         except Exception as error:
             logger.exception("%s failed", stream.request.path)
             connection.finish(stream, headers.trailers(UNKNOWN, f"Unexpected {type(error)}: {error}"))

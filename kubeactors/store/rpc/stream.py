@@ -25,11 +25,13 @@ class Failure(Protocol):
 @dataclass(frozen=True, slots=True)
 class Direct:
     """A unary method that is no coroutine: `start(request, answered)` is called, and it calls `answered` once, now or
-    later, with the response or with an instance of `failures`. No task is made for it."""
+    later, with the response or with an instance of `failures`. No task is made for it. `admit(request, metadata)` may
+    return one of `failures` before that, which then is the answer."""
 
     parse: Callable[[bytes], Any]
     start: Callable[[Any, Answered], None]
     failures: type[Exception]
+    admit: Callable[[Any, Metadata], Exception | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

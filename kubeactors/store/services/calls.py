@@ -45,7 +45,7 @@ async def ask(api: StoreApi, field: str, request: Message) -> Message:
 
 async def answer(api: StoreApi, field: str, request: Message, context: grpc.aio.ServicerContext) -> Message:
     try:
-        leader.check(api.has_leader, context)
+        leader.check(api.node, context)
         return await ask(api, field, request)
     except StoreError as error:
         await abort(context, error)

@@ -9,8 +9,10 @@ from google.protobuf.message import Message
 from kubeactors.pb.etcd import rpc_pb2
 from kubeactors.store.api import StoreApi
 from kubeactors.store.errors import StoreError
+from kubeactors.store.rpc.headers import Metadata
 from kubeactors.store.rpc.server import RpcServer
 from kubeactors.store.rpc.stream import Direct
+from kubeactors.store.services import leader
 
 _METHODS: dict[str, tuple[str, type[Message]]] = {
     "Range": ("range", rpc_pb2.RangeRequest),
@@ -22,6 +24,10 @@ _METHODS: dict[str, tuple[str, type[Message]]] = {
 
 
 def add_kv(api: StoreApi, server: RpcServer) -> None:
+    def admit(request: Message, metadata: Metadata) -> StoreError | None:
+        by_learner = isinstance(request, rpc_pb2.RangeRequest) and request.serializable
+        return leader.refusal(api.node, metadata, by_learner=by_learner)
+
     for name, (field, request) in _METHODS.items():
-        direct = Direct(request.FromString, partial(api.submit, field), StoreError)
+        direct = Direct(request.FromString, partial(api.submit, field), StoreError, admit)
         server.add_direct(f"/etcdserverpb.KV/{name}", direct)

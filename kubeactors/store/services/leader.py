@@ -1,16 +1,18 @@
-"""What clients hear of a member that knows no leader (etcd v3.5, server/etcdserver/api/v3rpc/interceptor.go).
+"""What clients hear of a member that knows no leader or does not vote (etcd v3.5, api/v3rpc/interceptor.go).
 
 Who sends the metadata `hasleader` wants to be turned away by such a member, so that it asks another: a call at once, a
-stream once the member has been without a leader for three election timeouts.
+stream once the member has been without a leader for three election timeouts. A learner, which may be far behind,
+answers only what asks for no more than its own state: serializable reads and its status.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import grpc.aio
 
-from kubeactors.store.errors import NoLeader
+from kubeactors.store.errors import NoLeader, NotForLearners, StoreError
 from kubeactors.store.node import Node
 
 KEY = "hasleader"
@@ -22,10 +24,22 @@ def asks(context: grpc.aio.ServicerContext) -> bool:
     return any(name == KEY and value == "true" for name, value in context.invocation_metadata() or ())
 
 
-def check(has_leader: bool, context: grpc.aio.ServicerContext) -> None:
-    """Raises NoLeader when the caller wants a leader and there is none."""
-    if not has_leader and asks(context):
-        raise NoLeader
+def refusal(node: Node, metadata: Iterable[tuple[str, str | bytes]] | None, *, by_learner: bool) -> StoreError | None:
+    """Why a call with this metadata is not answered here. `by_learner`: whether a learner may answer it, too."""
+    if not by_learner:
+        member = node.machine.membership.get(node.member_id)
+        if member is not None and member.learner:
+            return NotForLearners()
+    if not node.leader and (KEY, "true") in (metadata or ()):
+        return NoLeader()
+    return None
+
+
+def check(node: Node, context: grpc.aio.ServicerContext, *, by_learner: bool = False) -> None:
+    """Raises what `refusal` returns."""
+    error = refusal(node, context.invocation_metadata(), by_learner=by_learner)
+    if error is not None:
+        raise error
 
 
 class LeaderMonitor:

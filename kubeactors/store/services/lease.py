@@ -49,7 +49,7 @@ class LeaseService(rpc_pb2_grpc.LeaseServicer):
     ) -> None:
         async def serve() -> None:
             async for request in requests:
-                leader.check(self._api.has_leader, context)
+                leader.check(self._node, context)
                 try:
                     response = await ask(self._api, "lease_keep_alive", request)
                 except LeaseNotFound:

@@ -19,6 +19,7 @@ from kubeactors.store.errors import (
     BadTransferee,
     InvalidDowngradeTarget,
     NoDowngrade,
+    NoLeader,
     NotBuilt,
     NotLeaderError,
     StoreError,
@@ -46,6 +47,11 @@ class MaintenanceService(rpc_pb2_grpc.MaintenanceServicer):
     async def Status(self, request: rpc_pb2.StatusRequest, context: grpc.aio.ServicerContext) -> rpc_pb2.StatusResponse:
         node = self._node
         problems = [problem for problem in (node.failure, node.snapshot_problem) if problem]
+        if not node.leader:
+            problems.append(NoLeader.default)
+        for raised in node.machine.alarms.get().alarms:
+            problems.append(f"memberID:{raised.memberID} alarm:{rpc_pb2.AlarmType.Name(raised.alarm)} ")
+        own = node.machine.membership.get(node.member_id)
         return rpc_pb2.StatusResponse(
             header=node.header(),
             version=API_VERSION,
@@ -56,6 +62,7 @@ class MaintenanceService(rpc_pb2_grpc.MaintenanceServicer):
             raftTerm=node.term,
             raftAppliedIndex=node.machine.applied_index,
             errors=problems,
+            isLearner=own is not None and own.learner,
         )
 
     async def HashKV(self, request: rpc_pb2.HashKVRequest, context: grpc.aio.ServicerContext) -> rpc_pb2.HashKVResponse:

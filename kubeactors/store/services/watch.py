@@ -39,7 +39,7 @@ class WatchService:
     async def _watch(self, requests: AsyncIterator[rpc_pb2.WatchRequest], context: grpc.aio.ServicerContext) -> None:
         try:
             self._node.check_serving()
-            leader.check(self._node.leader != 0, context)
+            leader.check(self._node, context)
         except StoreError as error:
             await abort(context, error)
         stream = WatchStream(self._hub, self._node.header, time.monotonic, self._progress_interval)

@@ -231,9 +231,9 @@ LEASE_FIELDS = {"ID", "id", "lease"}
 
 
 def without(value: Any, fields: set[str]) -> Any:
-    """A JSON value with the content of these fields replaced by their names."""
+    """A JSON value without these fields."""
     if isinstance(value, dict):
-        return {k: f"<{k}>" if k in fields else without(v, fields) for k, v in value.items()}
+        return {k: without(v, fields) for k, v in value.items() if k not in fields}
     if isinstance(value, list):
         return [without(item, fields) for item in value]
     return value

@@ -279,6 +279,17 @@ def test_what_a_member_tells(pair: Pair) -> None:
     pair.run("check", "nonsense")
 
 
+def test_users_and_roles(pair: Pair) -> None:
+    """This store is an etcd in which there are none, and none can be made."""
+    for arguments in (("user", "list"), ("role", "list"), ("auth", "disable")):
+        pair.run(*arguments)
+    for arguments in (("user", "get", "u"), ("user", "delete", "u"), ("role", "get", "r"), ("auth", "enable")):
+        pair.run(*arguments, fails=True)
+    for arguments in (("user", "add", "u:secret"), ("role", "add", "r")):
+        refused = pair.ours.etcdctl(*arguments)
+        assert refused.code != 0 and "has no users and roles of its own" in refused.err
+
+
 def test_snapshots_are_saved(pair: Pair, tmp_path: Path) -> None:
     for side in pair.sides:
         path = tmp_path / f"{side.name}.db"
