@@ -48,7 +48,7 @@ def test_put_get_del(store: StoreProcess) -> None:
     assert run(store, "del", "b/", "--prefix", "--prev-kv") == "2\nb/x\nB/X\nb/y\nB/Y\n"
     assert run(store, "del", "nothing") == "0\n"
     answer = json.loads(run(store, "get", "c", "-w", "json"))
-    assert answer["header"]["revision"] == 8 and answer["header"]["raft_term"] == 1
+    assert answer["header"]["revision"] == 8 and answer["header"]["raft_term"] >= 1
     assert (answer["kvs"][0]["create_revision"], answer["kvs"][0]["version"], answer["count"]) == (7, 1, 1)
     failed = store.etcdctl("get", "a", "--rev=1000")
     assert failed.returncode != 0 and "required revision is a future revision" in failed.stderr
@@ -149,11 +149,6 @@ def test_the_member_tells_of_itself(store: StoreProcess) -> None:
     assert "Finished defragmenting" in run(store, "defrag")
 
 
-def test_what_is_not_built_says_so(store: StoreProcess, tmp_path: Path) -> None:
-    refused = {
-        "sends no snapshots yet": ("snapshot", "save", str(tmp_path / "x.db")),
-        "membership cannot change yet": ("member", "add", "m1", "--peer-urls=http://127.0.0.1:1"),
-    }
-    for words, arguments in refused.items():
-        failed = store.etcdctl(*arguments)
-        assert failed.returncode != 0 and words in failed.stderr
+def test_what_is_not_built_says_so(store: StoreProcess) -> None:
+    failed = store.etcdctl("user", "add", "somebody:secret")
+    assert failed.returncode != 0 and "this store has no users and roles of its own" in failed.stderr
