@@ -295,19 +295,33 @@ _BY_CODE: dict[int, type[StoreError]] = {
 }
 
 
+# gRPC itself ends calls with these when a stream breaks: cancelled, unknown, aborted, internal.
+_BROKEN_CALLS = frozenset({1, 2, 10, 13})
+
+
 class RemoteError(StoreError):
     """An error of a code that has no class of its own."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str, *, outcome_unknown: bool = False) -> None:
         super().__init__(message)
         self.remote_code = code
+        self._outcome_unknown = outcome_unknown
+
+    @property
+    def outcome_unknown(self) -> bool:
+        return self._outcome_unknown
 
 
 def from_wire(code: int, message: str, *, outcome_unknown: bool, compact_revision: int = 0) -> StoreError:
-    """The exception for an error that came over the wire."""
+    """The exception for an error that came over the wire.
+
+    `outcome_unknown`: whether the request may have been applied if the error is one of those that do not tell.
+    """
     if message == Compacted.default:
         return Compacted(message, compact_revision)
     if code in (UNAVAILABLE, DEADLINE_EXCEEDED):
         return StoreUnavailable(message, outcome_unknown=outcome_unknown)
     cls = _BY_MESSAGE.get(message) or _BY_CODE.get(code)
-    return cls(message) if cls is not None else RemoteError(code, message)
+    if cls is not None:
+        return cls(message)
+    return RemoteError(code, message, outcome_unknown=outcome_unknown and code in _BROKEN_CALLS)

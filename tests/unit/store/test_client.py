@@ -10,6 +10,7 @@ import grpc.aio
 import pytest
 
 from kubeactors.pb.etcd import rpc_pb2, rpc_pb2_grpc
+from kubeactors.store import errors
 from kubeactors.store.client import (
     Compacted,
     FutureRevision,
@@ -287,3 +288,22 @@ async def test_a_call_that_gives_up_a_member_leaves_those_beside_it_alone() -> N
     finally:
         await client.close()
         await server.stop(None)
+
+
+@pytest.mark.parametrize(
+    ("code", "unknown"),
+    [
+        (grpc.StatusCode.INTERNAL, True),  # as gRPC ends a call whose stream broke
+        (grpc.StatusCode.UNKNOWN, True),
+        (grpc.StatusCode.CANCELLED, True),
+        (grpc.StatusCode.UNAVAILABLE, True),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, True),
+        (grpc.StatusCode.PERMISSION_DENIED, False),
+        (grpc.StatusCode.INVALID_ARGUMENT, False),
+        (grpc.StatusCode.FAILED_PRECONDITION, False),
+    ],
+)
+def test_a_write_that_ended_without_a_refusal_may_have_been_applied(code: grpc.StatusCode, unknown: bool) -> None:
+    error = errors.from_wire(int(code.value[0]), "some text", outcome_unknown=True)
+    assert error.outcome_unknown is unknown
+    assert not errors.from_wire(int(code.value[0]), "some text", outcome_unknown=False).outcome_unknown
