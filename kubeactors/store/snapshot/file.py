@@ -27,7 +27,7 @@ from kubeactors.store.mvcc.codec import decode_records, encode_records
 from kubeactors.store.mvcc.record import Record
 
 FORMAT_VERSION = 2
-SYNC_BYTES = 8 * 1024 * 1024
+SYNC_BYTES = 1024 * 1024
 _BLOCK = struct.Struct("<IIB")
 _NAME = re.compile(r"([0-9a-f]{16})-([0-9a-f]{16})\.snap")
 

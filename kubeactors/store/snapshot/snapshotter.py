@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 CHUNK = 256
 """Records encoded in one step: about a millisecond in which the event loop may have to wait for the interpreter."""
 CHUNK_BYTES = 1024 * 1024
+MAX_PAUSE = 0.05
 
 
 def describe(machine: StateMachine, cluster_id: int, member_id: int) -> Head:
@@ -121,7 +122,10 @@ class Snapshotter:
             writer = await loop.run_in_executor(self._thread, SnapshotWriter, self._disk, self._directory, head)
             try:
                 for tag, records in portions(mvcc, head):
+                    begun = loop.time()
                     await loop.run_in_executor(self._thread, writer.records, tag, records)
+                    # As long a pause: no more than half of the disk and of the interpreter while others wait for both.
+                    await asyncio.sleep(min(loop.time() - begun, MAX_PAUSE))
                 await loop.run_in_executor(self._thread, writer.finish)
             finally:
                 self._thread.submit(writer.abandon)
