@@ -9,6 +9,7 @@ import argparse
 import json
 import logging
 import os
+import secrets
 from dataclasses import asdict
 
 import grpc.aio
@@ -75,13 +76,19 @@ def _restore(options: argparse.Namespace) -> int:
         raise CommandError(
             f"--initial-cluster does not give {options.name!r} the URLs of --initial-advertise-peer-urls"
         )
+    token = options.initial_cluster_token
+    if not token:
+        # Ids follow from URLs and token: with an old one, members of the old cluster would take this for theirs.
+        if len(initial) > 1:
+            raise CommandError("--initial-cluster-token is needed: a new one, the same for each member")
+        token = secrets.token_hex(8)
     head = restore_member(
         disk,
         open_export(disk, options.file, check_hash=not options.skip_hash_check),
         options.data_dir,
         options.name,
         initial,
-        options.initial_cluster_token,
+        token,
         bump_revision=options.bump_revision,
     )
     print(

@@ -32,7 +32,12 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser], c
     restoring.add_argument("--data-dir", type=Path, required=True, metavar="DIR", help="must be empty or not exist")
     restoring.add_argument("--name", default="default", help="the member's name (default: default)")
     restoring.add_argument("--initial-cluster", default="", metavar="NAME=URL,…", help="every member's peer URLs")
-    restoring.add_argument("--initial-cluster-token", default="etcd-cluster", metavar="TOKEN")
+    restoring.add_argument(
+        "--initial-cluster-token",
+        default="",
+        metavar="TOKEN",
+        help="the same for each member, and none that an earlier cluster had (default for a lone member: a new one)",
+    )
     restoring.add_argument(
         "--initial-advertise-peer-urls", default="", metavar="URL,…", help="for a cluster of this member alone"
     )

@@ -159,6 +159,10 @@ async def test_what_cannot_be_restored_says_why_and_leaves_nothing(tmp_path: Pat
     assert "names no member" in cli(
         "restore", file, "--data-dir", target, "--name", "m7", "--initial-cluster", "m0=http://127.0.0.1:1", fails=True
     )
+    two = "m0=http://127.0.0.1:1,m1=http://127.0.0.1:2"
+    assert "--initial-cluster-token is needed" in cli(
+        "restore", file, "--data-dir", target, "--name", "m0", "--initial-cluster", two, fails=True
+    )
     assert "No such file" in cli("status", tmp_path / "nothing", fails=True)
     assert not target.exists() and not list(tmp_path.glob("*.restoring"))
     cli("restore", file, "--data-dir", target)
