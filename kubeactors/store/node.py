@@ -452,6 +452,7 @@ class Node:
             self._snapshot_index = self.machine.applied_index
             self._bytes_written = 0
             self._snapshot = asyncio.create_task(self._take_snapshot(), name="store-take-snapshot")
+            self._snapshot.add_done_callback(lambda _: self._send_wanted())
 
     async def _take_snapshot(self) -> None:
         started = self._clock()
@@ -472,9 +473,13 @@ class Node:
         else:
             self.snapshot_problem = None
             logger.info("snapshot at entry %d taken in %.2f s", snapshot.index, self._clock() - started)
-            wanted, self._wanted = self._wanted, []
+
+    def _send_wanted(self) -> None:
+        wanted, self._wanted = self._wanted, []
+        if not self._ended:
             for message in wanted:
                 self._send_snapshot(message)
+            self._wake()
 
     def _send_snapshot(self, message: Message) -> None:
         newest = self._snapshotter.newest
