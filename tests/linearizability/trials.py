@@ -106,7 +106,8 @@ async def known_leader(target: Target) -> str:
 @dataclass(slots=True)
 class LaggingFollower:
     """Rates in acknowledged writes a second. `catch_up`: seconds until the follower had applied what was there when it
-    went on; `by_snapshot`: whether it was sent one, None when this is not known."""
+    went on; `rate_catching_up` is taken over at least 3 s from there on, less says little. `by_snapshot`: whether it
+    was sent one, None when this is not known."""
 
     writes: int
     rate_before: float
@@ -129,7 +130,7 @@ class LaggingFollower:
 async def lagging_follower(
     target: ChangeableTarget, writes: int, *, writers: int = 64, seconds: float = 3.0
 ) -> LaggingFollower:
-    """SIGSTOP to a follower until `writes` more are acknowledged, then SIGCONT. `seconds` of load before, and after."""
+    """SIGSTOP to a follower until `writes` more are acknowledged, then SIGCONT. `seconds` of load before."""
     leader = await known_leader(target)
     follower = next(name for name in target.names if name != leader)
     # How soon a client leaves a member that hangs is another matter: these know only the others.
@@ -149,7 +150,7 @@ async def lagging_follower(
         wanted = max(load.ledger.acknowledged)
         await caught_up(target, follower, wanted, 60 + writes / 1000)
         there = time.monotonic()
-        await asyncio.sleep(max(0.0, seconds - (there - went_on)))
+        await asyncio.sleep(max(0.0, 3.0 - (there - went_on)))
         end = time.monotonic()
         ledger = load.ledger
         received_now = target.snapshots_received(follower)
@@ -157,7 +158,7 @@ async def lagging_follower(
             writes=writes,
             rate_before=ledger.rate(begin, stopped),
             rate_stopped=ledger.rate(stopped, went_on),
-            rate_catching_up=ledger.rate(went_on, max(there, went_on + 1.0)),
+            rate_catching_up=ledger.rate(went_on, max(there, went_on + 3.0)),
             catch_up=there - went_on,
             longest_gap=ledger.longest_gap(went_on, end),
             by_snapshot=None if received is None or received_now is None else received_now > received,

@@ -6,6 +6,7 @@ import itertools
 import random
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ from tests.linearizability.checker import (
     check,
     check_key,
 )
-from tests.linearizability.history import UNSEEN, Kind, Operation, Outcome, Unseen
+from tests.linearizability.history import UNSEEN, Kind, Operation, Outcome, Unseen, load
 
 
 def get(begin: float, end: float, saw: str | None, key: str = "k") -> Operation:
@@ -157,6 +158,13 @@ def test_good_histories_pass(name: str) -> None:
 def test_bad_histories_fail(name: str) -> None:
     with pytest.raises(NotLinearizable, match="key k"):
         assert_linearizable(BAD[name])
+
+
+def test_what_an_etcd_did_that_was_killed_under_load_fails() -> None:
+    """Recorded here from three members of etcd 3.5.1, one of which lost entries by kill -9 (etcd-io/etcd#13766) and
+    answered from another history ever after."""
+    failures = check(load(Path(__file__).parent / "testdata" / "etcd-3.5.1-killed.jsonl"))
+    assert [failure.key for failure in failures] == ["r/4", "r/5"]
 
 
 def test_only_the_bad_key_is_named() -> None:
