@@ -38,13 +38,6 @@ class Configuration:
     def without(self, member: int) -> Configuration:
         return Configuration(self.voters - {member}, self.learners - {member})
 
-    def reached(self, marks: Mapping[int, int]) -> int:
-        """The highest mark that a majority of the voters has reached; voters without a mark are at 0."""
-        if not self.voters:
-            return 0
-        ordered = sorted([marks.get(voter, 0) for voter in self.voters])
-        return ordered[len(ordered) - self.quorum]
-
     def outcome(self, votes: Mapping[int, bool]) -> bool | None:
         """Of an election: True won, False lost, None open. Only voters' votes count. No voters: never won."""
         granted = refused = 0
