@@ -155,9 +155,9 @@ class Node:
 
     async def _hand_over(self) -> None:
         """A leader that stops lets the follower go on that is furthest, instead of having them wait for an election."""
-        core = self.replica.core
+        core, transport = self.replica.core, self._transport
         others = core.configuration.voters - {self.member_id}
-        live = [member for member in others if core.progress.get(member) and core.progress[member].recent_active]
+        live = [member for member in others if transport is not None and transport.active_since(member) is not None]
         if self.replica.leader != self.member_id or not live:
             return
         try:

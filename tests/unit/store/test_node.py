@@ -87,7 +87,7 @@ class Wire:
         task.add_done_callback(self._tasks.discard)
 
     def active_since(self, peer: int) -> float | None:
-        return None
+        return None if self._other(peer) is None else 0.0
 
 
 def wire_of(node: Node) -> Wire:
@@ -133,8 +133,9 @@ class Nodes:
 
     async def stop(self, *members: int) -> None:
         for member in members or list(self.nodes):
-            node = self.nodes.pop(member)
+            node = self.nodes[member]
             await node.stop(grace=0.5)
+            del self.nodes[member]
             await wire_of(node).stop()
             await self.snapshotters.pop(member).stop()
             await self.logs.pop(member).stop()
