@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as grpc_health
 
-from kubeactors.pb.etcd import rpc_pb2, rpc_pb2_grpc
+from kubeactors.pb.etcd import election_pb2_grpc, lock_pb2_grpc, rpc_pb2, rpc_pb2_grpc
 from kubeactors.pb.store.v1 import session_pb2_grpc
 from kubeactors.store import bootstrap
 from kubeactors.store.api import StoreApi
@@ -28,10 +28,13 @@ from kubeactors.store.rpc.server import RpcServer
 from kubeactors.store.services.auth import AuthService
 from kubeactors.store.services.calls import outcome
 from kubeactors.store.services.cluster import ClusterService
+from kubeactors.store.services.election import ElectionService
 from kubeactors.store.services.kv import add_kv
 from kubeactors.store.services.leader import LOST_ELECTIONS, LeaderMonitor
 from kubeactors.store.services.lease import LeaseService
+from kubeactors.store.services.lock import LockService
 from kubeactors.store.services.maintenance import MaintenanceService
+from kubeactors.store.services.recipes import Recipes
 from kubeactors.store.services.session import SessionService
 from kubeactors.store.services.watch import WatchService
 from kubeactors.store.snapshot.snapshotter import Snapshotter, describe_shortly
@@ -176,6 +179,9 @@ class StoreMember:
         session_pb2_grpc.add_SessionServicer_to_server(session, server)
         watch = WatchService(hub, node, monitor, self._closing, config.progress_interval)
         watch.add_to(server)
+        recipes = Recipes(api, hub)
+        lock_pb2_grpc.add_LockServicer_to_server(LockService(recipes), server)
+        election_pb2_grpc.add_ElectionServicer_to_server(ElectionService(recipes, self._closing), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         await server.start()
