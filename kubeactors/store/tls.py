@@ -1,4 +1,4 @@
-"""The member's side of mutual TLS."""
+"""Mutual TLS on the loop's own transports."""
 
 from __future__ import annotations
 
@@ -6,38 +6,16 @@ import logging
 import ssl
 from pathlib import Path
 
-import grpc
-
 from kubeactors.store.client.channel import TlsFiles
 
 logger = logging.getLogger(__name__)
 
 
-def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
-    """Clients must show a certificate of the authority. Raises OSError when a file cannot be read now.
+def server_context(files: TlsFiles) -> ssl.SSLContext:
+    """Clients must show a certificate of the authority. Raises OSError, ssl.SSLError among them.
 
     The files are looked at again for every new connection, so that renewed certificates need no restart.
     """
-    present = _read(files)
-
-    def renewed() -> grpc.ServerCertificateConfiguration | None:
-        nonlocal present
-        try:
-            found = _read(files)
-        except OSError as error:
-            logger.warning("certificates cannot be read, those read before stay in use: %s", error)
-            return None
-        if found == present:
-            return None
-        present = found
-        logger.info("certificates were renewed: %s", files.cert)
-        return _configuration(found)
-
-    return grpc.dynamic_ssl_server_credentials(_configuration(present), renewed, require_client_authentication=True)
-
-
-def server_context(files: TlsFiles) -> ssl.SSLContext:
-    """As `server_credentials`, for a server on the loop's own transports. Raises OSError, ssl.SSLError among them."""
     present = _read(files)
     first = current = _context(files)
 
@@ -59,6 +37,16 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
     return first
 
 
+def client_context(files: TlsFiles) -> ssl.SSLContext:
+    """For one connection: the files are read now. The server's certificate must be of the authority and for the host
+    that is called. Raises OSError, ssl.SSLError among them."""
+    context = ssl.create_default_context(cafile=files.ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(files.cert, files.key)
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
 def _context(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -71,8 +59,3 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
 
 def _read(files: TlsFiles) -> tuple[bytes, bytes, bytes]:
     return Path(files.key).read_bytes(), Path(files.cert).read_bytes(), Path(files.ca).read_bytes()
-
-
-def _configuration(files: tuple[bytes, bytes, bytes]) -> grpc.ServerCertificateConfiguration:
-    key, certificate, ca = files
-    return grpc.ssl_server_certificate_configuration([(key, certificate)], root_certificates=ca)

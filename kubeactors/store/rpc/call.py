@@ -6,6 +6,7 @@ It is no subclass: grpc adds abstract methods to that class from one version to 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -65,6 +66,11 @@ class Call:
             await asyncio.sleep(0)
         while connection.blocked(stream) and not stream.closed:
             await connection.unblocked(stream)
+
+    async def write_now(self, message: Any) -> None:
+        """As `write`; it leaves at once and not with what else is written in this turn of the loop."""
+        self._connection.urgent = True
+        await self.write(message)
 
     async def send_initial_metadata(self, initial_metadata: Iterable[tuple[str, Any]]) -> None:
         self._connection.send_headers(self._stream, headers.fields(initial_metadata))
@@ -129,7 +135,13 @@ class Call:
         if not certificate:
             return {}
         names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
-        return {"transport_security_type": [b"ssl"], "x509_common_name": [name.encode() for name in names]}
+        secured = transport.get_extra_info("ssl_object") if transport is not None else None
+        whole = secured.getpeercert(binary_form=True) if secured is not None else None
+        return {
+            "transport_security_type": [b"ssl"],
+            "x509_common_name": [name.encode() for name in names],
+            "x509_pem_cert": [ssl.DER_cert_to_PEM_cert(whole).encode()] if whole else [],
+        }
 
     def time_remaining(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - self._loop.time())

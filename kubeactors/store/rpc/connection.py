@@ -26,8 +26,7 @@ QUEUE_BYTES = 1024 * 1024
 """Whole messages of one call that may wait for its reader; then the client gets no more window."""
 HEADER_BYTES = 64 * 1024
 TURN_BYTES = 256 * 1024
-SILENCE_SECONDS, ANSWER_SECONDS = 30.0, 10.0
-"""After the first without a byte the client is asked for a sign of life; after the second more it counts as gone."""
+SILENCE_SECONDS, ANSWER_SECONDS = 30.0, 3.0
 
 _DATA, _HEADERS = f.DATA, f.HEADERS
 _ANSWER = f.head(f.HEADERS, f.END_HEADERS, 0, len(headers.ANSWER))[:5]
@@ -65,12 +64,17 @@ class Calls(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """What is sent in one turn of the loop leaves in one write."""
+    """What is sent in one turn of the loop leaves in one write.
 
-    def __init__(self, calls: Calls) -> None:
+    `silence`: after so many seconds without a byte the other side is asked for a sign of life; ANSWER_SECONDS later it
+    counts as gone.
+    """
+
+    def __init__(self, calls: Calls, silence: float | None = None) -> None:
         self.streams: dict[int, Stream] = {}
         self.transport: asyncio.Transport | None = None
         self._calls = calls
+        self._silence = SILENCE_SECONDS if silence is None else silence
         self._loop = asyncio.get_running_loop()
         self._headers = RequestHeaders()
         self._requests: dict[int, tuple[object, Request]] = {}
@@ -81,6 +85,7 @@ class Connection(asyncio.Protocol):
         self._block: tuple[int, int, bytearray] | None = None  # headers that go on in the next frame
         self._out: list[bytes] = []
         self._out_bytes = 0
+        self.urgent = False
         self._flush_due = False
         self._reading = False
         self._paused = False
@@ -101,7 +106,7 @@ class Connection(asyncio.Protocol):
             f.settings((f.SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW), (f.SETTINGS_MAX_FRAME_SIZE, FRAME_BYTES))
             + f.window_update(0, CONNECTION_WINDOW - f.DEFAULT_WINDOW)
         )
-        self._watchdog = self._loop.call_later(SILENCE_SECONDS, self._look)
+        self._watchdog = self._loop.call_later(self._silence, self._look)
         self._calls.connected(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -130,7 +135,7 @@ class Connection(asyncio.Protocol):
             return
         if self._heard:
             self._heard = False
-            self._watchdog = self._loop.call_later(SILENCE_SECONDS, self._look)
+            self._watchdog = self._loop.call_later(self._silence, self._look)
         else:
             self._send(f.frame(f.PING, 0, 0, bytes(8)))
             self._watchdog = self._loop.call_later(ANSWER_SECONDS, self._look_again)
@@ -139,7 +144,7 @@ class Connection(asyncio.Protocol):
         if self._heard:
             self._look()
         elif self.transport is not None:
-            logger.info("client at %s is gone without a word", self.transport.get_extra_info("peername"))
+            logger.info("%s is gone without a word", self.transport.get_extra_info("peername"))
             self.transport.abort()
 
     # ---- frames in ----
@@ -298,8 +303,8 @@ class Connection(asyncio.Protocol):
                 self._send(f.frame(f.PING, f.ACK, 0, payload))
         elif kind == f.SETTINGS and not len(payload) % 6:
             if not flags & f.ACK:
+                self._send(f.frame(f.SETTINGS, f.ACK, 0, b""))  # before anything that a larger window lets go
                 self._on_settings(payload)
-                self._send(f.frame(f.SETTINGS, f.ACK, 0, b""))
         elif kind == f.CONTINUATION:
             self._on_continuation(flags, number, payload)
         elif kind in (f.WINDOW_UPDATE, f.RST_STREAM, f.PING, f.SETTINGS):
@@ -397,6 +402,9 @@ class Connection(asyncio.Protocol):
         self._window -= size
         stream.window -= size
         self._send(b"".join((f.head(_DATA, 0, stream.number, size), b"\0", _number(size - 5), message)))
+        if self.urgent:
+            self.urgent = False
+            self._flush()
 
     def finish(self, stream: Stream, trailers: bytes) -> None:
         """End the call."""

@@ -78,6 +78,20 @@ NO_GRPC = b"\x08\x03415" + _literal(b"content-type", b"text/plain")
 """Status 415: what came was no gRPC."""
 
 
+def call(path: str, authority: str, scheme: str) -> bytes:
+    """The block that opens a call."""
+    return (
+        b"\x83"  # :method POST
+        + (b"\x87" if scheme == "https" else b"\x86")
+        + b"\x04"
+        + _string(path.encode())
+        + b"\x01"
+        + _string(authority.encode())
+        + _literal(b"te", b"trailers")
+        + _literal(b"content-type", b"application/grpc")
+    )
+
+
 def trailers(code: int, message: str, metadata: Iterable[tuple[str, Value]] = ()) -> bytes:
     block = _literal(b"grpc-status", str(code).encode())
     if message:

@@ -24,10 +24,11 @@ UNIMPLEMENTED, INTERNAL, UNKNOWN, RESOURCE_EXHAUSTED, CANCELLED = 12, 13, 2, 8, 
 
 
 class RpcServer:
-    """`max_message`: bytes of the largest message that is taken."""
+    """`max_message`: bytes of the largest message that is taken. `silence`: see Connection."""
 
-    def __init__(self, max_message: int) -> None:
+    def __init__(self, max_message: int, silence: float | None = None) -> None:
         self.max_message = max_message
+        self._silence = silence
         self._methods: dict[bytes, Direct | Method] = {}
         self._listening: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
@@ -54,7 +55,13 @@ class RpcServer:
         """Returns the port, a free one for 0. Raises OSError."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: Connection(self), host, port, ssl=context, reuse_port=False, backlog=1024, start_serving=False
+            lambda: Connection(self, self._silence),
+            host,
+            port,
+            ssl=context,
+            reuse_port=False,
+            backlog=1024,
+            start_serving=False,
         )
         self._listening.append(server)
         bound: int = server.sockets[0].getsockname()[1]

@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import grpc
-import grpc.aio
-
 from kubeactors.pb.raft.v1 import raft_pb2, raft_pb2_grpc
 from kubeactors.store.client.channel import TlsFiles
 from kubeactors.store.raft.message import Message
+from kubeactors.store.rpc.server import RpcServer
 from kubeactors.store.transport import channel, snapshot
 from kubeactors.store.transport.admission import View
 from kubeactors.store.transport.certificate import PeerRules
@@ -47,7 +45,7 @@ class GrpcTransport:
         self._entries = EntryEncoder()
         self._peers: dict[int, PeerConnection] = {}
         self._receiver: Receiver | None = None
-        self._server: grpc.aio.Server | None = None
+        self._server: RpcServer | None = None
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sending: set[int] = set()
@@ -58,10 +56,10 @@ class GrpcTransport:
     async def start(self, receiver: Receiver) -> None:
         for peer in self._view.peers.values():
             self._check(peer)
-        server = self._server = grpc.aio.server(options=channel.SERVER_OPTIONS)
+        server = self._server = channel.make_server()
         service = RaftService(self._view, receiver, self._config.rules, self._admitted)
         raft_pb2_grpc.add_RaftServicer_to_server(service, server)
-        self.urls = tuple(channel.listen(server, url, self._config.tls) for url in self._config.listen_urls)
+        self.urls = tuple([await channel.listen(server, url, self._config.tls) for url in self._config.listen_urls])
         self._receiver = receiver
         await server.start()
         self._connect()

@@ -7,10 +7,9 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-import grpc.aio
-
 from kubeactors.pb.raft.v1 import raft_pb2
 from kubeactors.store.raft.message import Message
+from kubeactors.store.rpc.client import CallEnded
 from kubeactors.store.transport.codec import fill_message
 from kubeactors.store.transport.eager import start_now
 
@@ -57,7 +56,8 @@ class Link:
         return True
 
     def flush(self) -> None:
-        """What waits leaves now, or with the end of the write that is under way."""
+        """What waits leaves now; or with the end of the write that is under way, or of this turn of the loop if
+        something has left in it already."""
         if self._writing or self.closed.is_set() or not self._frames:
             return
         self._writing = True
@@ -100,9 +100,14 @@ class Link:
         except asyncio.CancelledError:
             self.close("the stream ended")
             raise
-        except grpc.aio.AioRpcError as error:
-            self.close(f"write failed: {error.details()}")
-        except Exception as error:  # noqa: BLE001  # gRPC raises several kinds for a stream that has ended
+        except CallEnded as error:
+            self.close(f"write failed: {error}")
+        except Exception as error:
+            logger.exception("a frame for member %x could not be written", self.peer)
             self.close(f"write failed: {error!r}")
         finally:
-            self._writing = False
+            asyncio.get_running_loop().call_soon(self._turn_ended)
+
+    def _turn_ended(self) -> None:
+        self._writing = False
+        self.flush()

@@ -8,13 +8,13 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-import grpc
 import grpc.aio
 
-from kubeactors.pb.raft.v1 import raft_pb2, raft_pb2_grpc
+from kubeactors.pb.raft.v1 import raft_pb2
 from kubeactors.store.client.channel import TlsFiles
+from kubeactors.store.rpc.client import CallEnded
 from kubeactors.store.transport.admission import View, judge
-from kubeactors.store.transport.channel import open_channel
+from kubeactors.store.transport.channel import PeerStream, open_stream
 from kubeactors.store.transport.link import Link
 
 logger = logging.getLogger(__name__)
@@ -121,8 +121,8 @@ class PeerConnection:
             while (frame := await read()) is not grpc.aio.EOF:
                 self._events.frame(link, frame)
             reason = "the other side ended the stream"
-        except grpc.aio.AioRpcError as error:
-            reason = error.details() or error.code().name
+        except CallEnded as error:
+            reason = str(error)
         except Exception as error:
             logger.exception("a frame of member %x could not be taken", self.id)
             reason = repr(error)
@@ -161,17 +161,14 @@ class PeerConnection:
         """One call, and the life of the link if it brings one about. Returns what was in its way."""
         url = self.urls[self._turn % len(self.urls)]
         self._turn += 1
+        stream: PeerStream | None = None
         try:
-            channel = open_channel(url, self._tls)
-        except (OSError, ValueError) as error:
-            return f"{url}: {error}"
-        try:
-            stream = raft_pb2_grpc.RaftStub(channel).Connect()
             async with asyncio.timeout(CONNECT_SECONDS):
+                stream = await open_stream(url, self._tls)
                 await stream.write(raft_pb2.Frame(hello=self._view.hello(self.id)))
                 first = await stream.read()
             self._check(first)
-            link = Link(self.id, stream.write, dialled=True, since=asyncio.get_running_loop().time())
+            link = Link(self.id, stream.write_now, dialled=True, since=asyncio.get_running_loop().time())
             if self.take(link):
                 await self.serve(link, stream.read)
             return ""
@@ -181,14 +178,13 @@ class PeerConnection:
             if error.reason == raft_pb2.Refusal.REMOVED_MEMBER:
                 self._events.removed()
             return f"{url}: it refuses: {error}"
-        except grpc.aio.AioRpcError as error:
-            return f"{url}: {error.details()}"
         except TimeoutError:
             return f"{url}: no answer"
-        except Exception as error:  # noqa: BLE001  # gRPC raises several kinds for a stream that has ended
-            return f"{url}: {error!r}"
+        except (CallEnded, OSError, ValueError) as error:
+            return f"{url}: {error}"
         finally:
-            await channel.close()
+            if stream is not None:
+                stream.close()
 
     def _check(self, first: raft_pb2.Frame) -> None:
         """Raises Refused."""

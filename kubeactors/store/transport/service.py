@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import cast
 
 import grpc
 import grpc.aio
@@ -12,6 +13,7 @@ import grpc.aio
 from kubeactors.pb.raft.v1 import raft_pb2, raft_pb2_grpc
 from kubeactors.pb.raft.v1.raft_pb2 import Refusal
 from kubeactors.store.errors import StoreError
+from kubeactors.store.rpc.call import Call
 from kubeactors.store.transport import certificate, snapshot
 from kubeactors.store.transport.admission import View, judge
 from kubeactors.store.transport.codec import BadFrame, decode_message
@@ -59,7 +61,7 @@ class RaftService(raft_pb2_grpc.RaftServicer):
             await context.write(raft_pb2.Frame(refusal=refusal))
             return
         await context.write(raft_pb2.Frame(hello=self._view.hello(hello.sender)))
-        link = Link(hello.sender, context.write, dialled=False, since=now)
+        link = Link(hello.sender, cast(Call, context).write_now, dialled=False, since=now)
         if peer.take(link):
             await peer.serve(link, context.read)
 

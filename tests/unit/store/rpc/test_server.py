@@ -314,6 +314,8 @@ async def test_a_window_that_grows_by_settings(running: Running) -> None:
     wire.call(1, PUT, rpc_pb2.PutRequest(value=b"ab").SerializeToString())
     await wire.until(f.HEADERS)
     wire.send(f.settings((f.SETTINGS_INITIAL_WINDOW_SIZE, 1000)))
+    kind, flags, _, _ = await wire.until(f.SETTINGS, f.DATA)
+    assert (kind, flags) == (f.SETTINGS, f.ACK), "grpcio takes no more than the old window before this"
     assert await wire.status(1) == "0"
 
 
