@@ -1,11 +1,12 @@
 """Frames in which members hand proposals to the leader, and in which the leader refuses some.
 
     PROPOSALS  type (1) · term (8) · life (8) · sequence (8) · { id (8) · kind (1) · length (4) · request }
-    REFUSALS   type (1) · term (8) · life (8) · 0 (8)        · { id (8) · code (4) · length (4) · message }
+    REFUSALS   type (1) · term (8) · life (8) · sequence (8) · { id (8) · code (4) · length (4) · message }
 
 All integers little endian. A frame is for the leader of its term and for no other: once an entry of a later term is
 applied, what came in it and was not applied before never will be. `life` tells a restarted member's frames from those
-of its life before; `sequence` counts the frames of one life, so that a frame which arrives twice is taken once.
+of its life before; `sequence` counts the frames of one life, so that a frame which arrives twice is taken once, and a
+refusal of a frame is not taken for one of a later frame that the same proposal went in.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def encode_proposals(term: int, life: int, sequence: int, proposals: Iterable[Pr
     return b"".join(parts)
 
 
-def encode_refusals(term: int, life: int, refusals: Iterable[Refused]) -> bytes:
-    parts = [_HEAD.pack(REFUSALS, term, life, 0)]
+def encode_refusals(term: int, life: int, sequence: int, refusals: Iterable[Refused]) -> bytes:
+    parts = [_HEAD.pack(REFUSALS, term, life, sequence)]
     for request_id, code, message in refusals:
         text = message.encode()
         parts.append(_REFUSAL.pack(request_id, code, len(text)))

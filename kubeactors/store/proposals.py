@@ -261,12 +261,15 @@ class Proposals:
             except StoreError as error:
                 refused.append(Refused(request_id, error.code, error.message))
         if refused:
-            self.outgoing.append((sender, forward.encode_refusals(frame.term, frame.life, refused)))
+            self.outgoing.append((sender, forward.encode_refusals(frame.term, frame.life, frame.sequence, refused)))
 
     def _take_refusals(self, frame: Frame) -> None:
         if frame.life != self._life:
             return
         for request_id, code, message in forward.refusals(frame):
+            pending = self._pending.get(request_id)
+            if pending is None or pending.frame != frame.sequence:
+                continue  # an old refusal, of a frame that it no longer is in
             if code == NOT_NOW:
                 self._hold(request_id, frame.term)
             else:
