@@ -207,7 +207,7 @@ class Cluster:
         self.network.send(sender.id, to, member.receive_forward, sender.id, frame)
         return True
 
-    def send_snapshot(self, sender: SimMember, message: Message, name: str, content: bytes) -> None:
+    def send_snapshot(self, sender: SimMember, message: Message, content: bytes) -> None:
         life = sender.life
         told = False
 
@@ -217,10 +217,10 @@ class Cluster:
                 told = True
                 sender.snapshot_sent(message.to, ok)
 
-        self.note(sender, f"sends the snapshot {name} to {self.name(message.to)}")
+        self.note(sender, f"sends a snapshot of {len(content)} bytes to {self.name(message.to)}")
         to = self.members.get(message.to)
         if to is not None:
-            self.network.send(sender.id, message.to, to.receive_snapshot, message, name, content, status)
+            self.network.send(sender.id, message.to, to.receive_snapshot, message, content, status)
         self.timeline.after(2.0, status, False)
 
     def died(self, member: SimMember) -> None:

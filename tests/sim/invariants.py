@@ -49,6 +49,8 @@ class Invariants:
         """(term, checksum) of every entry that any member ever held for committed."""
         self.acknowledged = 0
         """The highest revision that any client was told."""
+        self._committed_in: list[int] = []
+        """The term of the leader that committed it first."""
         self._leaders: dict[int, MemberView] = {}
         self._entries: dict[tuple[int, int], tuple[int, int]] = {}
         self._states: dict[int, tuple[int, ...]] = {}
@@ -87,6 +89,7 @@ class Invariants:
             content = (log.term_at(index), log.sum_at(index))
             if index > len(self.committed):
                 self.committed.append(content)
+                self._committed_in.append(0)
             elif self.committed[index - 1] != content:
                 raise Violation(f"{view.name} begins with other members than others do")
 
@@ -149,7 +152,10 @@ class Invariants:
         if first is not view:
             raise Violation(f"election safety: {first.name} and {view.name} both lead in term {term}")
         view.leads = term
+        # Whoever wins late in an older term need not have what a later term's leader has committed meanwhile.
         last = len(self.committed)
+        while last and self._committed_in[last - 1] >= term:
+            last -= 1
         if not last:
             return
         here = core.term_at(last)
@@ -186,6 +192,7 @@ class Invariants:
                 raise Violation(f"{view.name} commits entry {index}, which no leader has committed")
             self._durable_on_majority(view, core, index, term)
             committed.append(content)
+            self._committed_in.append(core.term)
         view.commit = commit
 
     def _durable_on_majority(self, view: MemberView, core: RaftCore, index: int, term: int) -> None:

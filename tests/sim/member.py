@@ -9,18 +9,21 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kubeactors.store import storage
 from kubeactors.store.errors import CorruptData
 from kubeactors.store.machine.membership import Membership
+from kubeactors.store.node import FAREWELL_SECONDS
 from kubeactors.store.raft.configuration import Configuration
 from kubeactors.store.raft.message import Message, SnapshotMeta
 from kubeactors.store.replica import Replica, ReplicaConfig, Work
 from kubeactors.store.snapshot import snapshotter
-from kubeactors.store.snapshot.file import SnapshotFile, SnapshotReader, SnapshotWriter, list_snapshots
+from kubeactors.store.snapshot.file import SnapshotFile, SnapshotReader, SnapshotWriter, file_name, list_snapshots
+from kubeactors.store.snapshot.incoming import IncomingSnapshot
 from kubeactors.store.wal import record as rec
 from kubeactors.store.wal.record import SnapshotMark
 from tests.sim import words
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from tests.sim.cluster import Cluster
 
 DATA_DIR = Path("/data")
+_NO_THREAD = cast(ThreadPoolExecutor, None)  # its steps are called here, one by one
 PLENTY = 1 << 40
 
 
@@ -65,6 +69,7 @@ class SimMember:
         self._taking = False
         self._wanted: list[Message] = []
         self._receiving = False
+        self._leaving = False
         self._snapshot_at = 0
         if cluster.trace.verbose:
             self.disk.trace = lambda event: cluster.trace.note(f"{name} disk: {event}")
@@ -177,7 +182,7 @@ class SimMember:
         self._loaded = None
         self._inbox.clear()
         self._jobs.clear()
-        self._running = self._taking = self._receiving = False
+        self._running = self._taking = self._receiving = self._leaving = False
         self._installing = None
         self._wanted.clear()
         self.disk.fail_syncs = 0
@@ -288,12 +293,13 @@ class SimMember:
         if (
             not self._taking
             and not self._receiving
-            and self._installing is None
+            and not replica.installing
             and replica.machine.applied_index - self._snapshot_at >= cluster.scenario.snapshot_every
         ):
             self.take_snapshot()
-        if replica.removed and not self._running and not self._jobs:
-            self.told_removed()
+        if replica.removed and not self._leaving:
+            self._leaving = True
+            self._soon(FAREWELL_SECONDS, self.told_removed)
 
     def told_removed(self) -> None:
         """By its own log, or by another member as the transport does."""
@@ -312,8 +318,11 @@ class SimMember:
             if not cluster.forward(self, to, frame):
                 self._soon(0.0, self._forward_failed, to, frame)
         for message in work.snapshots:
-            self._wanted.append(message)
-            self._send_snapshots()
+            if replica.installing:
+                replica.report_snapshot(message.to, False)
+            else:
+                self._wanted.append(message)
+                self._send_snapshots()
         assert work.records or not work.after_sync
         if work.records:
             cluster.invariants.appended(self.view, self.view.written, work.records, True)
@@ -370,10 +379,17 @@ class SimMember:
             cluster.send(self, message)
         self.replica.synced(work)
         if work.install is not None:
-            cluster.note(self, f"installs the snapshot at entry {work.install.index}")
-            path = next(s.path for s in self._snapshots() if s.index == work.install.index)
-            self._installing = self.replica.install(SnapshotReader(self.disk, path))
-            self._install()
+            self._install_soon(work.install)
+
+    def _install_soon(self, meta: SnapshotMeta) -> None:
+        if self._taking:
+            self._soon(0.001, self._install_soon, meta)
+            return
+        assert self.replica is not None
+        self.cluster.note(self, f"installs the snapshot at entry {meta.index}")
+        path = self._directory / file_name(meta.term, meta.index)
+        self._installing = self.replica.install(SnapshotReader(self.disk, path))
+        self._install()
 
     def _install(self) -> None:
         assert self._installing is not None and self.replica is not None
@@ -388,9 +404,14 @@ class SimMember:
 
     # ---- snapshots ----
 
+    @property
+    def _directory(self) -> Path:
+        assert self._loaded is not None
+        return self._loaded.snapshot_dir
+
     def _snapshots(self) -> list[SnapshotFile]:
         assert self._loaded is not None
-        return list_snapshots(self.disk, self._loaded.snapshot_dir)
+        return list_snapshots(self.disk, self._directory)
 
     def take_snapshot_soon(self) -> None:
         if self.replica is not None and self.replica.machine.applied_index and not self._taking and not self._receiving:
@@ -411,7 +432,7 @@ class SimMember:
         assert self.replica is not None and self._loaded is not None
         mvcc = self.replica.machine.mvcc
         try:
-            writer = SnapshotWriter(self.disk, self._loaded.snapshot_dir, head)
+            writer = SnapshotWriter(self.disk, self._directory, head)
             try:
                 yield
                 for tag, records in snapshotter.portions(mvcc, head):
@@ -423,6 +444,7 @@ class SimMember:
                 raise
         finally:
             mvcc.release()
+        self.pump()
         yield
         mark = rec.encode_snapshot(SnapshotMark(snapshot.index, snapshot.term))
         self._job(lambda: self._append_mark(mark), None)
@@ -430,8 +452,9 @@ class SimMember:
         self._job(lambda: self._trim(first, snapshot), self._taken)
 
     def _snapshot_step(self, steps: Iterator[None]) -> None:
+        life = self.life
         try:
-            if next(steps, self) is not self:
+            if next(steps, self) is not self and life == self.life:
                 self._soon(self.cluster.disk_delay(self), self._snapshot_step, steps)
         except Crash:
             self.crash(self.rng.random() < 0.5)
@@ -469,46 +492,48 @@ class SimMember:
             head = SnapshotReader(self.disk, newest[-1].path).head
             membership = Membership.restored(head.membership)
             meta = SnapshotMeta(head.index, head.term, Configuration(membership.voters, membership.learners))
-            self.cluster.send_snapshot(
-                self, message._replace(snapshot=meta), newest[-1].path.name, self.disk.read(newest[-1].path)
-            )
+            self.cluster.send_snapshot(self, message._replace(snapshot=meta), self.disk.read(newest[-1].path))
 
     def snapshot_sent(self, to: int, ok: bool) -> None:
         assert self.replica is not None
         self.replica.report_snapshot(to, ok)
         self.pump()
 
-    def receive_snapshot(self, message: Message, name: str, content: bytes, status: Callable[[bool], None]) -> None:
-        if self.replica is None or self._receiving or self._taking:
+    def receive_snapshot(self, message: Message, content: bytes, status: Callable[[bool], None]) -> None:
+        replica, meta = self.replica, message.snapshot
+        assert meta is not None
+        if self.paused:
+            self._inbox.append((self.receive_snapshot, (message, content, status)))
+        elif replica is None or self._receiving or replica.installing or meta.index <= replica.machine.applied_index:
             status(False)
-        elif self.paused:
-            self._inbox.append((self.receive_snapshot, (message, name, content, status)))
         else:
             self._receiving = True
-            self._receive_step(self._put_snapshot(message, name, content, status))
+            self._receive_step(self._put_snapshot(message, meta, content, status))
 
     def _put_snapshot(
-        self, message: Message, name: str, content: bytes, status: Callable[[bool], None]
+        self, message: Message, meta: SnapshotMeta, content: bytes, status: Callable[[bool], None]
     ) -> Iterator[None]:
-        assert self._loaded is not None and self.replica is not None
-        path = self._loaded.snapshot_dir / name
-        temporary = path.with_suffix(".snap.tmp")
-        fd = self.disk.open(temporary, create=True)
-        for offset in range(0, len(content), 1000):
-            self.disk.write_at(fd, content[offset : offset + 1000], offset)
-            yield
-        self.disk.sync_all(fd)
-        self.disk.close(fd)
-        yield
-        SnapshotReader(self.disk, temporary)
-        self.disk.rename(temporary, path)
+        """What IncomingSnapshot does in its thread."""
+        incoming = IncomingSnapshot(
+            self.disk, self._directory, _NO_THREAD, self.cluster.cluster_id, meta, lambda: None, lambda: None
+        )
+        try:
+            for offset in range(0, len(content), 2000):
+                incoming._append([content[offset : offset + 2000]])
+                yield
+            incoming._put_in_place()
+        except OSError:
+            incoming._remove()
+            status(False)
+            raise
         self._receiving = False
         self.receive(message)
         status(True)
 
     def _receive_step(self, steps: Iterator[None]) -> None:
+        life = self.life
         try:
-            if next(steps, self) is not self:
+            if next(steps, self) is not self and life == self.life:
                 self._soon(self.cluster.disk_delay(self), self._receive_step, steps)
         except Crash:
             self.crash(self.rng.random() < 0.5)
