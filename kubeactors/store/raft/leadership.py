@@ -243,8 +243,8 @@ class Leadership:
             self._outbox.messages.append(Message(MessageType.TIMEOUT_NOW, self.transferee, self._id, self._term))
 
     def leave(self, configuration: Configuration) -> None:
-        """This member is no voter any more: tell the others what is committed, and let the best of them campaign."""
-        self.flush()
+        """This member is no voter any more: let the best of the others campaign. What is committed they were told when
+        the change was given to be applied here."""
         voters = [(each.match, member) for member, each in self._others if member in configuration.voters]
         if voters:
             _, best = max(voters)
