@@ -427,6 +427,7 @@ class Node:
         if self._receiving or self.replica.installing:
             raise SnapshotRefused("another snapshot is on its way")
         if meta.index <= self.machine.applied_index:
+            self.on_messages(sender, (message,))  # which tells the leader how far this member is, or it would ask again
             raise SnapshotRefused(f"entry {meta.index} is applied here already")
 
         def in_place() -> None:
