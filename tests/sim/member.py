@@ -504,7 +504,10 @@ class SimMember:
         assert meta is not None
         if self.paused:
             self._inbox.append((self.receive_snapshot, (message, content, status)))
-        elif replica is None or self._receiving or replica.installing or meta.index <= replica.machine.applied_index:
+        elif replica is None or self._receiving or replica.installing:
+            status(False)
+        elif meta.index <= replica.machine.applied_index:
+            self.receive(message)
             status(False)
         else:
             self._receiving = True
