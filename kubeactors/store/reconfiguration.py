@@ -66,9 +66,9 @@ def check_remove(membership: Membership, member: int, self_id: int, connected_fo
         raise NotEnoughStarted
     if member != self_id and connected_for(member) is None:
         return  # it is down already
-    started = [voter for voter in _voters(membership) if _is_started(voter)]
-    active = sum(1 for voter in started if voter.id == self_id or connected_for(voter.id) is not None)
-    if active - 1 < 1 + (len(started) - 1) // 2:
+    voters = _voters(membership)
+    active = sum(1 for voter in voters if voter.id == self_id or connected_for(voter.id) is not None)
+    if active - 1 < 1 + (len(voters) - 1) // 2:
         raise Unhealthy
 
 

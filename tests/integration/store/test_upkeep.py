@@ -51,6 +51,27 @@ async def test_history_is_compacted_by_whoever_leads(tmp_path: Path) -> None:
         await history_goes(store)
 
 
+async def test_leases_live_as_long_as_somebody_renews_them_whoever_leads(tmp_path: Path) -> None:
+    async with StoreCluster(tmp_path, 3) as cluster:
+        store = cluster.client()
+        kept, left = await store.lease_grant(5), await store.lease_grant(5)
+        await store.put(b"kept", b"", lease=kept.id)
+        await store.put(b"left", b"", lease=left.id)
+        killed = await cluster.wait_leader()
+        await cluster.kill(killed)
+        followers = [cluster.client(member) for member in cluster.members if member is not killed]
+        async with asyncio.timeout(30):
+            number = 0
+            while await store.get(b"left") is not None:
+                number += 1
+                await followers[number % 2].lease_keep_alive(kept.id)  # each of them, of whom one leads now
+                await asyncio.sleep(0.5)
+        assert await store.get(b"kept") is not None
+        assert await store.lease_leases() == [kept.id]
+        time_left = await followers[0].lease_time_to_live(kept.id, keys=True)
+        assert 2 <= time_left.ttl <= 5 and time_left.keys == [b"kept"]
+
+
 async def history_goes(store: StoreClient) -> None:
     """A revision of now is compacted after a while."""
     first = (await store.put(b"k", b"")).revision
