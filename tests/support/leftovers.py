@@ -23,7 +23,7 @@ def traces(cluster: TestCluster, names: Names) -> list[str]:
         *_lines(["nft", "list", "tables"], names.table),
         *(line for line in Path("/proc/self/mounts").read_text().splitlines() if f"{cluster.root}/" in line),
         *(str(path) for path in Path("/sys/fs/cgroup").glob(f"*/kubeactors/{cluster.name}-*")),
-        *_processes(cluster.root),
+        *processes_of(cluster.root),
     ]
 
 
@@ -31,7 +31,7 @@ def _lines(command: list[str], text: str) -> list[str]:
     return [line for line in run(command).stdout.splitlines() if text in line]
 
 
-def _processes(root: Path) -> list[str]:
+def processes_of(root: Path) -> list[str]:
     """Processes that name the root directory in their command line or, as actors do, in their environment."""
     found = []
     for process in Path("/proc").iterdir():

@@ -102,6 +102,11 @@ class Machine:
         """Run a command on the running machine, in all its namespaces."""
         return run([*self.enter(), *command], check=check, timeout=timeout)
 
+    @property
+    def runs(self) -> bool:
+        """Whether its service has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def power_off(self) -> None:
         """Kill everything on it at once."""
         if self._process is not None:

@@ -85,11 +85,13 @@ class MachineCluster:
         log = machine.root / "machine.log"
         begin = log.stat().st_size if log.exists() else 0
         machine.start(command, **environment)
-        until(
-            lambda: "Ray runtime started" in log.read_bytes()[begin:].decode(errors="replace"),
-            timeout=120,
-            what=f"Ray on {machine.address}",
-        )
+
+        def started() -> bool:
+            said = log.read_bytes()[begin:].decode(errors="replace")
+            assert machine.runs, f"`ray start` ended on {machine.address}:\n{said}"
+            return "Ray runtime started" in said
+
+        until(started, timeout=120, what=f"Ray on {machine.address}")
 
     def on(
         self, machine: Machine, *command: str | Path, check: bool = True, stdin: str | None = None, timeout: float = 120
@@ -159,6 +161,8 @@ class MachineCluster:
         """The end of every log on the machines."""
         parts = []
         for machine in machines or self.machines:
-            for log in sorted(Paths(machine.root).log.glob("*.log")):
+            for log in [machine.root / "machine.log", *sorted(Paths(machine.root).log.glob("*.log"))]:
+                if not log.exists():
+                    continue
                 parts.append(f"--- {machine.address} {log.name}\n{log.read_text(errors='replace')[-characters:]}")
         return "\n".join(parts)
