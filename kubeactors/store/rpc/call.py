@@ -67,6 +67,17 @@ class Call:
         while connection.blocked(stream) and not stream.closed:
             await connection.unblocked(stream)
 
+    @property
+    def writable(self) -> bool:
+        """`write` would not wait."""
+        connection = self._connection
+        return not connection.full and not connection.blocked(self._stream)
+
+    def put(self, message: Any) -> None:
+        """`write` without waiting: while `writable`."""
+        encode = self._method.encode
+        self._connection.send_message(self._stream, message if encode is None else encode(message))
+
     async def write_now(self, message: Any) -> None:
         """As `write`; it leaves at once and not with what else is written in this turn of the loop."""
         self._connection.urgent = True

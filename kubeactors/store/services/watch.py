@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import cast
 
 import grpc
 import grpc.aio
@@ -12,6 +13,7 @@ import grpc.aio
 from kubeactors.pb.etcd import rpc_pb2
 from kubeactors.store.errors import NoLeader, StoreError
 from kubeactors.store.node import Node
+from kubeactors.store.rpc.call import Call
 from kubeactors.store.rpc.server import RpcServer
 from kubeactors.store.services import leader
 from kubeactors.store.services.calls import abort, run_stream
@@ -42,7 +44,7 @@ class WatchService:
             leader.check(self._node, context)
         except StoreError as error:
             await abort(context, error)
-        stream = WatchStream(self._hub, self._node.header, time.monotonic, self._progress_interval)
+        stream = WatchStream(self._hub, self._node.header, time.monotonic, self._progress_interval, cast(Call, context))
 
         async def take() -> None:
             async for request in requests:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from kubeactors.pb.etcd import rpc_pb2
@@ -38,7 +38,7 @@ class Interest(NamedTuple):
 class Batch:
     """Events of one interest, in order, covering the revisions `first` to `last`. Encoded at most once."""
 
-    __slots__ = ("_encoded", "changes", "first", "interest", "last", "size")
+    __slots__ = ("_encoded", "_response", "changes", "first", "interest", "last", "size")
 
     def __init__(self, interest: Interest, changes: list[Change], first: int, last: int) -> None:
         self.interest = interest
@@ -52,12 +52,23 @@ class Batch:
                 total += size(previous)
         self.size = total
         self._encoded: bytes | None = None
+        self._response: tuple[int, bytes] | None = None
 
     def encoded(self) -> bytes:
         """The `events` field of a WatchResponse, ready to be appended to an encoded head."""
         if self._encoded is None:
             self._encoded = encode_events(self.changes, self.interest.prev_kv)
         return self._encoded
+
+    def response(self, watch_id: int, header: Callable[[], rpc_pb2.ResponseHeader]) -> bytes:
+        """The whole WatchResponse. Most streams have one watch, with the same number: made once for all of those."""
+        kept = self._response
+        if kept is not None and kept[0] == watch_id:
+            return kept[1]
+        # Encoded messages put one after the other are their union: the events are encoded once for all watches.
+        encoded = rpc_pb2.WatchResponse(header=header(), watch_id=watch_id).SerializeToString() + self.encoded()
+        self._response = (watch_id, encoded)
+        return encoded
 
 
 def encode_events(changes: Iterable[Change], prev_kv: bool) -> bytes:

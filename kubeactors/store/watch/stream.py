@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from kubeactors.pb.etcd import rpc_pb2
 from kubeactors.store.errors import Compacted, StoreError
@@ -20,10 +21,21 @@ HISTORY_REVISIONS = 2000
 """How many revisions a watch that catches up looks at in one step."""
 
 
+class Outlet(Protocol):
+    """Where responses go that need not wait for anything."""
+
+    @property
+    def writable(self) -> bool: ...
+
+    def put(self, response: bytes) -> None:
+        """While `writable`."""
+
+
 class WatchStream:
     """`header` gives a response header of the present; `clock` seconds, as time.monotonic does.
 
     `notify_after`: seconds without events after which a watch that asked for it is told how far it has come.
+    `outlet`: takes events as they are applied while whoever calls `next` waits for them, which spares waking it.
     """
 
     def __init__(
@@ -32,11 +44,14 @@ class WatchStream:
         header: Callable[[], rpc_pb2.ResponseHeader],
         clock: Callable[[], float],
         notify_after: float,
+        outlet: Outlet | None = None,
     ) -> None:
         self._hub = hub
         self._header = header
         self._clock = clock
         self._notify_after = notify_after
+        self._outlet = outlet
+        self._waiting = False  # everything that was due has been written
         self._watchers: dict[int, Watcher] = {}
         self._behind: dict[Watcher, None] = {}
         self._ready: dict[Watcher, None] = {}
@@ -134,6 +149,13 @@ class WatchStream:
     # ---- what the hub tells ----
 
     def _mark_ready(self, watcher: Watcher) -> None:
+        outlet = self._outlet
+        if self._waiting and outlet is not None and not self._wake.is_set() and outlet.writable:
+            batches = watcher.take(RESPONSE_BYTES)
+            for response in self._responses(watcher, batches) if batches else ():
+                outlet.put(response)
+            if not watcher.waiting:
+                return
         self._ready[watcher] = None
         self._wake.set()
 
@@ -160,11 +182,14 @@ class WatchStream:
                 await asyncio.sleep(0)  # the history is long and nothing in this part of it was wanted
                 continue
             self._wake.clear()
+            self._waiting = True
             try:
                 async with asyncio.timeout(self._until_notify()):
                     await self._wake.wait()
             except TimeoutError:
                 continue
+            finally:
+                self._waiting = False
 
     def _due(self) -> list[bytes]:
         due = [response.SerializeToString() for response in self._control]
@@ -229,6 +254,8 @@ class WatchStream:
 
     def _responses(self, watcher: Watcher, batches: Sequence[Batch]) -> list[bytes]:
         watcher.last_sent = self._clock()
+        if len(batches) == 1 and batches[0].size <= FRAGMENT_BYTES:
+            return [batches[0].response(watcher.id, self._header)]
         head = rpc_pb2.WatchResponse(header=self._header(), watch_id=watcher.id)
         if watcher.fragment and sum(batch.size for batch in batches) > FRAGMENT_BYTES:
             return self._fragments(watcher, head, [change for batch in batches for change in batch.changes])
