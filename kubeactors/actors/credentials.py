@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from kubeactors.actors.config import ClusterConfig
 from kubeactors.actors.machines import Machine
 from kubeactors.actors.paths import Paths
+from kubeactors.actors.state import ClusterState
 from kubeactors.pki import kubeconfig
 from kubeactors.pki.cluster import ClusterPki
 
@@ -30,17 +32,19 @@ def write_credentials(config: ClusterConfig, paths: Paths, machine: Machine) -> 
         f"kubernetes.default.svc.{config.cluster_domain}",
     ]
     pki.ensure([*local, *service, config.first_service_address], local, datetime.now(UTC))
-    kubeconfig.write(paths.kubeconfig, admin_kubeconfig(config, pki, LOOPBACK, config.local_https_port))
+    # A machine of the cluster has its forwarder, which is there whichever master is away.
+    document = _render({config.cluster_name: f"https://{LOOPBACK}:{config.local_https_port}"}, pki)
+    kubeconfig.write(paths.kubeconfig, document)
 
 
-def admin_kubeconfig(config: ClusterConfig, pki: ClusterPki, host: str, port: int) -> bytes:
-    """The administrator's kubeconfig for the API at `host`:`port`. On a machine of the cluster that is its forwarder,
-    which is there whichever master is away; elsewhere it is a master."""
-    return kubeconfig.render(
-        config.cluster_name,
-        f"https://{host}:{port}",
-        ADMIN,
-        pki.ca.read_bytes(),
-        pki.certificate("admin").read_bytes(),
-        pki.key("admin").read_bytes(),
-    )
+def kubeconfig_for_elsewhere(config: ClusterConfig, paths: Paths, state: ClusterState) -> bytes:
+    """The administrator's kubeconfig for a machine that is none of the cluster's: a context for each master."""
+    hosts = [f"[{address}]" if ":" in address else address for address in state.masters]
+    names = [config.cluster_name, *(f"{config.cluster_name}-{state.name(address)}" for address in state.masters[1:])]
+    servers = {name: f"https://{host}:{config.https_port}" for name, host in zip(names, hosts, strict=True)}
+    return _render(servers, ClusterPki(paths.pki))
+
+
+def _render(servers: Mapping[str, str], pki: ClusterPki) -> bytes:
+    ca, certificate, key = pki.ca, pki.certificate("admin"), pki.key("admin")
+    return kubeconfig.render_servers(servers, ADMIN, ca.read_bytes(), certificate.read_bytes(), key.read_bytes())

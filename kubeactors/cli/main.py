@@ -44,7 +44,10 @@ def build_parser() -> argparse.ArgumentParser:
     show = commands.add_parser("status", parents=[common], help="masters, nodes and components with their health")
     show.add_argument("--output", choices=["text", "json"], default="text", help="how to print it (default: text)")
 
-    commands.add_parser("kubeconfig", parents=[common], help="print the path of the administrator's kubeconfig")
+    where = commands.add_parser("kubeconfig", parents=[common], help="print the path of the administrator's kubeconfig")
+    where.add_argument(
+        "--elsewhere", action="store_true", help="print a kubeconfig for machines outside: it names the masters"
+    )
     store_parser.add_parsers(commands, common)
     return parser
 
@@ -90,12 +93,21 @@ async def _run(options: argparse.Namespace, paths: Paths) -> int:
 
             return await store.run(options, paths)
         case _:
-            return kubeconfig(paths)
+            return kubeconfig(paths, elsewhere=options.elsewhere)
 
 
-def kubeconfig(paths: Paths) -> int:
-    """Print where the kubeconfig is."""
+def kubeconfig(paths: Paths, *, elsewhere: bool) -> int:
+    """Print where the kubeconfig for this machine is, or the text of one for other machines."""
     if not paths.kubeconfig.exists():
-        raise CommandError(f"{paths.kubeconfig} does not exist: run `kubeactors up` first")
-    print(paths.kubeconfig)
+        raise CommandError(f"{paths.kubeconfig} does not exist: run `kubeactors up` first, or look on a master")
+    if not elsewhere:
+        print(paths.kubeconfig)
+        return 0
+    from kubeactors.actors.credentials import kubeconfig_for_elsewhere
+    from kubeactors.actors.state import StateFile
+
+    state = StateFile(paths.state).load()
+    if state is None:
+        raise CommandError(f"{paths.state} does not exist: run `kubeactors up` first")
+    print(kubeconfig_for_elsewhere(ClusterConfig.load(paths.config), paths, state).decode(), end="")
     return 0
