@@ -47,7 +47,7 @@ layers: setup ## import-linter: who may import whom
 unit: setup ## tests that need neither root nor Ray nor Podman
 	@$(PYTHON) -m pytest tests/unit -q -n 2
 
-sim: setup ## the store simulated: 10,000 seeds of clusters under faults, 10,000 of disks under crashes; some planted faults
+sim: setup ## the store simulated: 10,000 seeds of clusters under faults, 3,000 of disks in crashes; some planted faults
 	@$(PYTHON) -m pytest tests/sim tests/planted -q
 	@$(PYTHON) -m tests.sim
 	@$(PYTHON) -m tests.planted --share 6

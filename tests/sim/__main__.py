@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-from tests.sim.run import SCENARIOS, Failure, one, run
+from tests.sim.run import SCENARIOS, SEEDS, Failure, one, run
 
 
 def main() -> int:
@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--trace", action="store_true", help="print what happens")
     parser.add_argument("--first", type=int, help="the first seed (default: 0, with --seconds a new one)")
-    parser.add_argument("--seeds", type=int, help="how many of each scenario (default: 10000)")
+    parser.add_argument("--seeds", type=int, help="how many of each scenario (default: what `make test` runs)")
     parser.add_argument("--seconds", type=float, help="go on for so long")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
     parser.add_argument("--long", action="store_true", help="long scenarios only")
@@ -42,7 +42,7 @@ def main() -> int:
     failed = False
     for scenario in scenarios:
         seconds = arguments.seconds / len(scenarios) if arguments.seconds is not None else None
-        count = arguments.seeds if arguments.seeds is not None else 10_000 if seconds is None else 10**12
+        count = arguments.seeds if arguments.seeds is not None else SEEDS[scenario] if seconds is None else 10**12
         summary = run(scenario, first, count, seconds, arguments.jobs, arguments.long)
         print(summary, flush=True)
         for failure in summary.failures:

@@ -128,24 +128,23 @@ class Invariants:
     # ---- what a member has become ----
 
     def observe(self, view: MemberView, core: RaftCore, machine: StateMachine) -> None:
-        term = core.term
+        term, commit, leads = core.term, core.commit, core.role is Role.LEADER
         if term != view.term:
             if term < view.term:
                 raise Violation(f"{view.name} goes from term {view.term} back to {term}")
             view.term = term
             view.leads = 0
-        if core.role is Role.LEADER:
+        if leads:
             if view.leads != term:
                 self._new_leader(view, core, term)
         elif view.leads:
             view.leads = 0
-        commit = core.commit
         if commit != view.commit:
             self._commits(view, core, commit)
-        view.voters = core.configuration.voters
         applied = machine.applied_index
         if applied != view.applied:
             self._applies(view, applied, machine)
+            view.voters = core.configuration.voters
 
     def _new_leader(self, view: MemberView, core: RaftCore, term: int) -> None:
         first = self._leaders.setdefault(term, view)

@@ -280,9 +280,9 @@ class SimMember:
         cluster.invariants.observe(self.view, replica.core, replica.machine)
         while True:
             work = replica.work()
-            cluster.invariants.observe(self.view, replica.core, replica.machine)
             if work is None:
                 break
+            cluster.invariants.observe(self.view, replica.core, replica.machine)
             self._carry_out(replica, work)
             if life != self.life:
                 return

@@ -75,6 +75,8 @@ def _storage(seed: int, trace: Trace, long: bool) -> tuple[int, int]:
 
 
 SCENARIOS: dict[str, Callable[[int, Trace, bool], tuple[int, int]]] = {"cluster": _cluster, "storage": _storage}
+SEEDS = {"cluster": 10_000, "storage": 3_000}
+"""How many make a share of a minute or so on two cores."""
 
 
 def one(scenario: str, seed: int, verbose: bool = False, long: bool = False) -> Passed | Failure:
