@@ -28,7 +28,7 @@ from kubeactors.store.raft.configuration import Configuration
 from kubeactors.store.raft.errors import ChangePending, InconsistentLog, NoLeader, NotLeader, TransferRunning
 from kubeactors.store.raft.leadership import Leadership, Outbox
 from kubeactors.store.raft.log import RaftLog
-from kubeactors.store.raft.message import TRANSFER, Message, MessageType, SnapshotMeta
+from kubeactors.store.raft.message import NEWS, TRANSFER, Message, MessageType, SnapshotMeta
 from kubeactors.store.raft.patience import Patience
 from kubeactors.store.raft.progress import Progress
 from kubeactors.store.raft.ready import Ready
@@ -472,13 +472,16 @@ class RaftCore:
     def _on_append(self, message: Message) -> None:
         self._heard_leader(message)
         log, index = self._log, message.index
+        asked = message.context != NEWS
         if index < log.commit:
-            self._answer(MessageType.APPEND_RESPONSE, message.sender, log.commit)
+            if asked:
+                self._answer(MessageType.APPEND_RESPONSE, message.sender, log.commit)
         elif log.term_at(index) == message.log_term:
             log.append_after(index, message.entries)
             last = index + len(message.entries)
             log.commit_to(min(message.commit, last))
-            self._answer(MessageType.APPEND_RESPONSE, message.sender, last)
+            if asked:
+                self._answer(MessageType.APPEND_RESPONSE, message.sender, last)
         else:
             hint, term = log.agreement(index, message.log_term)
             if hint < log.commit:  # there they agree for sure

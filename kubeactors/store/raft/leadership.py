@@ -8,7 +8,7 @@ from kubeactors.store.raft.config import RaftConfig
 from kubeactors.store.raft.configuration import Configuration
 from kubeactors.store.raft.errors import InconsistentLog
 from kubeactors.store.raft.log import RaftLog
-from kubeactors.store.raft.message import Message, MessageType
+from kubeactors.store.raft.message import NEWS, Message, MessageType
 from kubeactors.store.raft.progress import Progress, ProgressState
 from kubeactors.store.raft.reads import Read, ReadRounds
 
@@ -132,11 +132,11 @@ class Leadership:
                         break
                     inflight.append(progress.next - 1)
                 if progress.next > last and progress.commit_sent < commit:
-                    self._append(member, progress)
+                    self._append(member, progress, context=NEWS)
             elif progress.state == _PROBE and not progress.paused:
                 progress.paused = self._append(member, progress)
 
-    def _append(self, member: int, progress: Progress, empty: bool = False) -> bool:
+    def _append(self, member: int, progress: Progress, empty: bool = False, context: int = 0) -> bool:
         """Send what follows `next - 1`. False when that is dropped already: then the snapshot is asked for."""
         log = self._log
         previous = progress.next - 1
@@ -148,7 +148,9 @@ class Leadership:
             return False
         entries = () if empty or previous >= log.last_index else log.slice(previous + 1, self._config.max_append_bytes)
         self._outbox.messages.append(
-            Message(MessageType.APPEND, member, self._id, self._term, previous, term, log.commit, entries)
+            Message(
+                MessageType.APPEND, member, self._id, self._term, previous, term, log.commit, entries, context=context
+            )
         )
         if progress.state == _REPLICATE:
             progress.next += len(entries)

@@ -28,7 +28,8 @@ class MessageType(IntEnum):
     VOTE_RESPONSE = 4
     """As PRE_VOTE_RESPONSE."""
     APPEND = 5
-    """`entries` follow the entry (`index`, `log_term`); `commit`: what the leader knows as committed."""
+    """`entries` follow the entry (`index`, `log_term`); `commit`: what the leader knows as committed. `context` is
+    NEWS when it brings nothing else: where it fits it is not answered."""
     APPEND_RESPONSE = 6
     """Everything up to `index` is on the follower's disk as the leader has it. With `reject`: the follower has no entry
     (`index`, `log_term` of the APPEND); the two logs can agree at (`hint`, `log_term`) at the latest."""
@@ -49,6 +50,10 @@ class MessageType(IntEnum):
 
 TRANSFER = 1
 """`context` of a VOTE by which leadership changes hands: asked by the leader itself, so its lease does not hold."""
+
+
+NEWS = 1
+"""`context` of an APPEND that only says what is committed. If it is lost the next heartbeat says it."""
 
 
 @dataclass(frozen=True, slots=True)
