@@ -336,6 +336,9 @@ class RaftCore:
         if term != self._term:
             self._term, self._vote = term, 0
             self._yielded = False
+            # What was to be confirmed to an earlier leader may be replaced before it is ever written.
+            responses = self._outbox.responses
+            responses[:] = [each for each in responses if each.type != MessageType.APPEND_RESPONSE]
         self._reset(Role.FOLLOWER, leader)
 
     def _reset(self, role: Role, leader: int) -> None:
