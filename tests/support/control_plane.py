@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -29,11 +29,13 @@ from kubeactors.client.tls import TlsConfig
 from kubeactors.pki import kubeconfig
 from kubeactors.pki.authority import Authority, Identity
 from kubeactors.pki.cluster import ClusterPki
+from tests.support.etcd_process import etcd_binary
 
 ROOT = Path(__file__).parents[2]
 KUBECTL = Path(sys.executable).with_name("kubectl")
 HOST = "127.0.0.1"
 START_TIMEOUT = 30.0
+Store = Literal["own", "etcd"]
 STOP_TIMEOUT = 10.0
 
 
@@ -54,6 +56,7 @@ class ControlPlane:
     pki: ClusterPki
     store_port: int
     config: dict[str, Any]
+    store: Store = "own"
     https_port: int = 0
     grpc_port: int = 0
     _processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
@@ -115,15 +118,21 @@ class ControlPlane:
 
     async def start_store(self) -> None:
         """Start the store and wait until it accepts connections."""
+        url = f"https://{HOST}:{self.store_port}"
         arguments = [
             *("--name", "m0", "--data-dir", str(self.directory / "store")),
-            *("--listen-client-urls", f"https://{HOST}:{self.store_port}"),
+            *("--listen-client-urls", url, "--advertise-client-urls", url),
             *("--cert-file", str(self.pki.certificate("etcd/server"))),
             *("--key-file", str(self.pki.key("etcd/server"))),
             *("--trusted-ca-file", str(self.pki.store_ca)),
-            *("--pid-file", str(self.directory / "store.pid")),
         ]
-        await self._spawn("store", "-m", "kubeactors.store", *arguments)
+        if self.store == "etcd":
+            peer = f"http://{HOST}:{free_port()}"
+            arguments += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
+            arguments += ["--initial-cluster", f"m0={peer}", "--client-cert-auth", "--log-level", "warn"]
+            await self._spawn("store", str(etcd_binary()), *arguments)
+        else:
+            await self._spawn("store", sys.executable, "-m", "kubeactors.store", *arguments)
         await self._until("store", lambda: _accepts(self.store_port))
 
     async def start_apiserver(self) -> None:
@@ -133,7 +142,8 @@ class ControlPlane:
         self.config.update(https_port=self.https_port, grpc_port=self.grpc_port)
         path = self.directory / "apiserver.yaml"
         path.write_text(yaml.safe_dump(self.config))
-        await self._spawn("apiserver", "-m", "kubeactors.apiserver", "--config", str(path), "--ready-file", str(ready))
+        command = [sys.executable, "-m", "kubeactors.apiserver", "--config", str(path), "--ready-file", str(ready)]
+        await self._spawn("apiserver", *command)
         await self._until("apiserver", ready.exists)
         ports = json.loads(ready.read_text())
         self.https_port, self.grpc_port = ports["https"], ports["grpc"]
@@ -178,10 +188,10 @@ class ControlPlane:
             await process.wait()
         self._processes.clear()
 
-    async def _spawn(self, name: str, *arguments: str) -> None:
+    async def _spawn(self, name: str, *command: str) -> None:
         with (self.directory / f"{name}.log").open("ab") as log:
             self._processes[name] = await asyncio.create_subprocess_exec(
-                sys.executable, *arguments, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+                *command, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     async def _until(self, name: str, ready: Any) -> None:
@@ -209,8 +219,11 @@ class ControlPlane:
 
 
 @contextlib.asynccontextmanager
-async def control_plane(directory: Path, **config: Any) -> AsyncIterator[ControlPlane]:
-    """Start a store and an API server below `directory`; `config` sets fields of ApiServerConfig."""
+async def control_plane(directory: Path, store: Store = "own", **config: Any) -> AsyncIterator[ControlPlane]:
+    """Start a store and an API server below `directory`; `config` sets fields of ApiServerConfig.
+
+    `store` "etcd" takes a real etcd in the place of the project's own store.
+    """
     pki = ClusterPki(directory / "pki")
     names = (HOST, "localhost", "kubernetes", "kubernetes.default.svc", "10.96.0.1")
     pki.ensure(names, (HOST, "localhost"), datetime.now(UTC))
@@ -232,7 +245,7 @@ async def control_plane(directory: Path, **config: Any) -> AsyncIterator[Control
         "kubelet_client_key": str(pki.key("apiserver-kubelet-client")),
         **config,
     }
-    plane = ControlPlane(directory, pki, store_port, fields)
+    plane = ControlPlane(directory, pki, store_port, fields, store)
     try:
         await plane.start_store()
         await plane.start_apiserver()

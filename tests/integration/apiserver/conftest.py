@@ -1,4 +1,7 @@
-"""One control plane for all tests of this directory; each test gets a namespace of its own."""
+"""A control plane for all tests of a module, on the project's own store and again on a real etcd.
+
+Each test gets a namespace of its own.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,11 @@ import pytest_asyncio
 from tests.support.control_plane import ControlPlane, control_plane
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
-    async with control_plane(tmp_path_factory.mktemp("plane")) as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["own", "etcd"])
+async def plane(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ControlPlane]:
+    async with control_plane(tmp_path_factory.mktemp("plane"), request.param) as running:
         yield running
 
 

@@ -14,23 +14,30 @@ import pytest
 from kubeactors.api.errors import StatusError
 from kubeactors.store.client import StoreClient
 from tests.support.api_core import Api, running_core
-from tests.support.control_plane import free_port
+from tests.support.control_plane import Store, free_port
+from tests.support.etcd_process import etcd_binary
 
 ROOT = Path(__file__).parents[3]
 
 
 class StoreProcess:
-    """`python -m kubeactors.store` without TLS on a free port."""
+    """`python -m kubeactors.store`, or a real etcd, without TLS on a free port."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, store: Store) -> None:
         self.endpoint = f"http://127.0.0.1:{free_port()}"
+        self._command = [sys.executable, "-m", "kubeactors.store"]
+        if store == "etcd":
+            peer = f"http://127.0.0.1:{free_port()}"
+            self._command = [str(etcd_binary()), "--advertise-client-urls", self.endpoint, "--log-level", "warn"]
+            self._command += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
+            self._command += ["--initial-cluster", f"m0={peer}"]
         self._directory = directory
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         with (self._directory / "store.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "kubeactors.store", "--name", "m0"),
+                *(*self._command, "--name", "m0"),
                 *("--data-dir", str(self._directory / "data"), "--listen-client-urls", self.endpoint),
                 cwd=ROOT,
                 stdout=log,
@@ -49,9 +56,9 @@ class StoreProcess:
         await self._process.wait()
 
 
-@pytest.fixture
-async def process(tmp_path: Path) -> AsyncIterator[StoreProcess]:
-    process = StoreProcess(tmp_path)
+@pytest.fixture(params=["own", "etcd"])
+async def process(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[StoreProcess]:
+    process = StoreProcess(tmp_path, request.param)
     await process.start()
     try:
         yield process
