@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import NoReturn
@@ -383,11 +383,9 @@ class SimDisk(Disk):
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return file
 
-    def _files(self, names: dict[str, _File | _Dir]) -> list[_File]:
-        found: list[_File] = []
+    def _files(self, names: dict[str, _File | _Dir]) -> Iterator[_File]:
         for child in names.values():
             if isinstance(child, _Dir):
-                found.extend(self._files(child.names))
+                yield from self._files(child.names)
             else:
-                found.append(child)
-        return found
+                yield child

@@ -22,7 +22,7 @@ from kubeactors.store.raft.configuration import Configuration
 from kubeactors.store.raft.message import Message, SnapshotMeta
 from kubeactors.store.replica import Replica, ReplicaConfig, Work
 from kubeactors.store.snapshot import snapshotter
-from kubeactors.store.snapshot.file import SnapshotFile, SnapshotReader, SnapshotWriter, file_name, list_snapshots
+from kubeactors.store.snapshot.file import Head, SnapshotFile, SnapshotReader, SnapshotWriter, file_name, list_snapshots
 from kubeactors.store.snapshot.incoming import IncomingSnapshot
 from kubeactors.store.wal import record as rec
 from kubeactors.store.wal.record import SnapshotMark
@@ -427,7 +427,7 @@ class SimMember:
         machine.mvcc.hold()
         self._snapshot_step(self._write_snapshot(head))
 
-    def _write_snapshot(self, head: snapshotter.Head) -> Iterator[None]:
+    def _write_snapshot(self, head: Head) -> Iterator[None]:
         """One step of the snapshot's thread after the other. As kubeactors.store.snapshot.snapshotter has them."""
         assert self.replica is not None and self._loaded is not None
         mvcc = self.replica.machine.mvcc
