@@ -63,7 +63,7 @@ class ComponentActor:
 
     async def delete_data(self) -> None:
         """Delete everything that the cluster keeps on this machine. Raises OSError."""
-        await asyncio.to_thread(Paths.from_environment(self._settings.root_dir).delete)
+        await asyncio.to_thread(Paths.from_environment(self._settings.root_dir).delete_but_ray)
 
 
 def _lift_priority() -> None:

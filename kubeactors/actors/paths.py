@@ -112,6 +112,19 @@ class Paths:
         for directory in (self.lib, self.etc, self.run, self.log):
             shutil.rmtree(directory, onerror=_unless_absent)
 
+    def delete_but_ray(self) -> None:
+        """The same, but for what a Ray that `up` started here needs while it runs. Raises OSError."""
+        if not self.ray_pid.exists():
+            self.delete()
+            return
+        for directory in (self.lib, self.etc, self.run, self.log):
+            for path in directory.glob("*"):
+                if path.is_symlink() or not path.is_dir():
+                    if path != self.ray_pid:
+                        path.unlink()
+                elif path != self.ray_storage:
+                    shutil.rmtree(path, onerror=_unless_absent)
+
 
 def _unless_absent(function: object, path: str, info: tuple[type[BaseException], BaseException, object]) -> None:
     if not isinstance(info[1], FileNotFoundError):
