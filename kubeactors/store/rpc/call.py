@@ -78,10 +78,22 @@ class Call:
         encode = self._method.encode
         self._connection.send_message(self._stream, message if encode is None else encode(message))
 
-    async def write_now(self, message: Any) -> None:
-        """As `write`; it leaves at once and not with what else is written in this turn of the loop."""
+    def put_now(self, message: Any) -> None:
+        """As `put`; it leaves at once and not with what else is written in this turn of the loop."""
         self._connection.urgent = True
-        await self.write(message)
+        self.put(message)
+
+    def unblocked(self) -> asyncio.Future[None]:
+        """Done when `writable` is to be asked again, or the call is over."""
+        return self._connection.unblocked(self._stream)
+
+    def listen(self, received: Callable[[Any], None]) -> None:
+        """Have `received` called with every message from now on, as it comes; `read` then only waits for the end."""
+        parse = self._method.parse
+        assert parse is not None
+        listener = self._stream.listener = lambda data: received(parse(data))
+        while self._stream.messages:
+            listener(self._stream.messages.popleft())
 
     async def send_initial_metadata(self, initial_metadata: Iterable[tuple[str, Any]]) -> None:
         self._connection.send_headers(self._stream, headers.fields(initial_metadata))

@@ -93,10 +93,31 @@ class ClientStream(Generic[Sent, Got]):
         while connection.blocked(stream) and not stream.closed:
             await connection.unblocked(stream)
 
-    async def write_now(self, message: Sent) -> None:
-        """As `write`; it leaves at once and not with what else is written in this turn of the loop."""
-        self._connection.urgent = True
-        await self.write(message)
+    @property
+    def writable(self) -> bool:
+        """`write` would not wait."""
+        connection = self._connection
+        return not connection.full and not connection.blocked(self._stream)
+
+    def put_now(self, message: Sent) -> None:
+        """`write` without waiting, while `writable`; it leaves at once and not with what else is written in this turn
+        of the loop. Raises CallEnded."""
+        connection, stream = self._connection, self._stream
+        if stream.closed or self._ended is not None:
+            raise self._ended or CallEnded(UNAVAILABLE, "the call is closed")
+        connection.urgent = True
+        connection.send_message(stream, message.SerializeToString())
+
+    def unblocked(self) -> asyncio.Future[None]:
+        """Done when `writable` is to be asked again, or the call is over."""
+        return self._connection.unblocked(self._stream)
+
+    def listen(self, received: Callable[[Got], None]) -> None:
+        """Have `received` called with every message from now on, as it comes; `read` then only waits for the end."""
+        parse = self._parse
+        listener = self._stream.listener = lambda data: received(parse(data))
+        while self._stream.messages:
+            listener(self._stream.messages.popleft())
 
     async def read(self) -> Got:
         """grpc.aio.EOF when the other side has ended it well. Raises CallEnded."""
@@ -132,6 +153,9 @@ class ClientStream(Generic[Sent, Got]):
         raise NotImplementedError("a server opens no calls")
 
     def message(self, connection: Connection, stream: Stream, message: bytes) -> None:
+        if stream.listener is not None:
+            stream.listener(message)
+            return
         assert stream.messages is not None
         stream.messages.append(message)
         stream.queued += len(message)

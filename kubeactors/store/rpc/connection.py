@@ -86,6 +86,7 @@ class Connection(asyncio.Protocol):
         self._out: list[bytes] = []
         self._out_bytes = 0
         self.urgent = False
+        """The next message does not wait for the end of this turn of the loop."""
         self._flush_due = False
         self._reading = False
         self._paused = False
@@ -398,10 +399,10 @@ class Connection(asyncio.Protocol):
         if stream.held or size > self._window or size > stream.window or size > self._max_frame:
             stream.held += b"\0" + _number(size - 5) + message
             self._send_held(stream)
-            return
-        self._window -= size
-        stream.window -= size
-        self._send(b"".join((f.head(_DATA, 0, stream.number, size), b"\0", _number(size - 5), message)))
+        else:
+            self._window -= size
+            stream.window -= size
+            self._send(b"".join((f.head(_DATA, 0, stream.number, size), b"\0", _number(size - 5), message)))
         if self.urgent:
             self.urgent = False
             self._flush()
@@ -435,7 +436,9 @@ class Connection(asyncio.Protocol):
     def unblocked(self, stream: Stream) -> asyncio.Future[None]:
         """Done when `blocked` is to be asked again, or the stream is closed."""
         waiter: asyncio.Future[None] = self._loop.create_future()
-        if stream.held:
+        if stream.closed or self.transport is None:
+            waiter.set_result(None)
+        elif stream.held:
             stream.writer = waiter
         else:
             self._waiting.append(waiter)

@@ -143,6 +143,9 @@ class RpcServer:
                 if stream.task is None:
                     self._own(stream, self._run(call, stream, method, message))
                 return
+            if stream.listener is not None:
+                stream.listener(message)
+                return
             assert stream.messages is not None
             stream.messages.append(message)
             stream.queued += len(message)

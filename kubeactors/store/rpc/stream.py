@@ -61,13 +61,14 @@ class Request:
 class Stream:
     """`window`: what may be sent. `held`: message bytes that it had no room for; `trailers`: what comes after them.
     `uncredited`: what arrived and the client was not given back as window; `queued`: bytes in `messages`, which are
-    whole and wait to be read. `closed`: nothing is to be sent any more."""
+    whole and wait to be read; or `listener` is called with each. `closed`: nothing is to be sent any more."""
 
     __slots__ = (
         "buffer",
         "closed",
         "headers_sent",
         "held",
+        "listener",
         "messages",
         "number",
         "on_closed",
@@ -88,6 +89,7 @@ class Stream:
         self.window = window
         self.buffer = b""
         self.messages: deque[bytes] | None = None
+        self.listener: Callable[[bytes], None] | None = None
         self.queued = 0
         self.uncredited = 0
         self.held = b""

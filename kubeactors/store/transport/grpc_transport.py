@@ -11,7 +11,7 @@ from typing import Any
 
 from kubeactors.pb.raft.v1 import raft_pb2, raft_pb2_grpc
 from kubeactors.store.client.channel import TlsFiles
-from kubeactors.store.raft.message import Message
+from kubeactors.store.raft.message import NEWS, Message, MessageType
 from kubeactors.store.rpc.server import RpcServer
 from kubeactors.store.transport import channel, snapshot
 from kubeactors.store.transport.admission import View
@@ -86,17 +86,22 @@ class GrpcTransport:
             self._connect()
 
     def send(self, messages: Sequence[Message]) -> None:
-        used: list[Link] = []
+        urgent: dict[Link, bool] = {}
         for message in messages:
             peer = self._peers.get(message.to)
             link = peer.link if peer is not None else None
             entries = self._entries.encode(message.entries) if link is not None else b""
             if link is None or not link.put_message(message, entries):
                 self._drop(message.to)
-            elif link not in used:
-                used.append(link)
-        for link in used:
-            link.flush()
+            else:
+                # What is committed the others need to know, but nobody waits for it as clients do for their answers.
+                news = message.context == NEWS and message.type == MessageType.APPEND
+                urgent[link] = urgent.get(link, False) or not news
+        for link, now in urgent.items():
+            if now:
+                link.flush()
+            else:
+                link.flush_later()
 
     def send_forward(self, to: int, frame: bytes) -> bool:
         peer = self._peers.get(to)

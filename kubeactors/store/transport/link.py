@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import Protocol
 
 from kubeactors.pb.raft.v1 import raft_pb2
 from kubeactors.store.raft.message import Message
 from kubeactors.store.rpc.client import CallEnded
 from kubeactors.store.transport.codec import fill_message
-from kubeactors.store.transport.eager import start_now
-
-logger = logging.getLogger(__name__)
 
 FRAME_BYTES = 2 * 1024 * 1024
 """Beyond this what is handed over goes into another frame."""
@@ -21,24 +18,44 @@ MESSAGE_COST = 64
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 """What may wait for a peer that does not read: as much as a leader has in flight to one follower."""
 
-Write = Callable[[raft_pb2.Frame], Awaitable[None]]
+TURNS = 3
+"""Turns of the loop in which answers that were decided on in one are written."""
+
+
+class FrameStream(Protocol):
+    """Either end of the gRPC stream."""
+
+    @property
+    def writable(self) -> bool: ...
+
+    def put_now(self, frame: raft_pb2.Frame) -> None:
+        """While `writable`. Raises CallEnded."""
+
+    def unblocked(self) -> asyncio.Future[None]:
+        """Done when `writable` is to be asked again."""
+        ...
+
+    def listen(self, received: Callable[[raft_pb2.Frame], None]) -> None:
+        """`received` is called with each frame as it comes."""
+
+    async def read(self) -> raft_pb2.Frame: ...
 
 
 class Link:
-    """`write` puts one frame on the stream and returns once the stream has taken it. `closed` is set for good when the
-    stream can no longer be used; whoever opened the stream then ends it."""
+    """`closed` is set for good when the stream can no longer be used; whoever opened the stream then ends it."""
 
-    def __init__(self, peer: int, write: Write, *, dialled: bool, since: float) -> None:
+    def __init__(self, peer: int, stream: FrameStream, *, dialled: bool, since: float) -> None:
         self.peer = peer
+        self.stream = stream
         self.dialled = dialled
         self.since = since
         self.closed = asyncio.Event()
         self.reason = ""
-        self._write = write
+        self._loop = asyncio.get_running_loop()
         self._frames: deque[tuple[raft_pb2.Frame, int]] = deque()
         self._waiting = 0
         self._writing = False
-        self._task: asyncio.Task[None] | None = None
+        self._later = False
 
     def put_message(self, message: Message, entries: bytes) -> bool:
         """False: too much is waiting, it was dropped. It leaves with `flush`."""
@@ -56,12 +73,24 @@ class Link:
         return True
 
     def flush(self) -> None:
-        """What waits leaves now; or with the end of the write that is under way, or of this turn of the loop if
-        something has left in it already."""
-        if self._writing or self.closed.is_set() or not self._frames:
-            return
-        self._writing = True
-        self._task = start_now(self._drain(), "store-peer-write")
+        """What waits leaves now; or when the peer has read some, or with the end of this turn of the loop if something
+        has left in it already."""
+        if not self._writing and self._frames and not self.closed.is_set():
+            self._writing = True
+            self._write()
+
+    def flush_later(self) -> None:
+        """What waits leaves soon, after the answers to clients."""
+        if not self._later:
+            self._later = True
+            self._loop.call_soon(self._turn, TURNS)
+
+    def _turn(self, left: int) -> None:
+        if left:
+            self._loop.call_soon(self._turn, left - 1)
+        else:
+            self._later = False
+            self.flush()
 
     def close(self, reason: str) -> None:
         """What waits is dropped."""
@@ -70,13 +99,6 @@ class Link:
         self.reason = reason
         self.closed.set()
         self._frames.clear()
-        if self._task is not None:
-            self._task.cancel()
-
-    async def ended(self) -> None:
-        """Returns once nothing of the closed link runs any more."""
-        if self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)
 
     def _room(self, cost: int) -> raft_pb2.Frame | None:
         """The frame that this goes into."""
@@ -91,22 +113,23 @@ class Link:
         self._frames.append((frame, cost))
         return frame
 
-    async def _drain(self) -> None:
+    def _write(self) -> None:
+        stream, frames = self.stream, self._frames
         try:
-            while self._frames:
-                frame, size = self._frames.popleft()
-                await self._write(frame)
+            while frames and stream.writable:
+                frame, size = frames.popleft()
+                stream.put_now(frame)
                 self._waiting -= size
-        except asyncio.CancelledError:
-            self.close("the stream ended")
-            raise
         except CallEnded as error:
             self.close(f"write failed: {error}")
-        except Exception as error:
-            logger.exception("a frame for member %x could not be written", self.peer)
-            self.close(f"write failed: {error!r}")
-        finally:
-            asyncio.get_running_loop().call_soon(self._turn_ended)
+        if frames:
+            stream.unblocked().add_done_callback(self._unblocked)
+        else:
+            self._loop.call_soon(self._turn_ended)
+
+    def _unblocked(self, _: object) -> None:
+        if not self.closed.is_set():
+            self._write()
 
     def _turn_ended(self) -> None:
         self._writing = False

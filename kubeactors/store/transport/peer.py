@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import grpc.aio
@@ -80,8 +79,6 @@ class PeerConnection:
             self._caller.cancel()
             await asyncio.gather(self._caller, return_exceptions=True)
             self._caller = None
-        if link is not None:
-            await link.ended()
 
     def refuses_call(self, now: float) -> bool:
         """A call that crosses this member's own: the one of the member with the larger id is used."""
@@ -103,9 +100,10 @@ class PeerConnection:
         self._events.connected(self.id)
         return True
 
-    async def serve(self, link: Link, read: Callable[[], Awaitable[raft_pb2.Frame]]) -> None:
+    async def serve(self, link: Link) -> None:
         """Hand over what comes until the stream ends or the link is closed."""
-        reader = asyncio.create_task(self._read(link, read), name="store-peer-read")
+        link.stream.listen(lambda frame: self._frame(link, frame))
+        reader = asyncio.create_task(self._until_end(link), name="store-peer-read")
         closed = asyncio.create_task(link.closed.wait())
         try:
             await asyncio.wait({reader, closed}, return_when=asyncio.FIRST_COMPLETED)
@@ -114,18 +112,22 @@ class PeerConnection:
             closed.cancel()
             await asyncio.gather(reader, closed, return_exceptions=True)
             self._drop(link, "the stream ended")
-            await link.ended()
 
-    async def _read(self, link: Link, read: Callable[[], Awaitable[raft_pb2.Frame]]) -> None:
+    def _frame(self, link: Link, frame: raft_pb2.Frame) -> None:
+        if link.closed.is_set():
+            return
         try:
-            while (frame := await read()) is not grpc.aio.EOF:
-                self._events.frame(link, frame)
+            self._events.frame(link, frame)
+        except Exception as error:
+            logger.exception("a frame of member %x could not be taken", self.id)
+            self._drop(link, repr(error))
+
+    async def _until_end(self, link: Link) -> None:
+        try:
+            await link.stream.read()
             reason = "the other side ended the stream"
         except CallEnded as error:
             reason = str(error)
-        except Exception as error:
-            logger.exception("a frame of member %x could not be taken", self.id)
-            reason = repr(error)
         self._drop(link, reason)
 
     def _drop(self, link: Link, reason: str) -> None:
@@ -168,9 +170,9 @@ class PeerConnection:
                 await stream.write(raft_pb2.Frame(hello=self._view.hello(self.id)))
                 first = await stream.read()
             self._check(first)
-            link = Link(self.id, stream.write_now, dialled=True, since=asyncio.get_running_loop().time())
+            link = Link(self.id, stream, dialled=True, since=asyncio.get_running_loop().time())
             if self.take(link):
-                await self.serve(link, stream.read)
+                await self.serve(link)
             return ""
         except Refused as error:
             if error.reason == raft_pb2.Refusal.ALREADY_CONNECTED:

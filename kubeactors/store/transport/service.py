@@ -61,9 +61,9 @@ class RaftService(raft_pb2_grpc.RaftServicer):
             await context.write(raft_pb2.Frame(refusal=refusal))
             return
         await context.write(raft_pb2.Frame(hello=self._view.hello(hello.sender)))
-        link = Link(hello.sender, cast(Call, context).write_now, dialled=False, since=now)
+        link = Link(hello.sender, cast(Call, context), dialled=False, since=now)
         if peer.take(link):
-            await peer.serve(link, context.read)
+            await peer.serve(link)
 
     async def SendSnapshot(self, requests: object, context: grpc.aio.ServicerContext) -> raft_pb2.SnapshotAnswer:
         async with asyncio.timeout(HELLO_SECONDS):
