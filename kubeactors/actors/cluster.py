@@ -14,11 +14,11 @@ from typing import Any
 
 from kubeactors.actors import key_handover, ray_cluster
 from kubeactors.actors.component_actor import ComponentActor
-from kubeactors.actors.components import api_endpoints
 from kubeactors.actors.credentials import write_credentials
 from kubeactors.actors.fleet import Fleet, Watched
 from kubeactors.actors.logs import log_to_file
 from kubeactors.actors.machines import Machine
+from kubeactors.actors.masters import api_endpoints
 from kubeactors.actors.paths import Paths
 from kubeactors.actors.record import ClusterRecord
 from kubeactors.actors.settings import CLUSTER, NODE_AGENT, ComponentSettings, master_components

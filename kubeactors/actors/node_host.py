@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 from kubeactors.actors import ray_cluster, record
-from kubeactors.actors.components import Masters, api_endpoints
 from kubeactors.actors.config import ClusterConfig
+from kubeactors.actors.masters import Masters, api_endpoints
 from kubeactors.actors.node_certificate import NodeCertificate
 from kubeactors.actors.paths import Paths
 from kubeactors.actors.settings import CLUSTER, NODE_AGENT, ComponentSettings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from kubeactors.api.kinds import KindRegistry
 from kubeactors.api.kinds import registry as builtin_registry
@@ -84,6 +85,11 @@ class ApiServer:
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 return
+
+    def use_store(self, endpoints: Sequence[str]) -> None:
+        """The store's members are at these addresses from now on."""
+        if self._store is not None:
+            self._store.use_endpoints(endpoints)
 
     async def stop(self) -> None:
         """End requests, then the core, then the connection to the store."""

@@ -67,6 +67,12 @@ class StoreClient:
         kind = SessionTransport if transport == "session" else UnaryTransport
         self._transport: SessionTransport | UnaryTransport = kind(self._endpoints, tls)
 
+    def use_endpoints(self, endpoints: Sequence[str]) -> None:
+        """From the next connection on, go to these members; connections that are open stay."""
+        if not endpoints:
+            raise ValueError("a store client needs at least one endpoint")
+        self._endpoints[:] = endpoints
+
     async def close(self) -> None:
         await self._transport.close()
 

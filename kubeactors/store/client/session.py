@@ -71,10 +71,13 @@ class _Connection:
 
 
 class SessionTransport:
-    """Calls over one session stream, reconnected as long as there is something to ask."""
+    """Calls over one session stream, reconnected as long as there is something to ask.
+
+    `endpoints` may change meanwhile; the next connection is made to what it then holds.
+    """
 
     def __init__(self, endpoints: Sequence[str], tls: TlsFiles | None) -> None:
-        self._endpoints = list(endpoints)
+        self._endpoints = endpoints
         self._tls = tls
         self._queue: deque[_Call] = deque()
         self._next_id = 1
@@ -126,11 +129,11 @@ class SessionTransport:
 
     async def _run(self) -> None:
         failures = turn = 0
-        others = len(self._endpoints) - 1
         while True:
             while not self._queue:
                 self._work.clear()
                 await self._work.wait()
+            others = len(self._endpoints) - 1
             endpoint = self._endpoints[turn % len(self._endpoints)]
             try:
                 connection = await self._connect(endpoint, HASTY_TIMEOUT if failures < others else CONNECT_TIMEOUT)

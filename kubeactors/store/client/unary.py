@@ -46,10 +46,13 @@ class _Connection:
 
 
 class UnaryTransport:
-    """Calls over one channel at a time; moves to the next endpoint when a member cannot be reached."""
+    """Calls over one channel at a time; moves to the next endpoint when a member cannot be reached.
+
+    `endpoints` may change meanwhile; the next connection is made to what it then holds.
+    """
 
     def __init__(self, endpoints: Sequence[str], tls: TlsFiles | None) -> None:
-        self._endpoints = list(endpoints)
+        self._endpoints = endpoints
         self._tls = tls
         self._connection: _Connection | None = None
         self._turn = 0

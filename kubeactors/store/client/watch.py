@@ -28,7 +28,7 @@ class Watch:
     """An async iterator of WatchBatch over one stream. Close it, or use it as an async context manager.
 
     Iterating raises Compacted when changes that were not seen yet are gone: list anew and watch from there. A lost
-    connection is made again without end; cancelling one wait loses nothing.
+    connection is made again without end; cancelling one wait loses nothing. `endpoints` may change meanwhile.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Watch:
         tls: TlsFiles | None,
         request: rpc_pb2.WatchCreateRequest,
     ) -> None:
-        self._endpoints = list(endpoints)
+        self._endpoints = endpoints
         self._tls = tls
         self._request = request
         self._turn = 0
