@@ -28,8 +28,7 @@ down: ## remove everything that the cluster runs on this machine, and nothing el
 
 # The guest with IPVS is slow but takes half a core: it runs beside what needs no kernel.
 test: setup-test ## install what is missing and run every check
-	@$(MAKE) --no-print-directory -j2 --output-sync=target ipvs lint types layers protos-check unit
-	@$(MAKE) --no-print-directory sim
+	@$(MAKE) --no-print-directory -j2 --output-sync=target ipvs lint types layers protos-check unit sim
 	@$(MAKE) --no-print-directory integration
 	@$(MAKE) --no-print-directory linearizability
 	@$(MAKE) --no-print-directory e2e
@@ -59,7 +58,7 @@ integration: setup-test ## tests with real processes and the real kernel
 	@$(PYTHON) -m pytest tests/integration -q -m "not ipvs" -n 2 --dist loadfile
 
 ipvs: setup-test ## tests of the service proxy in a kernel that has IPVS
-	@$(PYTHON) -m pytest tests/integration/netplugin/test_ipvs.py -q
+	@$(PYTHON) -m pytest tests/integration/netplugin/test_ipvs.py -q -n 2
 
 linearizability: setup-test ## histories of the store's clusters under faults, and trials under load
 	@$(PYTHON) -m pytest tests/linearizability -q
