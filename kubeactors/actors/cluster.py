@@ -6,6 +6,7 @@ There is one on each master. The first that is alive and able acts; the others w
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
@@ -57,6 +58,7 @@ class Cluster:
         self._keyed: set[str] = set()
         self._keyless: dict[str, str] = {}
         self._prepared = False
+        self._ca = ""
         self._recorded = False
         self._acting: str | None = None
         self._failures = {"start": "starting"}
@@ -241,6 +243,7 @@ class Cluster:
             config=self._config,
             state=state.to_json(),
             hostname=machine.hostname,
+            ca=self._ca,
         )
 
     async def _check_health(self) -> None:
@@ -300,6 +303,7 @@ class Cluster:
             machine = self._settings.machine
             await asyncio.to_thread(write_credentials, self._config, self._paths, machine)
             self._config.at(machine.address).save_changed(self._paths.config)
+            self._ca = hashlib.sha256(self._pki.ca.read_bytes()).hexdigest()
             self._prepared = True
 
     async def _for_ever(self, step: Callable[[], Awaitable[None]], period: Callable[[], float]) -> None:

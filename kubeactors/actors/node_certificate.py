@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,16 +25,22 @@ class NodeCertificate:
     certificate: Path
     key: Path
 
-    async def ensure(self, node_name: str, address: str, sign: Sign) -> None:
-        """Have a certificate that is valid for a while; asks `sign` only when there is none."""
+    async def ensure(self, node_name: str, address: str, sign: Sign, ca: str = "") -> None:
+        """Have a certificate that is valid for a while; asks `sign` only when there is none.
+
+        `ca` is the SHA-256 of the authority's certificate, if it is known: one of another authority is no use.
+        """
         identity = node_identity(node_name, address)
-        if self.ca.exists() and self.certificate.exists() and self.key.exists():
+        if self.certificate.exists() and self.key.exists() and self._trusts(ca):
             current = await asyncio.to_thread(self.certificate.read_bytes)
             if not needs_renewal(current, identity, datetime.now(UTC)):
                 return
         key = new_key()
-        certificate, ca = await sign(new_request(key, identity.common_name), node_name, address)
-        await asyncio.to_thread(self._write, key, certificate, ca)
+        certificate, authority = await sign(new_request(key, identity.common_name), node_name, address)
+        await asyncio.to_thread(self._write, key, certificate, authority)
+
+    def _trusts(self, ca: str) -> bool:
+        return self.ca.exists() and ca in ("", hashlib.sha256(self.ca.read_bytes()).hexdigest())
 
     def _write(self, key: bytes, certificate: bytes, ca: bytes) -> None:
         write_atomically(self.key, key, PRIVATE)

@@ -54,7 +54,7 @@ class NodeHost:
         settings, paths = self._settings, self._paths
         if settings.state:
             StateFile(paths.state).take(ClusterState.from_json(settings.state))
-        await self._certificate.ensure(settings.node_name, settings.address, self._sign)
+        await self._certificate.ensure(settings.node_name, settings.address, self._sign, settings.ca)
         identity = {"node_name": settings.node_name, "address": settings.address}
         write_atomically(paths.node, json.dumps(identity).encode(), PUBLIC)
         settings.config.at(settings.address).save_changed(paths.config)

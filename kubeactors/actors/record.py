@@ -39,7 +39,9 @@ class ClusterRecord:
         for attempt in range(ATTEMPTS):
             found = await self._read()
             recorded = _decode(found)
-            newest = known if recorded is None or known.generation > recorded.generation else recorded
+            newest = known
+            if recorded is not None and recorded.id == known.id and recorded.generation >= known.generation:
+                newest = recorded
             wanted = change(newest)
             if wanted == recorded:
                 return wanted

@@ -30,7 +30,9 @@ class ComponentSettings:
     """One component on one machine.
 
     `root_dir` is where the machine's files lie unless its environment says otherwise. `state` is the cluster's state
-    when the actor was placed, as JSON, for a machine that has no newer one; empty for one that has.
+    when the actor was placed, as JSON, for a machine that has no newer one; empty for one that has. `ca` is the SHA-256
+    of the cluster's certificate authority, so that a machine notices that its certificate is from a cluster that is
+    gone; empty where it does not matter.
     """
 
     component: str
@@ -40,6 +42,7 @@ class ComponentSettings:
     config: ClusterConfig
     state: str = ""
     hostname: str = ""
+    ca: str = ""
 
     @property
     def actor_name(self) -> str:

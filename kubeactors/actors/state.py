@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,9 +21,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ClusterState:
-    """`generation` grows with every change. `wanted` is how many masters there are to be; `masters` are the addresses
-    of those chosen so far, in their order; `names` gives each machine's node name by its address."""
+    """`id` is the cluster's own; `generation` grows with every change. `wanted` is how many masters there are to be;
+    `masters` are the addresses of those chosen so far, in their order; `names` gives each machine's node name by its
+    address."""
 
+    id: str
     generation: int
     wanted: int
     masters: tuple[str, ...]
@@ -32,7 +35,7 @@ class ClusterState:
     @classmethod
     def found(cls, machine: Machine, wanted: int, ray_address: str) -> ClusterState:
         """A new cluster's, with its first master."""
-        state = cls(1, wanted, (machine.address,), {}, ray_address)
+        state = cls(uuid.uuid4().hex, 1, wanted, (machine.address,), {}, ray_address)
         return replace(state.with_machines([machine]), generation=1)
 
     def with_machines(self, machines: Iterable[Machine]) -> ClusterState:
@@ -81,6 +84,7 @@ class ClusterState:
         try:
             document = json.loads(text)
             return cls(
+                id=str(document["id"]),
                 generation=int(document["generation"]),
                 wanted=int(document["wanted"]),
                 masters=tuple(map(str, document["masters"])),
@@ -113,9 +117,12 @@ class StateFile:
         return self._state
 
     def take(self, state: ClusterState) -> bool:
-        """Write a state that is newer than the file's; returns whether it was."""
+        """Write a state that is newer than the file's, or another cluster's; returns whether it was.
+
+        The file may be left from a cluster that is gone: whoever hands a state over belongs to the present one.
+        """
         known = self.load()
-        if known is not None and known.generation >= state.generation:
+        if known is not None and known.id == state.id and known.generation >= state.generation:
             return False
         write_atomically(self._path, state.to_json().encode(), PUBLIC)
         logger.info("the cluster's state is now generation %d: masters %s", state.generation, ", ".join(state.masters))

@@ -17,20 +17,12 @@ from typing import Any
 
 from examples.debian_image import DebianImage
 from kubeactors.actors.paths import Paths
+from kubeactors.actors.ray_cluster import HEAD_SETTINGS, MACHINE_SETTINGS
 from tests.support.cluster import KUBECTL, podman_command, run, until
 from tests.support.machine import Link, Machine
 
 RAY_PORT = 6379
 REPOSITORY = Path(__file__).parents[2]
-# What the README tells the users of a Ray of their own to set.
-RAY_HEAD = {
-    "RAY_gcs_storage": "rocksdb",
-    "RAY_health_check_initial_delay_ms": "1000",
-    "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "2000",
-    "RAY_health_check_failure_threshold": "3",
-}
-RAY_MACHINE = {"RAY_gcs_rpc_server_reconnect_timeout_s": "600", "RAY_worker_niceness": "0"}
 
 
 class MachineCluster:
@@ -74,11 +66,11 @@ class MachineCluster:
             *("--object-store-memory=80000000", f"--temp-dir={machine.root / 'ray'}", "--disable-usage-stats"),
             *("--include-log-monitor=false", "--min-worker-port=0", "--max-worker-port=0"),
         ]
-        environment = {"KUBEACTORS_ROOT_DIR": str(machine.root), "PYTHONPATH": str(REPOSITORY), **RAY_MACHINE}
+        environment = {"KUBEACTORS_ROOT_DIR": str(machine.root), "PYTHONPATH": str(REPOSITORY), **MACHINE_SETTINGS}
         if machine is self.machines[0]:
             storage = machine.root / "gcs"
             storage.mkdir(exist_ok=True)
-            environment |= {**RAY_HEAD, "RAY_gcs_storage_path": str(storage)}
+            environment |= {**HEAD_SETTINGS, "RAY_gcs_storage_path": str(storage)}
             command = [*common, "--head", f"--port={RAY_PORT}", "--include-dashboard=false", "--no-monitor"]
         else:
             command = [*common, f"--address={self.ray_address}"]

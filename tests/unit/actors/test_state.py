@@ -55,7 +55,17 @@ def test_the_file_takes_what_is_newer(tmp_path: Path) -> None:
     assert file.load() == newer
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"generation": 1, "wanted": "x", "masters": [], "names": {}}'])
+def test_the_file_forgets_a_cluster_that_is_gone(tmp_path: Path) -> None:
+    file = StateFile(tmp_path / "cluster.json")
+    file.take(founded(3).with_masters([ONE, TWO, THREE]))
+    fresh = founded(1)
+    assert file.take(fresh)
+    assert file.load() == fresh
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"id": "a", "generation": 1, "wanted": "x", "masters": [], "names": {}}']
+)
 def test_a_file_that_holds_no_state_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "cluster.json").write_text(text)
     with pytest.raises(ValueError, match=r"cluster\.json"):
