@@ -8,6 +8,7 @@ system, read only under a writable layer in memory, so the same tree and virtual
 directory and not installed.
 """
 
+import fcntl
 import os
 import shlex
 import shutil
@@ -106,9 +107,15 @@ def _prepare() -> Path:
     cache = base / "kubeactors-ipvs-vm"
     source = (_HERE / "xstate.c").read_bytes()
     stamp = cache / "ready"
-    if stamp.exists() and stamp.read_bytes() == source:
-        return cache
     base.mkdir(parents=True, exist_ok=True)
+    with open(base / "kubeactors-ipvs-vm.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another test process may be at it
+        if not stamp.exists() or stamp.read_bytes() != source:
+            _unpack(base, cache, source)
+    return cache
+
+
+def _unpack(base: Path, cache: Path, source: bytes) -> None:
     with tempfile.TemporaryDirectory(dir=base) as directory:
         fresh = Path(directory) / "cache"
         fresh.mkdir()
@@ -133,7 +140,6 @@ def _prepare() -> Path:
         if cache.exists():
             shutil.rmtree(cache)
         fresh.rename(cache)
-    return cache
 
 
 def _call(command: Sequence[str], directory: Path) -> None:
