@@ -1,4 +1,4 @@
-"""Mutual TLS on the loop's own transports."""
+"""The member's side of mutual TLS."""
 
 from __future__ import annotations
 
@@ -35,16 +35,6 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
 
     first.sni_callback = renewed
     return first
-
-
-def client_context(files: TlsFiles) -> ssl.SSLContext:
-    """For one connection: the files are read now. The server's certificate must be of the authority and for the host
-    that is called. Raises OSError, ssl.SSLError among them."""
-    context = ssl.create_default_context(cafile=files.ca)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(files.cert, files.key)
-    context.set_alpn_protocols(["h2"])
-    return context
 
 
 def _context(files: TlsFiles) -> ssl.SSLContext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +25,14 @@ class TlsFiles:
             Path(self.ca).read_bytes(), Path(self.key).read_bytes(), Path(self.cert).read_bytes()
         )
 
+    def context(self) -> ssl.SSLContext:
+        """As `credentials`, for connections that do without gRPC's library. Raises OSError, ssl.SSLError among them."""
+        context = ssl.create_default_context(cafile=self.ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self.cert, self.key)
+        context.set_alpn_protocols(["h2"])
+        return context
+
 
 @dataclass(frozen=True, slots=True)
 class Keepalive:
@@ -35,9 +44,6 @@ class Keepalive:
 
 ETCD_KEEPALIVE = Keepalive(6_000, 4_000)
 """An etcd closes the connection of whoever asks more often than every 5 s (--grpc-keepalive-min-time)."""
-SESSION_KEEPALIVE = Keepalive(2_000, 2_000)
-"""Only members of this store offer sessions; they take it every second."""
-
 WANT_LEADER = (("hasleader", "true"),)
 """Metadata by which a member that knows no leader turns a call away at once, and ends a watch after a while."""
 

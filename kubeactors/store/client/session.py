@@ -12,20 +12,21 @@ import logging
 import random
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
 
-import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from kubeactors.pb.store.v1 import session_pb2, session_pb2_grpc
+from kubeactors.pb.store.v1 import session_pb2
 from kubeactors.store import errors
-from kubeactors.store.client.channel import SESSION_KEEPALIVE, TlsFiles, open_channel
+from kubeactors.store.client.channel import TlsFiles
+from kubeactors.store.client.session_stream import SessionStream, open_session
 from kubeactors.store.client.transport import Method, SessionNotOffered
+from kubeactors.store.rpc.client import CallEnded
 
 logger = logging.getLogger(__name__)
 
 FRAME_BYTES = 512 * 1024
+UNIMPLEMENTED = 12
 CONNECT_TIMEOUT = 5.0
 HASTY_TIMEOUT = 1.0
 """How long a member may take to welcome us while there are others that were not asked yet."""
@@ -33,10 +34,6 @@ BACKOFF_FIRST, BACKOFF_LAST = 0.05, 2.0
 REPEAT_FIRST, REPEAT_LAST = 0.02, 1.0
 STAY = frozenset({"etcdserver: leader changed"})
 """Refusals after which the same member may be asked again; after others another member is."""
-
-
-if TYPE_CHECKING:
-    Stream: TypeAlias = grpc.aio.StreamStreamCall[session_pb2.CallFrame, session_pb2.ReplyFrame]
 
 
 class _Call:
@@ -58,9 +55,8 @@ class _Call:
 class _Connection:
     """A session with one member. `leave` is set when another member should be asked from now on."""
 
-    def __init__(self, endpoint: str, channel: grpc.aio.Channel, stream: Stream, first: session_pb2.ReplyFrame) -> None:
+    def __init__(self, endpoint: str, stream: SessionStream, first: session_pb2.ReplyFrame) -> None:
         self.endpoint = endpoint
-        self.channel = channel
         self.stream = stream
         self.window = first.welcome.window
         self.max_request_bytes = first.welcome.max_request_bytes
@@ -144,7 +140,7 @@ class SessionTransport:
                 return
             if connection is not None and connection.no_leader and failures < others:
                 self._last_error = f"{endpoint}: it has no leader"
-                await connection.channel.close()
+                connection.stream.close()
                 connection = None
             if connection is not None:
                 failures = 0
@@ -158,31 +154,29 @@ class SessionTransport:
 
     async def _connect(self, endpoint: str, timeout: float) -> _Connection | None:
         """None: the member did not welcome us; `_last_error` says why. Raises SessionNotOffered."""
-        try:
-            channel = open_channel(endpoint, self._tls, SESSION_KEEPALIVE)
-        except OSError as error:
-            self._last_error = f"{endpoint}: {error}"
-            return None
+        stream: SessionStream | None = None
         welcomed = False
         try:
-            stream = session_pb2_grpc.SessionStub(channel).Open()
             async with asyncio.timeout(timeout):
+                stream = await open_session(endpoint, self._tls)
                 first = await stream.read()
             if first is grpc.aio.EOF:
                 raise ConnectionError("the member closed the session at once")
             welcomed = True
             logger.debug("session with %s open", endpoint)
             self._max_request_bytes = first.welcome.max_request_bytes
-            return _Connection(endpoint, channel, stream, first)
-        except grpc.aio.AioRpcError as error:
-            self._last_error = f"{endpoint}: {error.details()}"
-            if error.code() == grpc.StatusCode.UNIMPLEMENTED:
+            return _Connection(endpoint, stream, first)
+        except CallEnded as error:
+            self._last_error = f"{endpoint}: {error}"
+            if error.code == UNIMPLEMENTED:
                 raise SessionNotOffered from None
-        except (TimeoutError, ConnectionError, asyncio.InvalidStateError) as error:
-            self._last_error = f"{endpoint}: {error or 'no answer'}"
+        except TimeoutError:
+            self._last_error = f"{endpoint}: no answer"
+        except OSError as error:
+            self._last_error = f"{endpoint}: {error}"
         finally:
-            if not welcomed:
-                await channel.close()
+            if stream is not None and not welcomed:
+                stream.close()
         logger.info("no store session: %s", self._last_error)
         return None
 
@@ -228,9 +222,7 @@ class SessionTransport:
                 reason = "another member is asked"
                 await connection.stream.done_writing()
                 await asyncio.wait({reader}, timeout=HASTY_TIMEOUT)
-        except grpc.aio.AioRpcError as error:
-            reason = error.details() or error.code().name
-        except asyncio.InvalidStateError as error:
+        except CallEnded as error:
             reason = str(error)
         finally:
             reader.cancel()
@@ -239,7 +231,7 @@ class SessionTransport:
             self._last_error = f"{connection.endpoint}: {reason}"
             connection.leave.set()  # first: what is asked from now on must not go into this one any more
             self._disconnected(connection)
-            await connection.channel.close()
+            connection.stream.close()
             logger.info("store session ended: %s", self._last_error)
 
     def _disconnected(self, connection: _Connection) -> None:

@@ -71,13 +71,19 @@ class ClientStream(Generic[Sent, Got]):
 
     @classmethod
     async def open(
-        cls, url: str, context: ssl.SSLContext | None, path: str, parse: Callable[[bytes], Got], silence: float
+        cls,
+        url: str,
+        context: ssl.SSLContext | None,
+        path: str,
+        parse: Callable[[bytes], Got],
+        silence: float | None = None,
+        answer: float | None = None,
     ) -> ClientStream[Sent, Got]:
-        """`silence`: see Connection. Raises OSError."""
+        """`silence`, `answer`: see Connection. Raises OSError."""
         parts = urlsplit(url)
         stream = cls(parse)
         _, stream._connection = await stream._loop.create_connection(
-            lambda: _Client(stream, silence), str(parts.hostname), parts.port or 443, ssl=context
+            lambda: _Client(stream, silence, answer), str(parts.hostname), parts.port or 443, ssl=context
         )
         stream._stream = stream._connection.open(path, parts.netloc, parts.scheme)
         return stream
@@ -136,7 +142,7 @@ class ClientStream(Generic[Sent, Got]):
         self._connection.consumed(stream, len(message))
         return self._parse(message)
 
-    def done_writing(self) -> None:
+    async def done_writing(self) -> None:
         self._connection.end_request(self._stream)
 
     def close(self) -> None:

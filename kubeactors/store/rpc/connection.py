@@ -66,15 +66,16 @@ class Calls(Protocol):
 class Connection(asyncio.Protocol):
     """What is sent in one turn of the loop leaves in one write.
 
-    `silence`: after so many seconds without a byte the other side is asked for a sign of life; ANSWER_SECONDS later it
-    counts as gone.
+    `silence`: after so many seconds without a byte the other side is asked for a sign of life; `answer` seconds later
+    it counts as gone.
     """
 
-    def __init__(self, calls: Calls, silence: float | None = None) -> None:
+    def __init__(self, calls: Calls, silence: float | None = None, answer: float | None = None) -> None:
         self.streams: dict[int, Stream] = {}
         self.transport: asyncio.Transport | None = None
         self._calls = calls
         self._silence = SILENCE_SECONDS if silence is None else silence
+        self._answer = ANSWER_SECONDS if answer is None else answer
         self._loop = asyncio.get_running_loop()
         self._headers = RequestHeaders()
         self._requests: dict[int, tuple[object, Request]] = {}
@@ -139,7 +140,7 @@ class Connection(asyncio.Protocol):
             self._watchdog = self._loop.call_later(self._silence, self._look)
         else:
             self._send(f.frame(f.PING, 0, 0, bytes(8)))
-            self._watchdog = self._loop.call_later(ANSWER_SECONDS, self._look_again)
+            self._watchdog = self._loop.call_later(self._answer, self._look_again)
 
     def _look_again(self) -> None:
         if self._heard:

@@ -12,7 +12,7 @@ from kubeactors.store.client.channel import TlsFiles
 from kubeactors.store.rpc.client import ClientStream
 from kubeactors.store.rpc.frames import MAX_WINDOW
 from kubeactors.store.rpc.server import RpcServer
-from kubeactors.store.tls import client_context, server_context
+from kubeactors.store.tls import server_context
 
 SILENCE_SECONDS = 2.0
 """A peer that says nothing for so long is asked for a sign of life, and given up three seconds later. A connection on
@@ -63,7 +63,7 @@ def open_channel(url: str, tls: TlsFiles | None) -> grpc.aio.Channel:
 async def open_stream(url: str, tls: TlsFiles | None) -> PeerStream:
     """The one stream to a peer. Certificates are read anew, as above. Raises OSError, ValueError."""
     check_url(url, tls, "peer URL")
-    context = client_context(tls) if tls is not None and url.startswith("https:") else None
+    context = tls.context() if tls is not None and url.startswith("https:") else None
     return await PeerStream.open(url, context, CONNECT_PATH, raft_pb2.Frame.FromString, SILENCE_SECONDS)
 
 
