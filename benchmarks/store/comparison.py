@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from benchmarks.figures import cpu_seconds, percentile, pss
@@ -87,11 +87,14 @@ class Comparison:
     async def _round(self, system: System, way: Way, scenario: Scenario, series: Series) -> None:
         urls = [system.urls[await leader(system)]] if scenario.to_leader else system.urls
         processes = 1 if scenario.callers == 1 else self._processes
-        job = _job(system, way, scenario.what, urls, callers=scenario.callers)
-        job = Job(**{**job.__dict__, "seconds": self._seconds, "keys": KEYS, "writers": scenario.writers})
         if scenario.what == "watch":
-            processes = 1  # each process's watchers see its own writers only in time
-            job = Job(**{**job.__dict__, "keys": FAN_PUTS})
+            # One process, which knows when each put began; its first writer asks the leader.
+            first = await leader(system)
+            urls = urls[first:] + urls[:first]
+            processes = 1
+        keys = FAN_PUTS if scenario.what == "watch" else KEYS
+        job = _job(system, way, scenario.what, urls, callers=scenario.callers, keys=keys)
+        job = replace(job, seconds=self._seconds, writers=scenario.writers)
         before = sum(map(cpu_seconds, system.pids()))
         outcome = await self._workers.do(job, processes)
         series.add(outcome, sum(map(cpu_seconds, system.pids())) - before)
