@@ -19,6 +19,10 @@ from kubeactors.pki.files import PUBLIC, write_atomically
 logger = logging.getLogger(__name__)
 
 
+class StateError(ValueError):
+    """Text that is no cluster's state; the message says where it stands."""
+
+
 @dataclass(frozen=True)
 class ClusterState:
     """`id` is the cluster's own; `generation` grows with every change. `wanted` is how many masters there are to be;
@@ -80,7 +84,7 @@ class ClusterState:
 
     @classmethod
     def from_json(cls, text: str) -> ClusterState:
-        """Raises ValueError for anything that is no state."""
+        """Raises StateError for anything that is no state."""
         try:
             document = json.loads(text)
             return cls(
@@ -91,8 +95,8 @@ class ClusterState:
                 names={str(address): str(name) for address, name in document["names"].items()},
                 ray_address=str(document.get("ray_address", "")),
             )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not a cluster's state: {error!r}") from error
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise StateError(f"not a cluster's state: {error!r}") from error
 
 
 class StateFile:
@@ -104,7 +108,7 @@ class StateFile:
         self._state: ClusterState | None = None
 
     def load(self) -> ClusterState | None:
-        """The state as last written by any process; None before the first. Cheap to call again."""
+        """The state as last written by any process; None before the first. Cheap to call again. Raises StateError."""
         try:
             status = self._path.stat()
             stamp = (status.st_mtime_ns, status.st_ino)
@@ -112,8 +116,8 @@ class StateFile:
                 self._state, self._stamp = ClusterState.from_json(self._path.read_text()), stamp
         except FileNotFoundError:
             self._state = self._stamp = None
-        except ValueError as error:
-            raise ValueError(f"{self._path}: {error}") from error
+        except StateError as error:
+            raise StateError(f"{self._path}: {error}") from error
         return self._state
 
     def take(self, state: ClusterState) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kubeactors.actors.config import ClusterConfig, ConfigError
 from kubeactors.actors.paths import ROOT_DIR_VARIABLE, Paths
+from kubeactors.actors.state import StateError
 from kubeactors.cli import store_parser
 from kubeactors.cli.errors import CommandError
 
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     paths = Paths(Path(options.root_dir)) if options.root_dir else Paths.from_environment()
     try:
         sys.exit(asyncio.run(_run(options, paths)))
-    except (CommandError, ConfigError) as error:
+    except (CommandError, ConfigError, StateError) as error:
         print(f"kubeactors {options.command}: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
