@@ -10,6 +10,7 @@ CORE = "kubeactors.store.raft.core"
 LEADERSHIP = "kubeactors.store.raft.leadership"
 LOG = "kubeactors.store.raft.log"
 REPLICA = "kubeactors.store.replica"
+PROPOSALS = "kubeactors.store.proposals"
 WAL = "kubeactors.store.wal.log"
 READER = "kubeactors.store.wal.reader"
 DISK = "kubeactors.store.disk"
@@ -101,7 +102,12 @@ FAULTS = (
     ),
     Fault(
         "a read is answered without asking whether this member still leads",
-        Change(LEADERSHIP, "Leadership._start_reads", "if len(self._voters) == 1:", "if self._voters:"),
+        Change(
+            LEADERSHIP,
+            "Leadership._start_reads",
+            "        if len(self._voters) == 1:\n",
+            "        for voter in self._voters:\n            voter.read_round = number\n        if self._voters:\n",
+        ),
         Simulation("cluster", 2000),
     ),
     Fault(
@@ -148,14 +154,14 @@ FAULTS = (
     ),
     Fault(
         "a leader takes proposals that were meant for an earlier one",
-        Change(REPLICA, "Replica._take_proposals", " or core.term != frame.term", ""),
+        Change(PROPOSALS, "Proposals._take_proposals", " or core.term != frame.term", ""),
         Simulation("cluster", 2000),
     ),
     Fault(
         "a forwarded frame that arrives twice is carried out twice",
         Change(
-            REPLICA,
-            "Replica._take_proposals",
+            PROPOSALS,
+            "Proposals._take_proposals",
             "if not self._seen.take(sender, frame.life, frame.sequence):",
             "if False:",
         ),
@@ -163,8 +169,33 @@ FAULTS = (
     ),
     Fault(
         "a write is answered as surely not applied when it may have been",
-        Change(REPLICA, "Replica.tick", "unknown = pending.term != HELD", "unknown = False"),
+        Change(PROPOSALS, "Proposals.tick", "unknown = pending.term != HELD", "unknown = False"),
         Simulation("cluster", 500),
+    ),
+    Fault(
+        "a request that was answered as timed out is proposed later",
+        Change(
+            PROPOSALS,
+            "Proposals.tick",
+            "        if overdue:  # what is answered must not be proposed any more\n",
+            "        if False:\n",
+        ),
+        Simulation("cluster", 1000),
+    ),
+    Fault(
+        "writes that a leader's snapshot skipped are answered as not applied",
+        Change(PROPOSALS, "Proposals.skipped", "outcome_unknown=True", "outcome_unknown=False"),
+        Simulation("cluster", 2000),
+    ),
+    Fault(
+        "the commit index that a vote brings is taken without comparing terms",
+        Change(
+            CORE,
+            "RaftCore._learn_commit",
+            "if self._log.term_at(message.commit) == message.hint:",
+            "if self._log.term_at(message.commit):",
+        ),
+        Simulation("cluster", 2000),
     ),
     Fault(
         "a sync that failed is passed over",

@@ -36,11 +36,13 @@ class Cluster:
         self.invariants = Invariants()
         self.history = History(lambda: self.timeline.now)
         self.resting = False
+        self.trap: Callable[[SimMember], bool] | None = None
+        """Asked of each member that has done something; True: it has sprung."""
         self.members: dict[int, SimMember] = {}
         self._names: dict[int, str] = {0: "nobody"}
         self._clients: list[Client] = []
         self.cluster_id = 0
-        self._membership_index = 0
+        self.membership_index = 0
         self._next_look = 0.0
         self._waiting = 0
         trace.note(f"seed {seed}: {self.scenario}")
@@ -76,6 +78,7 @@ class Cluster:
         """All faults end; then the cluster must come to rest by itself, and every member reach the same state."""
         self.note(None, "all faults end")
         self.resting = True
+        self.trap = None
         self.network.heal()
         for member in self.members.values():
             member.slow_disk = 1.0
@@ -137,6 +140,9 @@ class Cluster:
             step -= 1  # once more
         if member.removed or step > keys:
             self._waiting -= 1
+            return
+        if member.replica is None:  # it stopped because of what went wrong before
+            self.timeline.after(0.1, self._final_call, client, member, step)
             return
         client.then = lambda: self._final_call(client, member, step + 1)
         if step == 0:
@@ -238,9 +244,9 @@ class Cluster:
         self._names[id] = name
 
     def membership_changed(self, membership: Membership) -> None:
-        if membership.index <= self._membership_index:
+        if membership.index <= self.membership_index:
             return
-        self._membership_index = membership.index
+        self.membership_index = membership.index
         for record in membership.all():
             if record.id not in self.members:
                 start = storage.Bootstrap(self.cluster_id, record.id)

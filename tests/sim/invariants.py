@@ -4,6 +4,7 @@ Election safety         at most one leader in a term
 Log matching            an entry's term and index decide its content and its predecessor's term
 Leader completeness     a new leader has every entry that was committed before
 State machine safety    no two members commit, or reach states by, different entries at one index
+Commit rule             a leader commits by counting only entries of its own term (5.4.2)
 Durability              what is committed is synced on a majority; what a member says it has or voted for is on its disk
 Terms and commits       never go back, not over a restart either
 Real time               a read or write sees everything that was acknowledged before it was asked for
@@ -134,12 +135,15 @@ class Invariants:
                 raise Violation(f"{view.name} goes from term {view.term} back to {term}")
             view.term = term
             view.leads = 0
+        led = view.leads
         if leads:
-            if view.leads != term:
+            if led != term:
                 self._new_leader(view, core, term)
-        elif view.leads:
+        elif led:
             view.leads = 0
         if commit != view.commit:
+            if leads and led == term and core.term_at(commit) != term:
+                raise Violation(f"{view.name} leads in term {term} and commits entry {commit} of another by counting")
             self._commits(view, core, commit)
         applied = machine.applied_index
         if applied != view.applied:
@@ -216,6 +220,12 @@ class Invariants:
         if applied > view.durable.last:
             raise Violation(f"{view.name} applied entry {applied}, but its disk holds {view.durable.last}")
         view.applied = applied
+        changed = machine.membership.index
+        if changed > max(view.durable.hard_state.commit, view.durable.base):
+            raise Violation(
+                f"{view.name} carries out the change of membership at entry {changed}, "
+                f"but its disk knows only of {view.durable.hard_state.commit} as committed: a crash would undo it"
+            )
         mvcc = machine.mvcc
         state = (mvcc.revision, len(mvcc), mvcc.compact_revision, len(machine.leases.all()), machine.time)
         if self._states.setdefault(applied, state) != state:

@@ -197,7 +197,9 @@ class SimMember:
             self.paused = False
             self.cluster.note(self, "goes on")
             waiting, self._inbox = self._inbox, []
-            self.rng.shuffle(waiting)  # it may read any connection first
+            self.rng.shuffle(waiting)  # it may read any connection first, and clients' before members'
+            if self.rng.random() < 0.5:
+                waiting.sort(key=lambda item: item[0] != self.ask)
             for action, arguments in waiting:
                 if self.up:
                     action(*arguments)
@@ -286,6 +288,8 @@ class SimMember:
             self._carry_out(replica, work)
             if life != self.life:
                 return
+        if cluster.trap is not None and cluster.trap(self):
+            cluster.trap = None
         if replica.machine.membership.index != self._membership_index:
             self._membership_index = replica.machine.membership.index
             self._removed_ids = replica.machine.membership.removed

@@ -71,8 +71,55 @@ class Nemesis:
         for member in list(self.cluster.members.values()):
             self._end(member, power)
 
-    def _pause(self) -> None:
-        member = self._leader() if self.rng.random() < 0.5 else self._any()
+    def _strand_leader(self) -> None:
+        """Nobody hears it any more; then it dies with what it has written meanwhile."""
+        leader = self._leader()
+        if leader is not None:
+            pairs = [(leader.id, other) for other in self.cluster.members if other != leader.id]
+            self.cluster.note(leader, "is not heard any more")
+            self.cluster.network.cut.update(pairs)
+            self.cluster.timeline.after(0.03 + 0.15 * self.rng.random(), self._end_stranded, leader, leader.life, pairs)
+
+    def _end_stranded(self, leader: SimMember, life: int, pairs: list[tuple[int, int]]) -> None:
+        if leader.life == life and not self.cluster.resting:
+            leader.crash(power=self.rng.random() < 0.3)
+        self._mend(pairs)
+
+    def _kill_at_commit(self) -> None:
+        """The leader dies as soon as it has committed something, which nobody else knows then."""
+        commit = len(self.cluster.invariants.committed)
+        power = self.rng.random() < 0.3
+
+        def spring(member: SimMember) -> bool:
+            if member.view.leads and len(self.cluster.invariants.committed) > commit:
+                self.cluster.timeline.after(0.0, self._crash, member, power)
+                return True
+            return False
+
+        self.cluster.trap = spring
+
+    def _crash(self, member: SimMember, power: bool) -> None:
+        if not self.cluster.resting:
+            member.crash(power)
+
+    def _power_at_change(self) -> None:
+        """A member loses power as soon as it has carried out a change of the membership."""
+        index = self.cluster.membership_index
+
+        def spring(member: SimMember) -> bool:
+            if member.replica is not None and member.replica.machine.membership.index > index:
+                self.cluster.timeline.after(self.rng.choice((0.0, 0.002)), self._crash, member, True)
+                return True
+            return False
+
+        self.cluster.trap = spring
+
+    def _pause_leader(self) -> None:
+        self._pause(self._leader())
+
+    def _pause(self, member: SimMember | None = None) -> None:
+        if member is None:
+            member = self._leader() if self.rng.random() < 0.5 else self._any()
         if member is not None:
             member.pause()
             self.cluster.timeline.after(self.rng.choice((0.3, 1.0, 3.0)) * self.rng.random(), member.resume)

@@ -19,12 +19,26 @@ FAULTS = (
     "slow disk",
     "failing sync",
     "full disk",
+    "strand leader",
+    "kill at commit",
+    "power at change",
     "transfer",
     "snapshot",
     "compact",
     "member",
 )
-LEADER_FAULTS = ("all die", "cut", "cut one way", "isolate leader", "kill leader", "pause", "power", "transfer")
+LEADER_FAULTS = (
+    "all die",
+    "cut",
+    "cut one way",
+    "isolate leader",
+    "kill at commit",
+    "kill leader",
+    "pause",
+    "power",
+    "strand leader",
+    "transfer",
+)
 
 
 @dataclass
@@ -69,12 +83,16 @@ class Scenario:
 
 
 def draw(rng: Random, long: bool = False) -> Scenario:
-    """One of three kinds. `long`: ten times as long."""
+    """One of five kinds. `long`: ten times as long."""
     kind = rng.random()
-    if kind < 0.4:
+    if kind < 0.3:
         scenario = _churn(rng)
-    elif kind < 0.55:
+    elif kind < 0.45:
         scenario = _members(rng)
+    elif kind < 0.55:
+        scenario = _figure_8(rng)
+    elif kind < 0.6:
+        scenario = _old_leaders(rng)
     else:
         scenario = _anything(rng)
     if long:
@@ -130,7 +148,7 @@ def _churn(rng: Random) -> Scenario:
         clients=choice((2, 4)),
         keys=choice((1, 2)),
         think=choice((0.1, 0.3)),
-        patience=choice((0.15, 0.5)),
+        patience=choice((0.15, 0.5, 3.0)),
         request_seconds=choice((0.1, 0.3, 3.0)),
         to_leaders=0.7,
         election_ticks=4,
@@ -140,7 +158,7 @@ def _churn(rng: Random) -> Scenario:
         tail_entries=choice((3, 1000)),
         snapshot_every=choice((20, 1000)),
         disk_latency=choice((0.001, 0.01)),
-        drift=choice((0.0, 0.5)),
+        drift=choice((0.0, 1.0)),
         restart=choice((0.1, 0.4)),
         fault_every=choice((0.06, 0.12, 0.25)),
         faults=tuple(sorted(rng.sample(LEADER_FAULTS, rng.randrange(2, 5)))),
@@ -154,6 +172,51 @@ def _churn(rng: Random) -> Scenario:
     )
 
 
+def _figure_8(rng: Random) -> Scenario:
+    """Leaders that die with entries which nobody has, come back, and die again as soon as something is committed (the
+    figure of the Raft paper's section 5.4.2)."""
+    choice = rng.choice
+    return Scenario(
+        members=choice((3, 3, 5)),
+        duration=rng.uniform(2.0, 4.0),
+        clients=2,
+        keys=1,
+        think=choice((0.03, 0.1)),
+        patience=choice((0.1, 0.3)),
+        to_leaders=1.0,
+        election_ticks=4,
+        append_bytes=1,
+        inflight=1,
+        tail_entries=1000,
+        snapshot_every=1000,
+        disk_latency=0.001,
+        restart=choice((0.05, 0.3)),
+        fault_every=choice((0.1, 0.2)),
+        faults=("strand leader", "strand leader", "kill at commit"),
+        weather=Weather(latency=choice((0.005, 0.02))),
+    )
+
+
+def _old_leaders(rng: Random) -> Scenario:
+    """Leaders that sleep, or are cut off, or whose clocks are slow, and are asked although others lead by now."""
+    choice = rng.choice
+    return Scenario(
+        members=choice((3, 5)),
+        duration=rng.uniform(2.0, 3.0),
+        clients=4,
+        keys=1,
+        think=choice((0.05, 0.1)),
+        patience=choice((0.5, 3.0)),
+        to_leaders=1.0,
+        election_ticks=4,
+        snapshot_every=1000,
+        drift=choice((0.0, 1.0)),
+        fault_every=choice((0.2, 0.4)),
+        faults=("pause leader", "pause leader", "isolate leader"),
+        weather=Weather(latency=choice((0.001, 0.01))),
+    )
+
+
 def _members(rng: Random) -> Scenario:
     """Small clusters that grow and shrink while members die."""
     choice = rng.choice
@@ -161,14 +224,14 @@ def _members(rng: Random) -> Scenario:
         members=choice((1, 2, 3, 3)),
         duration=rng.uniform(1.5, 3.0),
         clients=choice((1, 2)),
-        think=0.2,
+        think=choice((0.2, 2.0)),
         patience=choice((0.3, 1.0)),
         election_ticks=4,
         tail_entries=choice((0, 3, 1000)),
         snapshot_every=choice((10, 30)),
         disk_latency=choice((0.001, 0.01)),
-        restart=choice((0.1, 0.4)),
+        restart=choice((0.1, 0.4, 3.0)),
         fault_every=choice((0.1, 0.2)),
-        faults=("member", "member", *rng.sample(LEADER_FAULTS, rng.randrange(1, 3))),
+        faults=("member", "member", "power at change", *rng.sample(LEADER_FAULTS, rng.randrange(1, 3))),
         weather=Weather(latency=choice((0.001, 0.02)), loss=choice((0.0, 0.05))),
     )
