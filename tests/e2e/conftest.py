@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,10 +20,19 @@ GUESTBOOK = Path(__file__).resolve().parents[2] / "examples" / "guestbook" / "gu
 @pytest.fixture(scope="session")
 def link() -> Iterator[Link]:
     """The link that the cluster's machines are on."""
-    link = Link(random.SystemRandom().randrange(1, 250))
+    link = Link()
     link.make()
     yield link
     link.remove()
+
+
+@pytest.fixture
+def own_link() -> Iterator[Link]:
+    """Another link, for another cluster beside the one of the other tests."""
+    own = Link()
+    own.make()
+    yield own
+    own.remove()
 
 
 @pytest.fixture(scope="session")

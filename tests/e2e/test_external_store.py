@@ -33,15 +33,6 @@ spec:
 
 
 @pytest.fixture
-def own_link(link: Link) -> Iterator[Link]:
-    """Another link, for another cluster beside the one of the other tests."""
-    own = Link(link.number + 2)
-    own.make()
-    yield own
-    own.remove()
-
-
-@pytest.fixture
 def certificates(tmp_path: Path) -> TlsFiles:
     """The etcd's own, which are not the cluster's; good for server and client."""
     authority = Authority.create("somebody's etcd", datetime.now(UTC))

@@ -41,15 +41,6 @@ spec:
 
 
 @pytest.fixture
-def own_link(link: Link) -> Iterator[Link]:
-    """Another link, for another cluster beside the one of the other tests."""
-    own = Link(link.number + 1)
-    own.make()
-    yield own
-    own.remove()
-
-
-@pytest.fixture
 def users_ray(own_link: Link) -> Iterator[str]:
     """A Ray head that a user started; returns its address."""
     port, client_port = free_ports(2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import signal
 import socket
@@ -19,6 +18,7 @@ from examples.debian_image import DebianImage
 from kubeactors.actors.daemon import Daemon
 from kubeactors.actors.paths import Paths
 from kubeactors.client.async_client import AsyncClient
+from tests.support.numbers import reserve
 
 KUBECTL = Path(sys.executable).parent / "kubectl"
 PORT_NAMES = (
@@ -74,8 +74,7 @@ class TestCluster:
     __test__ = False  # not a test class
 
     def __init__(self, root: Path, *, advertise_address: str, ray_address: str = "", **settings: Any) -> None:
-        # Drawn, not fixed: two runs of the tests may share the machine.
-        number = random.SystemRandom().randrange(0, 64)
+        number = reserve("cluster", 60)
         self.root = root
         self.name = f"t{number}-{os.getpid()}"
         self.paths = Paths(root)
@@ -84,7 +83,7 @@ class TestCluster:
             "cluster_name": self.name,
             "advertise_address": advertise_address,
             "pod_cidr": f"10.{128 + number}.0.0/16",
-            "service_cidr": f"10.{192 + number % 60}.0.0/16",
+            "service_cidr": f"10.{192 + number}.0.0/16",
             "node_port_range": f"{20000 + 100 * number}-{20099 + 100 * number}",
             **dict(zip(PORT_NAMES, free_ports(len(PORT_NAMES)), strict=True)),
             **settings,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from nodeagent.kernel.cgroups import Cgroups
 from tests.support.cluster import run, until
+from tests.support.numbers import reserve
 
 # The machine's own /run/netns, so that its pods' namespaces are not the host's, and a restart is a reboot.
 _BOOT = """
@@ -27,8 +28,8 @@ exec "$@"
 class Link:
     """A bridge on this machine that others are plugged into. `address` is this machine's on it."""
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+    def __init__(self) -> None:
+        self.number = number = reserve("link", 250)
         self.name = f"tbr{number}-{os.getpid() % 100000}"
         self.address = f"10.77.{number}.1"
 

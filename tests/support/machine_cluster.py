@@ -6,7 +6,6 @@ Commands run on a machine, as its operator would type them. Nothing of the clust
 from __future__ import annotations
 
 import json
-import random
 import subprocess
 import sys
 import tempfile
@@ -29,8 +28,8 @@ class MachineCluster:
     """`count` machines; Ray's head is on the first. `settings` are options of `kubeactors up`."""
 
     def __init__(self, count: int, **settings: Any) -> None:
-        number = random.SystemRandom().randrange(1, 250)
-        self.link = Link(number)
+        self.link = Link()
+        number = self.link.number
         self.machines = [
             Machine(self.link, Path(tempfile.mkdtemp(prefix=f"km{part}-", dir="/tmp")), part + 10)
             for part in range(1, count + 1)
