@@ -39,14 +39,8 @@ RECONNECT_TIMEOUT = "604800"
 """Seconds that Ray's processes live without its head (a week). By Ray's default all end after one minute, and with them
 every component; nothing that a machine runs needs Ray to serve."""
 
-HEAD_SETTINGS = {
-    "RAY_gcs_storage": "rocksdb",
-    # A dead machine is noticed in 3 s instead of 12 s, so that its actors come back that much sooner.
-    "RAY_health_check_initial_delay_ms": "1000",
-    "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "2000",
-    "RAY_health_check_failure_threshold": "3",
-}
+# Ray's health checks stay as they are: a busy machine that answers late would be declared dead, and its Ray would end.
+HEAD_SETTINGS = {"RAY_gcs_storage": "rocksdb"}
 MACHINE_SETTINGS = {
     "RAY_gcs_rpc_server_reconnect_timeout_s": RECONNECT_TIMEOUT,
     # Actors must not run at Ray's default niceness: requests wait for them.
