@@ -119,6 +119,7 @@ def load(
     for name in disk.list(snapshot_dir):
         if name.endswith(".tmp"):
             disk.remove(snapshot_dir / name)
+    disk.sync_dir(snapshot_dir)  # the process may have ended between a rename and its sync; the log may soon rely on it
     snapshots = list_snapshots(disk, snapshot_dir)
     reader = SnapshotReader(disk, snapshots[-1].path) if snapshots else None
     machine = StateMachine()

@@ -254,4 +254,9 @@ FAULTS = (
         ),
         Simulation("storage", 500),
     ),
+    Fault(
+        "a start relies on the name of a snapshot that is not durable yet",
+        Change(STORAGE, "load", "    disk.sync_dir(snapshot_dir)", "    pass"),
+        Simulation("storage", 3000),
+    ),
 )

@@ -75,6 +75,20 @@ def again(disk: SimDisk, keep: int = 5000) -> Loaded:
     return storage.load(disk, DATA, SEGMENT, START, keep)
 
 
+def test_a_snapshot_whose_name_was_not_durable_is_once_the_log_relies_on_it() -> None:
+    """The process ends between the rename and its sync; the next one begins its log after that snapshot."""
+    for seed in range(20):
+        disk = SimDisk(random.Random(seed))
+        loaded = storage.load(disk, DATA, SEGMENT, START)
+        append(loaded.log, HardState(1, 0, 0), put(1))
+        disk.sync_dir = lambda directory: None  # type: ignore[method-assign]
+        place(disk, loaded.snapshot_dir, snapshot_of(put(1), put(2)))
+        del disk.sync_dir  # type: ignore[method-assign]
+        disk.kill()
+        assert storage.load(disk, DATA, SEGMENT, START).machine.applied_index == 2
+        assert again(disk).machine.applied_index == 2
+
+
 # ---- beginning ----
 
 
