@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 from collections import deque
 from collections.abc import Sequence
@@ -173,7 +174,9 @@ class SessionTransport:
         except TimeoutError:
             self._last_error = f"{endpoint}: no answer"
         except OSError as error:
-            self._last_error = f"{endpoint}: {error}"
+            # asyncio's own words for a failed connect do not say why, uvloop's do.
+            why = os.strerror(error.errno).lower() if isinstance(error, ConnectionError) and error.errno else error
+            self._last_error = f"{endpoint}: {why}"
         finally:
             if stream is not None and not welcomed:
                 stream.close()
