@@ -62,6 +62,7 @@ class Fleet:
             handle = await ray_cluster.within(PLACE_TIMEOUT, ray_cluster.create_actor, cls, name, machine, settings)
             logger.info("%s is on %s", name, machine.address)
             self._actors[name] = Watched(settings, machine, handle, {settings.component: "starting"})
+        self._actors[name].machine = machine  # its host name may have changed
         return self._actors[name]
 
     async def check(self, alive: Callable[[], Sequence[Machine]]) -> None:
