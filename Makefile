@@ -65,13 +65,14 @@ linearizability: setup-test ## histories of the store's clusters under faults, a
 
 test-long: export KUBEACTORS_LONG := 1
 test-long: setup-test ## the long runs, of which make test has a share
+	@$(PYTHON) -m pytest tests/e2e/test_three_masters.py -q
 	@$(PYTHON) -m pytest tests/linearizability -q
 	@$(PYTHON) -m tests.sim --seconds 1200
 	@$(PYTHON) -m tests.sim cluster --seconds 1200 --long
 	@$(MAKE) --no-print-directory planted-faults
 
 e2e: setup-test ## tests on whole clusters
-	@$(PYTHON) -m pytest tests/e2e -q
+	@$(PYTHON) -m pytest tests/e2e -q -m "not long"
 
 PROTOS := $(shell cd protos/kubeactors && find . -name '*.proto' | sed 's|^\./|kubeactors/pb/|') \
 	$(shell cd protos/etcd && find . -name '*.proto' | sed 's|^\./|kubeactors/pb/etcd/|')

@@ -181,6 +181,7 @@ def test_masters_share_authorities_and_nothing_else(cluster: MachineCluster, mas
                 assert not any(secret in data for secret in secrets), path
 
 
+@pytest.mark.long
 def test_the_loss_of_a_master(cluster: MachineCluster, masters: list[Machine]) -> None:
     first, second, third = masters
     lose(cluster, third, witness=second, others=[first, second])
@@ -209,6 +210,7 @@ def test_the_status_is_told_with_ray_s_head_away(cluster: MachineCluster, master
     cluster.wait_until_healthy(second, timeout=240)
 
 
+@pytest.mark.long
 def test_a_master_that_lost_its_disk_is_replaced(cluster: MachineCluster, masters: list[Machine]) -> None:
     first, _, third = masters
     before = {master["address"]: master["store"]["member"] for master in cluster.status(first)["masters"]}
