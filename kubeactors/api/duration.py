@@ -8,6 +8,7 @@ from kubeactors.api.meta import parse_time
 
 _GO_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _GO_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_GO_MAX: Final = 2**63 / 1e9  # seconds; Go counts nanoseconds in 64 bits
 
 
 def human(seconds: float) -> str:
@@ -75,6 +76,8 @@ def parse_go(text: str) -> timedelta:
     if not parts or "".join(n + u for n, u in parts) != body:
         raise ValueError(f'time: invalid duration "{text}"')
     total = sum(float(number) * _GO_UNITS[unit] for number, unit in parts)
+    if total > _GO_MAX:
+        raise ValueError(f'time: invalid duration "{text}"')
     return timedelta(seconds=-total if text[0] == "-" else total)
 
 

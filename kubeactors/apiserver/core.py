@@ -127,6 +127,7 @@ class ApiCore:
 
     async def start(self) -> None:
         """Read the store's state; raises StoreError when that fails."""
+        await self._compactor.begin()
         await self._feed.start()
         # The schema takes a while to load: better now than within the first write of each kind.
         await asyncio.to_thread(lambda: [kind.decoder for kind in self._resources])

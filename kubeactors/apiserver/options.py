@@ -117,57 +117,52 @@ def _include_object(text: str) -> IncludeObject:
 
 def check_list(options: Options, *, watch: bool) -> None:
     """metav1.ListOptions as apimachinery's ValidateListOptions sees them. Raises StatusError (422)."""
-    match = options.resource_version_match
-    if not match and options.send_initial_events is None:
+    if not options.resource_version_match and options.send_initial_events is None:
         return
-    found: list[FieldError] = []
-    if match:
-        found += _check_match(options, watch)
-    if options.send_initial_events is not None:
-        found += _check_initial_events(options, watch)
+    found = _check_watch(options) if watch else _check_list(options)
     if found:
         raise errors.invalid("ListOptions" + _GROUP, "", found)
 
 
-def _check_match(options: Options, watch: bool) -> list[FieldError]:
-    field = "resourceVersionMatch"
-    match = options.resource_version_match
-    if watch:
-        if options.send_initial_events is None:
-            return [
-                fielderrors.forbidden(
-                    field, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-                )
-            ]
-        return []
-    if not options.resource_version:
-        return [fielderrors.forbidden(field, "resourceVersionMatch is forbidden unless resourceVersion is provided")]
-    if options.continue_:
-        return [fielderrors.forbidden(field, "resourceVersionMatch is forbidden when continue is provided")]
-    if match not in ("Exact", "NotOlderThan"):
-        message = 'supported values: "Exact", "NotOlderThan", ""'
-        return [FieldError(fielderrors.NOT_SUPPORTED, field, message, match)]
-    if match == "Exact" and options.resource_version == "0":
-        return [
-            fielderrors.forbidden(field, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'),
-        ]
-    return []
+_MATCH = "resourceVersionMatch"
+_WITH_CONTINUE = fielderrors.forbidden(_MATCH, "resourceVersionMatch is forbidden when continue is provided")
 
 
-def _check_initial_events(options: Options, watch: bool) -> list[FieldError]:
-    field = "resourceVersionMatch"
-    match = options.resource_version_match
-    if not watch:
-        return [fielderrors.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")]
-    if options.continue_:
-        return [fielderrors.forbidden(field, "resourceVersionMatch is forbidden when continue is provided")]
+def _check_list(options: Options) -> list[FieldError]:
     found: list[FieldError] = []
-    if match != "NotOlderThan":
-        found.append(
-            fielderrors.forbidden(field, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
-        )
-        if match:
-            found.append(fielderrors.not_supported(field, match, ["NotOlderThan"]))
+    match = options.resource_version_match
+    if match:
+        if not options.resource_version:
+            message = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+            found.append(fielderrors.forbidden(_MATCH, message))
+        if options.continue_:
+            found.append(_WITH_CONTINUE)
+        if match not in ("Exact", "NotOlderThan"):
+            # Not sorted, as those of other fields are.
+            message = 'supported values: "Exact", "NotOlderThan", ""'
+            found.append(FieldError(fielderrors.NOT_SUPPORTED, _MATCH, message, match))
+        if match == "Exact" and options.resource_version == "0":
+            message = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+            found.append(fielderrors.forbidden(_MATCH, message))
+    if options.send_initial_events is not None:
+        found.append(fielderrors.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    return found
+
+
+def _check_watch(options: Options) -> list[FieldError]:
+    found: list[FieldError] = []
+    match = options.resource_version_match
+    if options.send_initial_events is not None and match != "NotOlderThan":
+        message = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        found.append(fielderrors.forbidden(_MATCH, message))
+    if match:
+        if options.send_initial_events is None:
+            message = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+            found.append(fielderrors.forbidden(_MATCH, message))
+        if match != "NotOlderThan":
+            found.append(fielderrors.not_supported(_MATCH, match, ["NotOlderThan"]))
+        if options.continue_:
+            found.append(_WITH_CONTINUE)
     return found
 
 

@@ -16,6 +16,7 @@ from kubeactors.apiserver.discovery.endpoints import CachedDocument, Discovery
 from kubeactors.apiserver.http import health, negotiate
 from kubeactors.apiserver.http.answer import TEXT, Answer
 from kubeactors.apiserver.http.connection import Connection
+from kubeactors.apiserver.http.deadline import allowed_seconds
 from kubeactors.apiserver.http.encode import accepts_gzip, render, status_answer
 from kubeactors.apiserver.http.negotiate import JSON, NotAcceptable
 from kubeactors.apiserver.http.query import Target, split_target
@@ -90,6 +91,9 @@ class HttpFront:
         if (first == "apis" and len(segments) > 3) or (first == "api" and len(segments) > 2):
             path = resource_path(segments, self._registry)
             return await self._resources.handle(request, path, target.query, user)
+        timeout = target.query.first("timeout")
+        if timeout:
+            allowed_seconds(timeout)  # none of what follows takes long
         if first in ("api", "apis"):
             return self._discover(request, target)
         match segments:

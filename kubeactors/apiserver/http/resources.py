@@ -11,8 +11,10 @@ from aiohttp import web
 from kubeactors.api import errors
 from kubeactors.api.kinds import Kind
 from kubeactors.api.protobuf import ProtobufError, decode_object
+from kubeactors.api.selectors import SelectorError, parse_field_selector
 from kubeactors.apiserver.http.answer import Answer
 from kubeactors.apiserver.http.body import read_body
+from kubeactors.apiserver.http.deadline import deadline
 from kubeactors.apiserver.http.encode import maybe_gzip, render, warning_headers
 from kubeactors.apiserver.http.negotiate import JSON, PROTOBUF, YAML, MediaForm, NotAcceptable, negotiate, wants_pretty
 from kubeactors.apiserver.http.query import Query
@@ -39,6 +41,7 @@ from kubeactors.apiserver.request import (
 
 _PATCHES = frozenset({JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH})
 _CONSUMED = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+_STREAMS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 _READ_VERBS = frozenset({"get", "list", "watch"})
 _FORMS = {
     "Table": Form.TABLE,
@@ -71,13 +74,18 @@ class ResourceRequests:
         key = request_key(verb, path.kind, path.subresource, path.namespace, path.name)
         started = time.perf_counter()
         code, size = 500, 0
-        long = verb == "watch" or path.subresource == "log"
+        long = verb == "watch" or path.subresource in _STREAMS
         gauge = self._metrics.reading if verb in _READ_VERBS else self._metrics.mutating
         if long:
             gauge = self._metrics.long_running.labels(*key)
         gauge.inc()
         try:
-            answer = await self._answer(request, path, verb, query, user)
+            timeout = query.first("timeout") if query.pairs and not long else ""
+            if timeout:
+                async with deadline(timeout):
+                    answer = await self._answer(request, path, verb, query, user)
+            else:
+                answer = await self._answer(request, path, verb, query, user)
             code, size = answer.status, answer.size
             return answer
         except errors.StatusError as error:
@@ -135,7 +143,7 @@ class ResourceRequests:
 
     def _negotiate(self, accept: str, path: ResourcePath, verb: Verb) -> MediaForm:
         collection = not path.name
-        if path.subresource in ("log", "exec", "attach", "portforward", "proxy"):
+        if path.subresource in _STREAMS:
             return MediaForm()
         media = negotiate(accept, collection=collection, watch=verb == "watch", transforms=verb != "deletecollection")
         if media.kind in (None, "Table") or verb in ("watch", "delete", "deletecollection"):
@@ -201,11 +209,16 @@ def _from_protobuf(body: bytes, path: ResourcePath, verb: Verb) -> bytes:
 
 
 def _watch_one(options: Options, name: str) -> Options:
-    """A watch on one object is a watch on the collection, selected by name."""
-    selector = f"metadata.name={name}"
-    if options.field_selector:
-        selector = f"{options.field_selector},{selector}"
-    return dataclasses.replace(options, field_selector=selector)
+    """A watch on one object is a watch on the collection, selected by name. Raises StatusError (400)."""
+    if not options.field_selector:
+        return dataclasses.replace(options, field_selector=f"metadata.name={name}")
+    try:
+        selected = parse_field_selector(options.field_selector).required_value("metadata.name")
+    except SelectorError as error:
+        raise errors.bad_request(str(error)) from error
+    if selected != name:
+        raise errors.bad_request("fieldSelector metadata.name doesn't match requested name")
+    return options
 
 
 def _go_type(kind: Kind) -> str:

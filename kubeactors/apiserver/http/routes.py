@@ -66,6 +66,8 @@ def resource_path(parts: list[str], registry: KindRegistry) -> ResourcePath:
     subresource = rest[2] if len(rest) > 2 else ""
     if kind is None or (namespace and not kind.namespaced) or (name and kind.namespaced and not namespace):
         raise errors.resource_not_found()
+    if watched and (subresource or "watch" not in kind.verbs):
+        raise errors.resource_not_found()
     if subresource and (kind.subresource(subresource) is None or (len(rest) > 3 and subresource != "proxy")):
         raise errors.resource_not_found()
     return ResourcePath(kind, namespace, name, subresource, watched)
@@ -74,6 +76,10 @@ def resource_path(parts: list[str], registry: KindRegistry) -> ResourcePath:
 def verb_of(method: str, path: ResourcePath, *, watch: bool) -> Verb:
     """The verb; `watch` is the query parameter. Raises StatusError 405 for what the resource does not do."""
     kind = path.kind
+    if path.watched:
+        if method != "GET":
+            raise errors.method_not_allowed()
+        return "watch"
     if path.name:
         verb = _OBJECT_VERBS.get(method)
         if path.subresource:
@@ -81,11 +87,9 @@ def verb_of(method: str, path: ResourcePath, *, watch: bool) -> Verb:
             allowed = found.verbs if found is not None else ()
         else:
             allowed = kind.verbs if verb != "create" else ()
-        if verb == "get" and path.watched and not path.subresource:
-            verb = "watch"
     else:
         verb = _COLLECTION_VERBS.get(method)
-        if verb == "list" and (watch or path.watched):
+        if verb == "list" and watch:
             verb = "watch"
         whole = kind.namespaced and not path.namespace
         allowed = () if whole and verb not in ("list", "watch") else kind.verbs

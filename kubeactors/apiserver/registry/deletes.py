@@ -10,12 +10,13 @@ from kubeactors.api import codec, errors, yaml
 from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object
 from kubeactors.apiserver.admission import AdmissionChain, Attributes
-from kubeactors.apiserver.options import DELETE_MEDIA_TYPES, DeleteOptions, check_list, delete_options, parse_version
+from kubeactors.apiserver.options import DELETE_MEDIA_TYPES, DeleteOptions, check_list, delete_options
 from kubeactors.apiserver.registry import forms
 from kubeactors.apiserver.registry.deletion import Action, check_preconditions, decide, returns_deleted
 from kubeactors.apiserver.registry.objects import Objects, State, same
 from kubeactors.apiserver.registry.reads import Reader, join_list
 from kubeactors.apiserver.registry.resource import Resource
+from kubeactors.apiserver.registry.selectors import check_selectors
 from kubeactors.apiserver.request import JSON, YAML, Form, Request, Response
 from kubeactors.apiserver.storage.encoding import to_item, to_stored, to_wire, with_revision
 
@@ -109,11 +110,11 @@ class Deleter:
 
     async def delete_collection(self, resource: Resource, request: Request) -> Response:
         """Deletes what a list with the same options shows; answers with that list."""
+        found = request.options
+        check_selectors(found.label_selector, found.field_selector)
+        check_list(found, watch=False)
         options = delete_options(request, parse_delete_options)
-        check_list(request.options, watch=False)
-        if request.options.resource_version:
-            parse_version(request.options.resource_version)
-        page = await self._reader.collection(resource, request)
+        page = await self._reader.page(resource, request)
         limit = asyncio.Semaphore(_WORKERS)
 
         async def delete_one(obj: Object) -> None:
@@ -131,7 +132,7 @@ class Deleter:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
-        return Response(200, join_list(resource, page.items, page.version, "", None))
+        return Response(200, join_list(resource, page.items, page.version, page.token(request), page.remaining))
 
 
 def parse_delete_options(body: bytes, content_type: str) -> object:

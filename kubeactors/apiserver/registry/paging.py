@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import re
 
 import orjson
 
@@ -12,6 +12,7 @@ from kubeactors.api.errors import StatusError
 
 # The version of a token that continues a list whose version is gone: go on from the present state.
 INCONSISTENT = -1
+_BASE64 = re.compile(r"[A-Za-z0-9_-]*")
 
 
 def encode_continue(last: str, version: int) -> str:
@@ -21,25 +22,35 @@ def encode_continue(last: str, version: int) -> str:
 
 
 def decode_continue(token: str) -> tuple[str, int]:
-    """(first key below the prefix, version). Raises StatusError (400)."""
+    """(first key below the prefix, version; any below 0 is the present). Raises StatusError (400)."""
+    if not _BASE64.fullmatch(token):
+        raise _invalid(": it is not in base64")
     try:
         document = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (ValueError, binascii.Error) as error:
-        raise _invalid("continue key is not valid: it is no token of this server") from error
-    if not isinstance(document, dict) or document.get("v") != "meta.k8s.io/v1":
-        raise _invalid("continue key is not valid: server does not recognize this encoded version")
-    version, start = document.get("rv"), document.get("start")
-    if not isinstance(version, int) or isinstance(version, bool) or version == 0:
-        raise _invalid("continue key is not valid: incorrect encoded start resourceVersion")
-    if not isinstance(start, str) or not start:
-        raise _invalid("continue key is not valid: encoded start key empty")
-    if any(part == ".." for part in start.split("/")) or start.startswith("/"):
-        raise _invalid(f"continue key is not valid: {start}")
-    return start, version
+    except ValueError as error:
+        raise _invalid(f": {error}") from error
+    if not isinstance(document, dict):
+        raise _invalid(": it is not an object")
+    format_, version, start = document.get("v") or "", document.get("rv") or 0, document.get("start") or ""
+    if not isinstance(format_, str) or not isinstance(start, str):
+        raise _invalid(": a field is not a string")
+    if not isinstance(version, int) or isinstance(version, bool) or not -(2**63) <= version < 2**63:
+        raise _invalid(": the version is not an integer of 64 bits")
+    if format_ != "meta.k8s.io/v1":
+        raise _invalid(f": server does not recognize this encoded version {format_}")
+    if version == 0:
+        raise _invalid(": incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
+    if not start:
+        raise _invalid(": encoded start key empty (version meta.k8s.io/v1)")
+    # Nothing above the list's own prefix may be reached: the path must be clean as Go's path.Clean has it.
+    below = start.removeprefix("/")
+    if any(part in ("", ".", "..") for part in below.split("/")):
+        raise _invalid(f": {start}")
+    return below, version
 
 
-def _invalid(message: str) -> StatusError:
-    return errors.bad_request(f"invalid continue token: {message}")
+def _invalid(reason: str) -> StatusError:
+    return errors.bad_request(f"invalid continue token: continue key is not valid{reason}")
 
 
 def expired_continue(start: str) -> StatusError:

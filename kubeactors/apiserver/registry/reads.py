@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import orjson
 
 from kubeactors.api import errors
 from kubeactors.apiserver.options import check_list, parse_version
 from kubeactors.apiserver.registry import forms
-from kubeactors.apiserver.registry.paging import INCONSISTENT, decode_continue, encode_continue, expired_continue
+from kubeactors.apiserver.registry.paging import decode_continue, encode_continue, expired_continue
 from kubeactors.apiserver.registry.resource import Resource
-from kubeactors.apiserver.registry.selectors import matcher_for
+from kubeactors.apiserver.registry.selectors import check_selectors, matcher_for
 from kubeactors.apiserver.registry.versions import Freshness, too_large_version
 from kubeactors.apiserver.request import Form, ListItems, Request, Response
 from kubeactors.apiserver.storage.encoding import to_item, to_wire
@@ -35,6 +34,10 @@ class Page:
     version: int
     last: str = ""
     remaining: int | None = None
+
+    def token(self, request: Request) -> str:
+        """The continue token behind this page; empty after the last one."""
+        return encode_continue(_below(self.last, request.namespace), self.version) if self.last else ""
 
 
 class Reader:
@@ -69,13 +72,8 @@ class Reader:
         return record.item
 
     async def list(self, resource: Resource, request: Request) -> Response:
-        options = request.options
-        check_list(options, watch=False)
-        matcher = matcher_for(
-            resource.kind, request.namespace, request.name, options.label_selector, options.field_selector
-        )
-        page = await self._page(resource, request, matcher)
-        token = encode_continue(_below(page.last, request.namespace), page.version) if page.last else ""
+        page = await self.page(resource, request)
+        token = page.token(request)
         if request.items:
             whole = [to_wire(resource.head, item) for item in page.items]
             return Response(200, items=ListItems(whole, str(page.version), token, page.remaining))
@@ -84,20 +82,21 @@ class Reader:
             return Response(200, forms.render_list(resource, page.items, metadata, request, self._clock))
         return Response(200, join_list(resource, page.items, page.version, token, page.remaining))
 
-    async def collection(self, resource: Resource, request: Request) -> Page:
-        """All objects that a deletecollection is about."""
+    async def page(self, resource: Resource, request: Request) -> Page:
+        """What a list (or a deletecollection) with the request's options is about. Raises StatusError."""
         options = request.options
+        if options.resource_version_match or options.send_initial_events is not None:
+            check_selectors(options.label_selector, options.field_selector)
+            check_list(options, watch=False)
         matcher = matcher_for(
             resource.kind, request.namespace, request.name, options.label_selector, options.field_selector
         )
-        lagging = await self._freshness.latest()
-        if lagging:
-            return await self._from_store(resource, matcher, lagging, _limit(options.limit), options.continue_)
-        return self._from_cache(resource, matcher, _limit(options.limit))
+        return await self._page(resource, request, matcher)
 
     async def _page(self, resource: Resource, request: Request, matcher: Matcher) -> Page:
         options = request.options
         limit = _limit(options.limit)
+        selected = bool(options.label_selector or options.field_selector)
         if options.continue_:
             return await self._continued(resource, request, matcher, limit)
         version = parse_version(options.resource_version)
@@ -113,23 +112,27 @@ class Reader:
             limit = 0
         else:
             await self._freshness.at_least(version)
-        return self._from_cache(resource, matcher, limit)
+        return self._from_cache(resource, matcher, limit, selected=selected)
 
-    def _from_cache(self, resource: Resource, matcher: Matcher, limit: int) -> Page:
-        records = resource.cache.select(matcher)
+    def _from_cache(self, resource: Resource, matcher: Matcher, limit: int, *, selected: bool) -> Page:
+        """`selected`: the request has a selector, so what remains is not counted."""
         version = self._feed.revision
         if not limit:
-            return Page([record.item for record in records], version)
-        found = list(islice(records, limit + 1))
-        if len(found) <= limit:
-            return Page([record.item for record in found], version)
-        found.pop()
-        remaining = None
-        if not matcher.selects and not matcher.name:
-            remaining = resource.cache.count(matcher.namespace) - limit
-        last = found[-1]
-        path = f"{last.namespace}/{last.name}" if last.namespace else last.name
-        return Page([record.item for record in found], version, path, remaining)
+            return Page([record.item for record in resource.cache.select(matcher)], version)
+        items: list[bytes] = []
+        scope = resource.cache.in_scope(matcher)
+        for record in scope:
+            if matcher.selects and not matcher.selected(record):
+                continue
+            items.append(record.item)
+            if len(items) == limit:
+                break
+        # As in Kubernetes there is more when any object follows, whether or not it would be selected.
+        if len(items) < limit or next(scope, None) is None:
+            return Page(items, version)
+        path = f"{record.namespace}/{record.name}" if record.namespace else record.name
+        remaining = None if selected else resource.cache.count(matcher.namespace) - limit
+        return Page(items, version, path, remaining)
 
     async def _exact(self, resource: Resource, matcher: Matcher, version: int, limit: int) -> Page:
         if version > self._feed.revision:
@@ -148,14 +151,16 @@ class Reader:
             raise errors.bad_request("specifying resource version is not allowed when using continue")
         try:
             below = f"{request.namespace}/{start}" if request.namespace else start
-            at = 0 if version == INCONSISTENT else version
+            at = max(version, 0)
             if options.resource_version == "0":
                 limit = 0  # as in a first page from the cache
+            if at > self._feed.revision:
+                await self._freshness.at_least(at)
             return await self._from_store(resource, matcher, at, limit, below)
         except Compacted as error:
             raise expired_continue(start) from error
         except FutureRevision as error:
-            raise errors.bad_request("invalid continue token: its version is yet to come") from error
+            raise too_large_version(version, self._feed.revision) from error
 
     async def _from_store(self, resource: Resource, matcher: Matcher, version: int, limit: int, start: str) -> Page:
         """A page at a version (0: the present) from a key on, which is given below the resource's prefix."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from functools import partial
 
 import orjson
 
@@ -11,7 +12,7 @@ from kubeactors.api import errors
 from kubeactors.apiserver.options import check_list, parse_version
 from kubeactors.apiserver.registry import forms
 from kubeactors.apiserver.registry.resource import Resource
-from kubeactors.apiserver.registry.selectors import matcher_for
+from kubeactors.apiserver.registry.selectors import check_selectors, matcher_for
 from kubeactors.apiserver.registry.versions import Freshness
 from kubeactors.apiserver.request import Form, Request, Response
 from kubeactors.apiserver.storage.encoding import to_wire
@@ -39,7 +40,9 @@ class Watches:
 
     async def watch(self, resource: Resource, request: Request) -> Response:
         options = request.options
-        check_list(options, watch=True)
+        if options.resource_version_match or options.send_initial_events is not None:
+            check_selectors(options.label_selector, options.field_selector)
+            check_list(options, watch=True)
         matcher = matcher_for(
             resource.kind, request.namespace, request.name, options.label_selector, options.field_selector
         )
@@ -48,14 +51,17 @@ class Watches:
         initial = options.send_initial_events
         if initial is None:
             initial = not version
-        if initial:
+        try:
             if not text:
                 lagging = await self._freshness.latest()
                 if lagging:
                     await self._freshness.at_least(lagging)
-            elif version:
+            elif initial and version:
                 await self._freshness.at_least(version)
-        elif not version:
+        except errors.StatusError as error:
+            # Once its options are read a watch tells what is wrong in an event, as that of a store does.
+            return Response(200, watch=self._failed(resource, request, matcher, error))
+        if not initial and not version:
             version = self._feed.revision
         view = self._view(resource, request)
         # A version yet to come: nothing is sent until it has passed.
@@ -63,7 +69,8 @@ class Watches:
         key = ChannelKey(matcher, view.key, view.encoding.name, after)
         first = _First(self._feed, resource.cache, matcher, view, resource.head)
         if initial:
-            closing = options.send_initial_events is True and options.allow_watch_bookmarks
+            # Also for a client that did not ask for initial events by that name, as Kubernetes' defaults have it.
+            closing = options.allow_watch_bookmarks
 
             def begin() -> Start:
                 return first.present(self._bookmark(resource, request, end=True) if closing else None)
@@ -76,6 +83,13 @@ class Watches:
         bookmark = (lambda: self._bookmark(resource, request)) if options.allow_watch_bookmarks else None
         watcher = Watcher(resource.cache, key, view, begin, timeout=timeout, bookmark=bookmark)
         return Response(200, watch=watcher)
+
+    def _failed(self, resource: Resource, request: Request, matcher: Matcher, error: errors.StatusError) -> Watcher:
+        view = self._view(resource, request)
+        event = view.encoding.encode("ERROR", orjson.dumps(error.status))
+        key = ChannelKey(matcher, view.key, view.encoding.name)
+        begin = partial(Start, (event,), final=True)
+        return Watcher(resource.cache, key, view, begin, timeout=self._min_timeout, bookmark=None)
 
     def _view(self, resource: Resource, request: Request) -> View:
         head = resource.head

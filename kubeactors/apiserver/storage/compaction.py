@@ -37,8 +37,17 @@ class Compactor:
             except StoreError as error:
                 logger.warning("the store was not compacted: %s", error.message)
 
-    async def step(self) -> None:
-        """One round. Raises StoreError."""
+    async def begin(self) -> None:
+        """Take the key up before anything is served. Raises StoreError.
+
+        Who makes the key is the store's first API server: no client holds a version from before it, so that these are
+        forgotten at once, and a version that is made up is answered as one that has expired.
+        """
+        if await self.step():
+            await self._compact(self._revision)
+
+    async def step(self) -> bool:
+        """One round; whether this server was the one that moved the key on. Raises StoreError."""
         revision = self._revision
         result = await self._store.txn(
             [ops.version(KEY, "=", self._version)], [ops.put(KEY, b"%d" % revision)], [ops.get(KEY)]
@@ -49,12 +58,16 @@ class Compactor:
             (read,) = result.responses
             assert isinstance(read, RangeResult)
             self._version = read.kvs[0].version if read.kvs else 0
-            return
+            return False
         self._version += 1
         if revision:
-            try:
-                await self._store.compact(revision)
-            except Compacted:
-                logger.debug("revision %d was compacted already", revision)
-            else:
-                logger.info("compacted the store to revision %d", revision)
+            await self._compact(revision)
+        return True
+
+    async def _compact(self, revision: int) -> None:
+        try:
+            await self._store.compact(revision)
+        except Compacted:
+            logger.debug("revision %d was compacted already", revision)
+        else:
+            logger.info("compacted the store to revision %d", revision)

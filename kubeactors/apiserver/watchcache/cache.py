@@ -74,11 +74,15 @@ class ResourceCache:
         names = self._namespaces.get(namespace)
         return None if names is None else names.get(name)
 
-    def select(self, matcher: Matcher, after: str = "") -> Iterator[Record]:
-        """The records that match, in the order of their keys. `after` is the key, below the prefix, to start behind."""
-        for record in self._in_scope(matcher, after):
+    def select(self, matcher: Matcher) -> Iterator[Record]:
+        """The records that match, in the order of their keys."""
+        for record in self._in_scope(matcher):
             if not matcher.selects or matcher.selected(record):
                 yield record
+
+    def in_scope(self, matcher: Matcher) -> Iterator[Record]:
+        """The records among which the matcher selects, in the order of their keys."""
+        return iter(self._in_scope(matcher))
 
     def count(self, namespace: str) -> int:
         """How many objects there are, in one namespace or (empty) in all."""
@@ -87,48 +91,35 @@ class ResourceCache:
         names = self._namespaces.get(namespace)
         return 0 if names is None else len(names)
 
-    def _in_scope(self, matcher: Matcher, after: str) -> Iterable[Record]:
+    def _in_scope(self, matcher: Matcher) -> Iterable[Record]:
         if matcher.name and (matcher.namespace or not self.namespaced):
             record = self.get(matcher.namespace, matcher.name)
             return () if record is None else (record,)
-        if self._indexed_field and not after:
+        if self._indexed_field:
             value = matcher.fields.required_value(self._indexed_field)
             if value:
                 return self._with_value(value, matcher.namespace)
         if not self.namespaced:
             names = self._namespaces.get("")
-            if names is None or matcher.namespace:
-                return ()
-            return self._names_after(names, after) if after else names.values()
+            return () if names is None or matcher.namespace else names.values()
         if matcher.namespace:
             names = self._namespaces.get(matcher.namespace)
-            if names is None:
-                return ()
-            return self._names_after(names, after.partition("/")[2]) if after else names.values()
-        return self._everywhere(matcher, after)
+            return () if names is None else names.values()
+        return self._everywhere(matcher)
 
     def _with_value(self, value: str, namespace: str) -> list[Record]:
         found = self._by_value.get(value, {})
         records = [record for record in found.values() if not namespace or record.namespace == namespace]
         return sorted(records, key=lambda record: (record.namespace + "/", record.name))
 
-    def _everywhere(self, matcher: Matcher, after: str) -> Iterator[Record]:
+    def _everywhere(self, matcher: Matcher) -> Iterator[Record]:
         # The store orders by whole keys, in which a slash follows the namespace.
-        start, _, start_name = after.partition("/")
         for namespace in sorted(self._namespaces, key=lambda ns: ns + "/"):
-            if after and namespace + "/" < start + "/":
-                continue
             names = self._namespaces[namespace]
-            records = self._names_after(names, start_name) if after and namespace == start else names.values()
-            if matcher.name:
-                yield from (r for r in records if r.name == matcher.name)
-            else:
-                yield from records
-
-    @staticmethod
-    def _names_after(names: SortedDict, name: str) -> Iterator[Record]:
-        for key in names.irange(minimum=name, inclusive=(False, True)):
-            yield names[key]
+            if not matcher.name:
+                yield from names.values()
+            elif matcher.name in names:
+                yield names[matcher.name]
 
     # --- changes
 

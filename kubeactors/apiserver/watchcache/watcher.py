@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 _FRAME_EVENTS = 200
 # What may gather for a watcher while it takes its initial events, in bytes.
 _MAX_BACKLOG = 32 * 1024 * 1024
+# How long before its timeout a watch sends a bookmark, in seconds (the cacher's nextBookmarkTime).
+_LAST_BOOKMARK = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,10 @@ class Watcher:
         loop = asyncio.get_running_loop()
         self._sink = sink
         self._ended = loop.create_future()
-        timer = loop.call_later(self._timeout, self.end)
+        timers = [loop.call_later(self._timeout, self.end)]
+        if self._bookmark is not None and self._timeout > _LAST_BOOKMARK:
+            # The version from which the client's next watch can go on, even if nothing happened in this one.
+            timers.append(loop.call_later(self._timeout - _LAST_BOOKMARK, self.send_bookmark))
         try:
             start = self._begin()
             if not start.final:
@@ -69,7 +74,8 @@ class Watcher:
             if await self._send_all(iter(start.events)) and not start.final and await self._catch_up():
                 await self._ended
         finally:
-            timer.cancel()
+            for timer in timers:
+                timer.cancel()
             if self._channel is not None:
                 self._cache.channels.leave(self._channel, self)
 

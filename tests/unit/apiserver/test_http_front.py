@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from kubeactors.api import errors
-from kubeactors.apiserver.request import Form, IncludeObject, Response, WatchSink
+from kubeactors.apiserver.request import Form, IncludeObject, Request, Response, WatchSink
 from tests.unit.apiserver.conftest import RunningFronts
 
 POD = "/api/v1/namespaces/a/pods/p"
@@ -172,6 +172,59 @@ async def test_unknown_paths_and_methods(running: RunningFronts, client: aiohttp
     for method in ("OPTIONS", "TRACE", "PROPFIND", "CONNECTX"):
         async with client.request(method, POD) as answer:
             assert (answer.status, (await answer.json())["reason"]) == (405, "MethodNotAllowed"), method
+
+
+@pytest.mark.parametrize("timeout", ["invalid", "5", "-", "9223372037s"])
+async def test_a_timeout_that_cannot_be_read(
+    running: RunningFronts, client: aiohttp.ClientSession, timeout: str
+) -> None:
+    for path in (POD, "/version"):
+        async with client.get(path, params={"timeout": timeout}) as answer:
+            body = await answer.json()
+            assert (answer.status, body["reason"]) == (400, "BadRequest")
+            assert body["message"].startswith("invalid timeout specified in the request URL - time: invalid duration")
+
+
+@pytest.mark.parametrize("timeout", ["0s", "1h", "30s"])
+async def test_a_timeout_is_kept_within_the_servers(
+    running: RunningFronts, client: aiohttp.ClientSession, timeout: str
+) -> None:
+    async with client.get(POD, params={"timeout": timeout}) as answer:
+        assert answer.status == 200
+
+
+async def test_a_request_that_takes_longer_than_its_client_allows(
+    running: RunningFronts, client: aiohttp.ClientSession
+) -> None:
+    async def never(request: Request) -> Response:
+        await asyncio.Event().wait()
+        raise AssertionError("the event is never set")
+
+    running.handler.handle = never  # type: ignore[method-assign]
+    async with client.get(POD, params={"timeout": "50ms"}) as answer:
+        body = await answer.json()
+        assert (answer.status, body["reason"]) == (504, "Timeout")
+        assert "request did not complete within requested timeout" in body["message"]
+
+
+@pytest.mark.parametrize(
+    ("selector", "selects"), [("", True), ("metadata.name=p", True), ("metadata.name=q", False), ("a=b", False)]
+)
+async def test_the_old_path_of_a_watch_of_one_object(
+    running: RunningFronts, client: aiohttp.ClientSession, selector: str, selects: bool
+) -> None:
+    url = "/api/v1/watch/namespaces/a/pods/p"
+    async with client.get(url, params={"fieldSelector": selector}) as answer:
+        if selects:
+            (request,) = running.handler.requests
+            assert (request.verb, request.name) == ("watch", "")
+            assert request.options.field_selector == "metadata.name=p"
+        else:
+            body = await answer.json()
+            assert (answer.status, body["message"]) == (
+                400,
+                "fieldSelector metadata.name doesn't match requested name",
+            )
 
 
 async def test_health_checks(running: RunningFronts, client: aiohttp.ClientSession) -> None:

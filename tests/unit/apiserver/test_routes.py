@@ -35,6 +35,14 @@ def test_the_old_watch_prefix() -> None:
     assert verb_of("GET", path, watch=False) == "watch"
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD"])
+@pytest.mark.parametrize("url", ["/api/v1/watch/namespaces/a/secrets/b", "/api/v1/watch/namespaces/a/secrets"])
+def test_the_old_watch_prefix_only_watches(method: str, url: str) -> None:
+    with pytest.raises(StatusError) as raised:
+        verb_of(method, _path(url), watch=False)
+    assert raised.value.code == 405
+
+
 @pytest.mark.parametrize("url", ["/apis/none.example.com/v1/things", "/nothing/at/all"])
 def test_unknown_groups_are_unknown_paths(url: str) -> None:
     with pytest.raises(UnknownPathError):
@@ -45,6 +53,7 @@ def test_unknown_groups_are_unknown_paths(url: str) -> None:
     "url",
     [
         "/api/v1/widgets",
+        "/api/v1/watch/namespaces/a/pods/b/log",
         "/apis/apps/v9/deployments",
         "/api/v1/namespaces/a/configmaps/x/status",
         "/api/v1/namespaces/a/nodes",
