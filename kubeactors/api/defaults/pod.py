@@ -98,7 +98,7 @@ def _default_probe(probe: JsonObject) -> None:
         if not probe.get(field):
             probe[field] = value
     if "grpc" in probe:
-        probe["grpc"].setdefault("service", "")
+        probe["grpc"]["service"] = probe["grpc"].get("service") or ""
     _default_http(probe)
 
 

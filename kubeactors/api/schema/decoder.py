@@ -165,11 +165,9 @@ def _compile_struct(of: Struct) -> _Decode:
         # Empty maps and lists are not stored: those of required fields come back as null. Empty structs are.
         keep_empty = not isinstance(field.type, MapType | ListType)
         handlers[name] = (is_string, field.keep_zero, keep_empty, _compile(field.type))
-        if field.required and not overlay.is_pointer(of.name, name):
-            required.append((name, _zero(field.type)))
-        elif name in of.always:
+        if name in of.always:
             value = of.always[name]
-            required.append((name, _zero(field.type) if value is overlay.STRUCT else _constant(value)))
+            required.append((name, _zero(field.type) if value is overlay.EMPTY else _constant(value)))
     return decode
 
 

@@ -36,7 +36,7 @@ class Struct:
     name: str
     fields: dict[str, "Field"] = field(default_factory=dict)
     atomic: bool = False
-    # Fields that the server writes even when they are empty, beyond those that are required.
+    # Fields that the server writes even when they are empty: overlay.EMPTY or the value.
     always: Mapping[str, Any] = field(default_factory=dict)
     preserve_unknown: bool = False
 
@@ -102,9 +102,10 @@ def named_type(name: str) -> SchemaType:
         made = _inline(schema)
         _structs[name] = made
         return made
-    made = Struct(name, {}, schema.get("x-kubernetes-map-type") == "atomic", overlay.always_present(name))
-    _structs[name] = made  # before its fields: types may refer to themselves
     required = frozenset(schema.get("required", ()))
+    always = overlay.always_present(name, required)
+    made = Struct(name, {}, schema.get("x-kubernetes-map-type") == "atomic", always)
+    _structs[name] = made  # before its fields: types may refer to themselves
     for key, value in properties.items():
         made.fields[key] = _field(name, key, value, key in required)
     return made
@@ -112,7 +113,7 @@ def named_type(name: str) -> SchemaType:
 
 def _field(owner: str, name: str, schema: dict[str, Any], required: bool) -> Field:
     kind = _type_of(schema)
-    zero_kept = required or not isinstance(kind, Scalar) or overlay.keeps_zero(owner, name, kind.type)
+    zero_kept = not isinstance(kind, Scalar) or overlay.keeps_zero(owner, name, kind.type, required)
     return Field(name, kind, required, zero_kept, _strategies(schema), schema.get("description") or "")
 
 
