@@ -45,6 +45,12 @@ class ApiServerConfig:
     #: What this server shows to node agents (for logs and exec).
     kubelet_client_cert: Path | None = None
     kubelet_client_key: Path | None = None
+    #: Signs service accounts' tokens (PEM); without it there are none.
+    service_account_key: Path | None = None
+    #: Verifies them: a PEM file of one or more public keys. None: the signing key's.
+    service_account_public_key: Path | None = None
+    #: Who the tokens say made them, and their audience where none is asked for.
+    service_account_issuer: str = "https://kubernetes.default.svc.cluster.local"
     service_cidr: str = "10.96.0.0/12"
     node_port_range: tuple[int, int] = (30000, 32767)
     #: The largest request body, in bytes.

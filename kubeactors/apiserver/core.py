@@ -10,16 +10,21 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from kubeactors.api.kinds import Kind, KindRegistry
 from kubeactors.api.meta import Object
+from kubeactors.apiserver.accounts.objects import NAMED, NamedObjects
+from kubeactors.apiserver.accounts.service import AccountKeys, Accounts
+from kubeactors.apiserver.accounts.token_requests import TokenRequests
 from kubeactors.apiserver.admission import AdmissionChain, Plugin
 from kubeactors.apiserver.admission.default_priority import DefaultPriority
 from kubeactors.apiserver.admission.default_tolerations import DefaultTolerations
 from kubeactors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kubeactors.apiserver.admission.node_taint import NodeTaint
+from kubeactors.apiserver.authn.tokens import Tokens
 from kubeactors.apiserver.authz import AllowAuthenticated, Authorizer
-from kubeactors.apiserver.handler import Handler, Verb
+from kubeactors.apiserver.handler import Answering, Handler, Verb
 from kubeactors.apiserver.node.connections import AgentTls, NodeConnections
 from kubeactors.apiserver.node.logs import PodLogs
 from kubeactors.apiserver.registry.binding import Bindings
@@ -32,6 +37,8 @@ from kubeactors.apiserver.registry.versions import Freshness
 from kubeactors.apiserver.registry.watches import Watches
 from kubeactors.apiserver.registry.writes import Writer
 from kubeactors.apiserver.request import ApiHandler, Request, Response
+from kubeactors.apiserver.reviews.authentication import SelfSubjectReviews, TokenReviews
+from kubeactors.apiserver.reviews.authorization import AccessReviews
 from kubeactors.apiserver.services.claims import ADDRESS_PREFIX, PORT_PREFIX, ServiceClaims
 from kubeactors.apiserver.services.ranges import AddressRange, PortRange
 from kubeactors.apiserver.services.repair import Repair
@@ -51,11 +58,13 @@ _INDEXED_FIELDS = {("", "pods"): "spec.nodeName"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoreConfig:
-    """`agent_tls` None: node agents are reached in plaintext (tests). Times are seconds."""
+    """`agent_tls` None: node agents are reached in plaintext (tests). `account_keys` None: service accounts have no
+    tokens. Times are seconds."""
 
     service_cidr: str = "10.96.0.0/12"
     node_port_range: tuple[int, int] = (30000, 32767)
     agent_tls: AgentTls | None = None
+    account_keys: AccountKeys | None = None
     min_watch_timeout: float = 1800.0
     bookmark_interval: float = 60.0
     event_ttl: int = 3600
@@ -64,7 +73,8 @@ class CoreConfig:
 
 
 class ApiCore:
-    """`handler` answers requests between `start` and `stop`."""
+    """`handler` answers requests between `start` and `stop`; `authorizer` says what it lets pass, `tokens` whom a
+    bearer token stands for. `accounts` is None where service accounts have no tokens."""
 
     def __init__(
         self,
@@ -85,7 +95,7 @@ class ApiCore:
         freshness = Freshness(self._feed, self._barrier)
         self._caches: dict[str, ResourceCache] = {}
         self._monotonic = monotonic
-        self._resources = {kind: self._resource(kind) for kind in registry.all()}
+        self._resources = {kind: self._resource(kind) for kind in registry.all() if kind.stored}
         self._connections = NodeConnections(config.agent_tls)
         self._compactor = Compactor(store, interval=config.compaction_interval)
         self._leases = EventLeases(store, ttl=config.event_ttl, monotonic=monotonic)
@@ -106,10 +116,19 @@ class ApiCore:
         deleter = Deleter(objects, reader, chain, now)
         watches = Watches(self._feed, freshness, now, config.min_watch_timeout)
         self.repair = self._serve_services(registry, objects, freshness, now)
+        self.authorizer = authorizer or AllowAuthenticated()
+        self.accounts = self._accounts(registry, objects, now)
+        self.tokens = Tokens([self.accounts.authenticator] if self.accounts is not None else ())
+        subresources = self._subresources(registry, reader, writer, Bindings(objects, chain, now), now)
+        if self.accounts is not None:
+            requests = TokenRequests(
+                self.accounts.keys, self.accounts.audiences, self._getter(registry, reader), chain, now
+            )
+            subresources["serviceaccounts", "token"] = {"create": requests.create}
 
         self.handler: ApiHandler = Handler(
             self._resources,
-            authorizer or AllowAuthenticated(),
+            self.authorizer,
             {
                 "get": reader.get,
                 "list": reader.list,
@@ -120,7 +139,8 @@ class ApiCore:
                 "delete": deleter.delete,
                 "deletecollection": deleter.delete_collection,
             },
-            self._subresources(registry, reader, writer, Bindings(objects, chain, now), now),
+            subresources,
+            self._reviews(now),
         )
 
     # --- life
@@ -202,9 +222,8 @@ class ApiCore:
         self, registry: KindRegistry, reader: Reader, writer: Writer, bindings: Bindings, now: Callable[[], datetime]
     ) -> dict[str | tuple[str, str], dict[str, Verb]]:
         scales = Scales(reader, writer, now)
-        logs = PodLogs(
-            self._connections, self._getter(registry, "pods", reader), self._getter(registry, "nodes", reader)
-        )
+        get = self._getter(registry, reader)
+        logs = PodLogs(self._connections, partial(get, "pods"), partial(get, "nodes"))
 
         async def log(resource: Resource, request: Request) -> Response:
             return await logs.log(request)
@@ -217,15 +236,33 @@ class ApiCore:
             ("pods", "log"): {"get": log},
         }
 
-    def _getter(self, registry: KindRegistry, plural: str, reader: Reader) -> Callable[[str, str], Awaitable[Object]]:
-        kind = registry.by_resource("", "v1", plural)
-        assert kind is not None
-        resource = self._resources[kind]
-
-        async def get(namespace: str, name: str) -> Object:
+    def _getter(self, registry: KindRegistry, reader: Reader) -> Callable[[str, str, str], Awaitable[Object]]:
+        async def get(plural: str, namespace: str, name: str) -> Object:
+            kind = registry.by_resource("", "v1", plural)
+            assert kind is not None
+            resource = self._resources[kind]
             return resource.decode(await reader.item(resource, namespace, name))
 
         return get
+
+    def _accounts(self, registry: KindRegistry, objects: Objects, now: Callable[[], datetime]) -> Accounts | None:
+        if self._config.account_keys is None:
+            return None
+        kinds = {plural: registry.by_resource("", "v1", plural) for plural in NAMED}
+        resources = {plural: self._resources[kind] for plural, kind in kinds.items() if kind is not None}
+        return Accounts(self._config.account_keys, NamedObjects(resources, objects), lambda: now().timestamp())
+
+    def _reviews(self, now: Callable[[], datetime]) -> dict[str, dict[str, Answering]]:
+        access = AccessReviews(self.authorizer)
+        creates: dict[str, Answering] = {
+            "tokenreviews.authentication.k8s.io": TokenReviews(self.tokens).create,
+            "selfsubjectreviews.authentication.k8s.io": SelfSubjectReviews(now).create,
+            "subjectaccessreviews.authorization.k8s.io": access.subject,
+            "localsubjectaccessreviews.authorization.k8s.io": access.local,
+            "selfsubjectaccessreviews.authorization.k8s.io": access.own,
+            "selfsubjectrulesreviews.authorization.k8s.io": access.rules,
+        }
+        return {resource: {"create": create} for resource, create in creates.items()}
 
     async def _bookmarks(self) -> None:
         """Tell the watchers that want to know how far they have seen, each at its own moment of the interval."""

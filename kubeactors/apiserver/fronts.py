@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Protocol
 
 from cryptography import x509
 
 from kubeactors.api.kinds import KindRegistry
+from kubeactors.apiserver.accounts.service import Accounts
 from kubeactors.apiserver.authn.chain import AuthenticationChain
+from kubeactors.apiserver.authn.tokens import Tokens
 from kubeactors.apiserver.authn.x509 import X509Authenticator
+from kubeactors.apiserver.authz import Authorizer
 from kubeactors.apiserver.config import ApiServerConfig
 from kubeactors.apiserver.discovery.endpoints import Discovery
 from kubeactors.apiserver.grpc.listener import GrpcListener
@@ -24,16 +28,25 @@ from kubeactors.apiserver.openapi.endpoints import OpenApi
 from kubeactors.apiserver.request import ApiHandler
 
 
+class Served(Protocol):
+    """What the fronts bring requests to: `ApiCore`."""
+
+    handler: ApiHandler
+    authorizer: Authorizer
+    tokens: Tokens
+    accounts: Accounts | None
+
+
 class Fronts:
     """Everything that clients connect to."""
 
-    def __init__(self, config: ApiServerConfig, handler: ApiHandler, registry: KindRegistry, checks: Checks) -> None:
+    def __init__(self, config: ApiServerConfig, core: Served, registry: KindRegistry, checks: Checks) -> None:
         self._config = config
         self.metrics = Metrics()
         authorities = x509.load_pem_x509_certificates(config.client_ca.read_bytes())
         certificates = X509Authenticator(authorities, time.time)
         resources = ResourceRequests(
-            handler,
+            core.handler,
             self.metrics,
             max_request_bytes=config.max_request_bytes,
             max_watch_buffer_bytes=config.max_watch_buffer_bytes,
@@ -44,12 +57,14 @@ class Fronts:
             resources=resources,
             discovery=self._discovery,
             openapi=OpenApi(registry),
-            authentication=AuthenticationChain(certificates),
+            authentication=AuthenticationChain(certificates, core.tokens),
+            authorizer=core.authorizer,
+            accounts=core.accounts,
             checks=checks,
             metrics=self.metrics,
         )
         service = ResourcesService(
-            handler=handler,
+            handler=core.handler,
             registry=registry,
             certificates=certificates,
             metrics=self.metrics,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from kubeactors.api.kinds import KindRegistry
 from kubeactors.api.kinds import registry as builtin_registry
+from kubeactors.apiserver.accounts.service import AccountKeys
 from kubeactors.apiserver.bootstrap import Bootstrap
 from kubeactors.apiserver.config import ApiServerConfig
 from kubeactors.apiserver.core import ApiCore, CoreConfig, build_core
@@ -58,7 +59,7 @@ class ApiServer:
         store_tls = TlsFiles(str(tls.ca), str(tls.cert), str(tls.key)) if tls is not None else None
         self._store = StoreClient(config.store_endpoints, store_tls)
         self._core = build_core(self._store, self._registry, _core_config(config))
-        self._fronts = Fronts(config, self._core.handler, self._registry, self.health)
+        self._fronts = Fronts(config, self._core, self._registry, self.health)
         await self._until_the_store_answers(self._core)
         # The port that clients reach is the configured one; 0 is for tests, which know the real one from `https_port`.
         port = config.https_port or 6443
@@ -126,9 +127,15 @@ def _core_config(config: ApiServerConfig) -> CoreConfig:
     agent_tls = None
     if config.kubelet_client_cert is not None and config.kubelet_client_key is not None:
         agent_tls = AgentTls(config.client_ca, config.kubelet_client_cert, config.kubelet_client_key)
+    account_keys = None
+    if config.service_account_key is not None:
+        account_keys = AccountKeys.load(
+            config.service_account_key, config.service_account_public_key, config.service_account_issuer
+        )
     return CoreConfig(
         service_cidr=config.service_cidr,
         node_port_range=config.node_port_range,
         agent_tls=agent_tls,
+        account_keys=account_keys,
         min_watch_timeout=config.min_watch_timeout,
     )

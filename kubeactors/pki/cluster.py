@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kubeactors.pki.authority import Authority, Identity, needs_renewal
 from kubeactors.pki.files import PRIVATE, PUBLIC, write_atomically
+from kubeactors.pki.service_accounts import ensure_signing_keys
 
 ADMIN = Identity("kubernetes-admin", ("system:masters",), client=True)
 SCHEDULER = Identity("system:kube-scheduler", client=True)
@@ -16,10 +17,10 @@ CONTROLLER_MANAGER = Identity("system:kube-controller-manager", client=True)
 KUBELET_CLIENT = Identity("kube-apiserver-kubelet-client", ("system:masters",), client=True)
 STORE_CLIENT = Identity("kube-apiserver-etcd-client", client=True)
 
-SHARED = ("ca.crt", "ca.key", "etcd/ca.crt", "etcd/ca.key")
+SHARED = ("ca.crt", "ca.key", "etcd/ca.crt", "etcd/ca.key", "sa.key", "sa.pub")
 """What every master has alike, by kubeadm's names; each makes its other keys itself."""
 
-OPTIONAL_SHARED = ("sa.key", "sa.pub", "external-etcd/ca.crt", "external-etcd/client.crt", "external-etcd/client.key")
+OPTIONAL_SHARED = ("external-etcd/ca.crt", "external-etcd/client.crt", "external-etcd/client.key")
 """The same, where the cluster has it."""
 
 
@@ -38,6 +39,16 @@ class ClusterPki:
     def store_ca(self) -> Path:
         """The store trusts only certificates of this second authority, so that no node can reach it."""
         return self.directory / "etcd" / "ca.crt"
+
+    @property
+    def service_account_key(self) -> Path:
+        """Signs service accounts' tokens; every API server of the cluster has it."""
+        return self.directory / "sa.key"
+
+    @property
+    def service_account_public_key(self) -> Path:
+        """Verifies them. May hold several keys, so that tokens of an earlier one stay valid."""
+        return self.directory / "sa.pub"
 
     @property
     def external_store(self) -> Path:
@@ -71,12 +82,13 @@ class ClusterPki:
             write_atomically(self.directory / name, files[name], PRIVATE if name.endswith(".key") else PUBLIC)
 
     def ensure(self, server_names: Sequence[str], store_names: Sequence[str], now: datetime) -> None:
-        """Make the authorities and the masters' certificates; keep what is valid.
+        """Make the authorities, the keys of service accounts and the masters' certificates; keep what is valid.
 
         `server_names` and `store_names` are the DNS names and addresses of the API server and of this store member.
         """
         authority = self._authority(now)
         store = Authority.ensure(self.store_ca, self.directory / "etcd" / "ca.key", "etcd-ca", now)
+        ensure_signing_keys(self.service_account_key, self.service_account_public_key)
         server = Identity("kube-apiserver", names=tuple(server_names), server=True)
         member = Identity("etcd-server", names=tuple(store_names), server=True, client=True)
         peer = Identity("etcd-peer", names=tuple(store_names), server=True, client=True)

@@ -243,6 +243,8 @@ async def control_plane(directory: Path, store: Store = "own", **config: Any) ->
         "client_ca": str(pki.ca),
         "kubelet_client_cert": str(pki.certificate("apiserver-kubelet-client")),
         "kubelet_client_key": str(pki.key("apiserver-kubelet-client")),
+        "service_account_key": str(pki.service_account_key),
+        "service_account_public_key": str(pki.service_account_public_key),
         **config,
     }
     plane = ControlPlane(directory, pki, store_port, fields, store)

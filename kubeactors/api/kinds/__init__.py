@@ -17,6 +17,8 @@ _GROUPS = (
     "",
     "apps",
     "events.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
     "batch",
     "networking.k8s.io",
     "policy",

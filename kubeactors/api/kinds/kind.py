@@ -82,6 +82,7 @@ class Kind:
     field_values: Fields = no_fields
     field_aliases: Mapping[str, str] = field(default_factory=dict)
     legacy_field_errors: bool = False  # core kinds word an unsupported field in their own way
+    stored: bool = True  # False: answered and never kept, as reviews are
     create_on_update: bool = False  # PUT of a missing object creates it
     unconditional_update: bool = True  # PUT without resourceVersion is taken
     deprecation: str = ""  # a Warning header of every request

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, Kind
+from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, Kind, Subresource
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.text import age, name
@@ -21,6 +21,16 @@ KIND = Kind(
     short_names=("sa",),
     schema="io.k8s.api.core.v1.ServiceAccount",
     strategy=Strategy(),
+    subresources=(
+        Subresource(
+            "token",
+            ("create",),
+            kind="TokenRequest",
+            group="authentication.k8s.io",
+            version="v1",
+            schema="io.k8s.api.authentication.v1.TokenRequest",
+        ),
+    ),
     columns=(
         NAME_COLUMN,
         AGE_COLUMN,

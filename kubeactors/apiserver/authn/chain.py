@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Protocol
 
 from kubeactors.api import errors
+from kubeactors.apiserver.authn.tokens import TokenRefused, Tokens
 from kubeactors.apiserver.authn.x509 import CertificateRefused, X509Authenticator
 from kubeactors.apiserver.request import ANONYMOUS, UserInfo
 
 logger = logging.getLogger(__name__)
-
-
-class TokenAuthenticator(Protocol):
-    """Knows one sort of bearer token."""
-
-    async def authenticate(self, token: str) -> UserInfo | None:
-        """The token's user, or None if this is not a token of ours or no longer valid."""
-        ...
 
 
 class AuthenticationChain:
@@ -27,9 +19,9 @@ class AuthenticationChain:
     Wrong credentials are refused everywhere; missing ones make the anonymous user, whom authorization then judges.
     """
 
-    def __init__(self, certificates: X509Authenticator, tokens: Sequence[TokenAuthenticator] = ()) -> None:
+    def __init__(self, certificates: X509Authenticator, tokens: Tokens | None = None) -> None:
         self._certificates = certificates
-        self._tokens = tuple(tokens)
+        self._tokens = tokens or Tokens()
 
     async def authenticate(self, certificates: Sequence[bytes], authorization: str) -> UserInfo:
         """The user of a request on a connection with these certificates (DER) and with this Authorization header.
@@ -50,8 +42,8 @@ class AuthenticationChain:
             if refused is not None:
                 raise errors.unauthorized() from refused
             return ANONYMOUS
-        for authenticator in self._tokens:
-            user = await authenticator.authenticate(token)
-            if user is not None:
-                return user
-        raise errors.unauthorized()
+        try:
+            return (await self._tokens.authenticate(token)).user
+        except TokenRefused as error:
+            logger.info("refused a bearer token: %s", error)
+            raise errors.unauthorized() from error

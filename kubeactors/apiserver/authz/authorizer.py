@@ -2,36 +2,82 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
 
-from kubeactors.api import errors
-from kubeactors.api.fielderrors import go_quote
-from kubeactors.apiserver.request import Request
+from kubeactors.apiserver.authz.attributes import Attributes, forbidden
+from kubeactors.apiserver.request import UserInfo
+
+MASTERS: Final = "system:masters"
+AUTHENTICATED: Final = "system:authenticated"
+#: What anybody may read (Kubernetes' role system:public-info-viewer).
+PUBLIC: Final = frozenset({"/healthz", "/livez", "/readyz", "/version", "/version/"})
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An answer. `denied`: no other authorizer may allow it. `error`: what kept this one from judging fully."""
+
+    allowed: bool
+    denied: bool = False
+    reason: str = ""
+    error: str = ""
+
+
+ALLOWED: Final = Decision(True)
+NO_OPINION: Final = Decision(False)
+
+
+@dataclass(slots=True)
+class Rules:
+    """What a user may do in a namespace, as ResourceRules and NonResourceRules of authorization.k8s.io/v1 say it.
+
+    `incomplete`: there may be more; `error` says why that is not known.
+    """
+
+    resources: list[dict[str, Any]] = field(default_factory=list)
+    paths: list[dict[str, Any]] = field(default_factory=list)
+    incomplete: bool = False
+    error: str = ""
 
 
 class Authorizer(Protocol):
-    """Decides before anything else about the request is looked at."""
+    """Decides before anything else about a request is looked at."""
 
-    async def authorize(self, request: Request) -> None:
-        """Raises StatusError (403) if the user may not."""
+    async def authorize(self, attributes: Attributes) -> Decision:
+        """Whether the user may."""
+        ...
+
+    async def rules(self, user: UserInfo, namespace: str) -> Rules:
+        """All that the user may do in a namespace and with paths."""
         ...
 
 
 class AllowAuthenticated:
-    """Everyone who showed who they are may do everything."""
+    """Everyone who showed who they are may do everything, except act as somebody else: that is for system:masters."""
 
-    async def authorize(self, request: Request) -> None:
-        if "system:unauthenticated" in request.user.groups:
-            raise forbidden(request)
+    async def authorize(self, attributes: Attributes) -> Decision:
+        groups = attributes.user.groups
+        if AUTHENTICATED in groups and not attributes.verb.startswith("impersonate"):
+            return ALLOWED
+        if MASTERS in groups or (attributes.path and _is_public(attributes)):
+            return ALLOWED
+        return NO_OPINION
+
+    async def rules(self, user: UserInfo, namespace: str) -> Rules:
+        if AUTHENTICATED in user.groups or MASTERS in user.groups:
+            everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+            return Rules([everything], [{"verbs": ["*"], "nonResourceURLs": ["*"]}])
+        return Rules(paths=[{"verbs": ["get"], "nonResourceURLs": sorted(PUBLIC)}])
 
 
-def forbidden(request: Request) -> errors.StatusError:
-    """The answer to a user who may not, as the real server words it."""
-    kind = request.kind
-    resource = f"{kind.plural}/{request.subresource}" if request.subresource else kind.plural
-    where = f" in the namespace {go_quote(request.namespace)}" if request.namespace else " at the cluster scope"
-    message = (
-        f"User {go_quote(request.user.name)} cannot {request.verb} resource {go_quote(resource)} "
-        f"in API group {go_quote(kind.group)}{where}"
-    )
-    return errors.forbidden(kind.qualified_resource, request.name, message)
+def _is_public(attributes: Attributes) -> bool:
+    first = "/" + attributes.path.split("/")[1]
+    return attributes.verb == "get" and (attributes.path in PUBLIC or first in ("/healthz", "/livez", "/readyz"))
+
+
+async def check(authorizer: Authorizer, attributes: Attributes) -> None:
+    """Raises StatusError (403) if the user may not."""
+    decision = await authorizer.authorize(attributes)
+    if not decision.allowed:
+        raise forbidden(attributes, decision.reason)

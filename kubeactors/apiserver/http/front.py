@@ -11,7 +11,12 @@ from aiohttp import web
 from kubeactors.api import errors
 from kubeactors.api.errors import StatusError
 from kubeactors.api.kinds import KindRegistry
+from kubeactors.apiserver.accounts.service import Accounts
 from kubeactors.apiserver.authn.chain import AuthenticationChain
+from kubeactors.apiserver.authn.impersonation import PREFIX, impersonate, wanted_user
+from kubeactors.apiserver.authz import Attributes, Authorizer
+from kubeactors.apiserver.authz.authorizer import check
+from kubeactors.apiserver.authz.request_info import attributes_of
 from kubeactors.apiserver.discovery.endpoints import CachedDocument, Discovery
 from kubeactors.apiserver.http import health, negotiate
 from kubeactors.apiserver.http.answer import TEXT, Answer
@@ -21,10 +26,10 @@ from kubeactors.apiserver.http.encode import accepts_gzip, render, status_answer
 from kubeactors.apiserver.http.negotiate import JSON, NotAcceptable
 from kubeactors.apiserver.http.query import Target, split_target
 from kubeactors.apiserver.http.resources import WARNINGS, ResourceRequests
-from kubeactors.apiserver.http.routes import UnknownPathError, resource_path
+from kubeactors.apiserver.http.routes import UnknownPathError, resource_path, verb_of
 from kubeactors.apiserver.metrics import CONTENT_TYPE, Metrics
 from kubeactors.apiserver.openapi.endpoints import OpenApi, OpenApiDocument
-from kubeactors.apiserver.request import ANONYMOUS, UserInfo
+from kubeactors.apiserver.request import UserInfo
 from kubeactors.apiserver.version import version_info
 
 logger = logging.getLogger(__name__)
@@ -34,6 +39,9 @@ _IMMUTABLE_CACHE = "public, immutable"
 _OPENAPI_V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 # What is sent is spelled otherwise than what is asked for: an "@" is not allowed there (RFC 9110).
 _OPENAPI_V2_PROTOBUF_SENT = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+_JWKS = "application/jwk-set+json"
+_KEEP_AN_HOUR = "public, max-age=3600"
+_OPENID = ("/.well-known/openid-configuration", "/openid/v1/jwks")
 _PATHS = ("/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
 
 
@@ -48,6 +56,8 @@ class HttpFront:
         discovery: Discovery,
         openapi: OpenApi,
         authentication: AuthenticationChain,
+        authorizer: Authorizer,
+        accounts: Accounts | None,
         checks: health.Checks,
         metrics: Metrics,
     ) -> None:
@@ -56,6 +66,8 @@ class HttpFront:
         self._discovery = discovery
         self._openapi = openapi
         self._authentication = authentication
+        self._authorizer = authorizer
+        self._accounts = accounts
         self._checks = checks
         self._metrics = metrics
 
@@ -63,9 +75,7 @@ class HttpFront:
         """Answer one request; failures become a Status."""
         target = split_target(request._message.path)
         try:
-            user = await self._user(request)
-            if user is ANONYMOUS and not _is_open(target.segments):
-                raise errors.unauthorized()
+            user = await self._user(request, target)
             return await self._dispatch(request, target, user)
         except StatusError as error:
             return self._failure(request, target, error)
@@ -74,14 +84,22 @@ class HttpFront:
         except UnknownPathError:
             return Answer(404, b"404 page not found\n", TEXT)
 
-    async def _user(self, request: web.BaseRequest) -> UserInfo:
+    async def _user(self, request: web.BaseRequest, target: Target) -> UserInfo:
         connection = request.protocol
         chain = connection.certificates if isinstance(connection, Connection) else ()
         headers = request.headers
         user = await self._authentication.authenticate(chain, headers.get("Authorization", ""))
-        if "Impersonate-User" in headers:
-            raise errors.forbidden("users", headers["Impersonate-User"], "impersonation is not supported")
+        for name in headers:
+            if name[0] in "Ii" and name.lower().startswith(PREFIX):
+                wanted = wanted_user(headers.items())
+                if wanted is not None:
+                    user = await impersonate(self._authorizer, wanted, _question(request, target, user))
+                break
         return user
+
+    async def _authorize(self, request: web.BaseRequest, target: Target, user: UserInfo) -> None:
+        """For what the handler does not see. Raises StatusError (403)."""
+        await check(self._authorizer, _question(request, target, user))
 
     async def _dispatch(self, request: web.BaseRequest, target: Target, user: UserInfo) -> web.StreamResponse:
         segments = target.segments
@@ -89,8 +107,15 @@ class HttpFront:
         if target.path.startswith("//"):
             raise UnknownPathError(target.path)
         if (first == "apis" and len(segments) > 3) or (first == "api" and len(segments) > 2):
-            path = resource_path(segments, self._registry)
-            return await self._resources.handle(request, path, target.query, user)
+            try:
+                path = resource_path(segments, self._registry)
+                verb = verb_of(request.method, path, watch=target.query.boolean("watch"))
+            except (StatusError, UnknownPathError):
+                # Who may not ask is not told what there is.
+                await self._authorize(request, target, user)
+                raise
+            return await self._resources.handle(request, path, verb, target.query, user)
+        await self._authorize(request, target, user)
         timeout = target.query.first("timeout")
         if timeout:
             allowed_seconds(timeout)  # none of what follows takes long
@@ -103,6 +128,10 @@ class HttpFront:
                 return self._document(request, target, orjson.dumps(version_info()))
             case ["metrics"]:
                 return Answer(200, self._metrics.render(), CONTENT_TYPE)
+            case [".well-known", "openid-configuration"] if self._accounts is not None:
+                return _kept(self._accounts.configuration(self._discovery.server_address), JSON)
+            case ["openid", "v1", "jwks"] if self._accounts is not None:
+                return _kept(self._accounts.jwks, _JWKS)
             case ["openapi", "v2"]:
                 if _OPENAPI_V2_PROTOBUF in request.headers.get("Accept", ""):
                     document = await self._openapi.v2_protobuf()
@@ -117,7 +146,7 @@ class HttpFront:
     def _paths(self) -> list[str]:
         served = [f"/{path}" for path in self._openapi.served_paths()]
         groups = {path.rsplit("/", 1)[0] for path in served if path.startswith("/apis/")}
-        return sorted({*_PATHS, *served, *groups})
+        return sorted({*_PATHS, *(_OPENID if self._accounts is not None else ()), *served, *groups})
 
     def _discover(self, request: web.BaseRequest, target: Target) -> Answer:
         if request.method != "GET":
@@ -186,9 +215,14 @@ class HttpFront:
         return status_answer(StatusError(status), pretty=_pretty(request, target))
 
 
-def _is_open(segments: list[str]) -> bool:
-    """Whether anybody may ask: what Kubernetes grants by the role system:public-info-viewer."""
-    return bool(segments) and (segments[0] in health.ENDPOINTS or segments == ["version"])
+def _question(request: web.BaseRequest, target: Target, user: UserInfo) -> Attributes:
+    watch = target.query.boolean("watch")
+    return attributes_of(user, request.method, target.path, target.segments, watch=watch)
+
+
+def _kept(body: bytes, content_type: str) -> Answer:
+    """A document that others may keep for an hour."""
+    return Answer(200, body, content_type, cache_control=_KEEP_AN_HOUR)
 
 
 def _pretty(request: web.BaseRequest, target: Target) -> bool:

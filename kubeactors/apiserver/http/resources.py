@@ -18,7 +18,7 @@ from kubeactors.apiserver.http.deadline import deadline
 from kubeactors.apiserver.http.encode import maybe_gzip, render, warning_headers
 from kubeactors.apiserver.http.negotiate import JSON, PROTOBUF, YAML, MediaForm, NotAcceptable, negotiate, wants_pretty
 from kubeactors.apiserver.http.query import Query
-from kubeactors.apiserver.http.routes import ResourcePath, verb_of
+from kubeactors.apiserver.http.routes import ResourcePath
 from kubeactors.apiserver.http.stream import CHUNKED_JSON_LINES, send_stream, send_watch
 from kubeactors.apiserver.metrics import Metrics, request_key
 from kubeactors.apiserver.openapi.definitions import META
@@ -65,12 +65,12 @@ class ResourceRequests:
         self._max_request_bytes = max_request_bytes
         self._max_watch_buffer_bytes = max_watch_buffer_bytes
 
-    async def handle(self, request: web.BaseRequest, path: ResourcePath, query: Query, user: UserInfo) -> Answer:
+    async def handle(
+        self, request: web.BaseRequest, path: ResourcePath, verb: Verb, query: Query, user: UserInfo
+    ) -> Answer:
         """Answer a request for a resource. Raises StatusError or `NotAcceptable`."""
         if path.kind.deprecation:
             request[WARNINGS] = (path.kind.deprecation,)
-        watch = query.boolean("watch")
-        verb = verb_of(request.method, path, watch=watch)
         key = request_key(verb, path.kind, path.subresource, path.namespace, path.name)
         started = time.perf_counter()
         code, size = 500, 0

@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from kubeactors.api.kinds import registry
+from kubeactors.apiserver.accounts.service import Accounts
+from kubeactors.apiserver.authn.tokens import Tokens
+from kubeactors.apiserver.authz import AllowAuthenticated, Authorizer
 from kubeactors.apiserver.config import ApiServerConfig
 from kubeactors.apiserver.fronts import Fronts
-from kubeactors.apiserver.request import Request, Response
+from kubeactors.apiserver.request import ApiHandler, Request, Response
 from kubeactors.pki.authority import Authority, Identity
 
 
@@ -27,6 +30,16 @@ class ScriptedHandler:
     async def handle(self, request: Request) -> Response:
         self.requests.append(request)
         return self.respond(request)
+
+
+@dataclasses.dataclass
+class ScriptedCore:
+    """The handler with everything allowed and no tokens."""
+
+    handler: ApiHandler
+    authorizer: Authorizer = dataclasses.field(default_factory=AllowAuthenticated)
+    tokens: Tokens = dataclasses.field(default_factory=Tokens)
+    accounts: Accounts | None = None
 
 
 @dataclasses.dataclass
@@ -94,7 +107,7 @@ async def running(pki: Path) -> AsyncIterator[RunningFronts]:
     async def run_checks() -> dict[str, str]:
         return checks
 
-    fronts = Fronts(config, handler, registry, run_checks)
+    fronts = Fronts(config, ScriptedCore(handler), registry, run_checks)
     await fronts.start()
     try:
         yield RunningFronts(fronts, handler, checks, pki)

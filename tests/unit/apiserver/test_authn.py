@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from kubeactors.api.errors import StatusError
 from kubeactors.apiserver.authn.chain import AuthenticationChain
+from kubeactors.apiserver.authn.tokens import Tokens, TokenUser
 from kubeactors.apiserver.authn.x509 import CertificateRefused, X509Authenticator
 from kubeactors.apiserver.request import ANONYMOUS, UserInfo
 from kubeactors.pki.authority import CERTIFICATE_LIFETIME, Authority, Identity
@@ -113,7 +114,7 @@ def test_a_leaf_cannot_sign() -> None:
 async def test_what_is_refused(certificate: bytes) -> None:
     with pytest.raises(CertificateRefused):
         _authenticator().by_pem(certificate)
-    chain = AuthenticationChain(_authenticator(), [_OneToken()])
+    chain = AuthenticationChain(_authenticator(), Tokens([_OneToken()]))
     with pytest.raises(StatusError) as caught:
         await chain.authenticate([_der(certificate)], "")
     assert (caught.value.code, caught.value.message) == (401, "Unauthorized")
@@ -135,17 +136,17 @@ def test_what_is_no_certificate_is_refused() -> None:
 
 
 class _OneToken:
-    async def authenticate(self, token: str) -> UserInfo | None:
-        return UserInfo("robot") if token == "right" else None
+    async def authenticate(self, token: str, audiences: Sequence[str] = ()) -> TokenUser | None:
+        return TokenUser(UserInfo("robot")) if token == "right" else None
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic YTpi"])
 async def test_no_credentials_are_anonymous(header: str) -> None:
-    assert await AuthenticationChain(_authenticator(), [_OneToken()]).authenticate([], header) is ANONYMOUS
+    assert await AuthenticationChain(_authenticator(), Tokens([_OneToken()])).authenticate([], header) is ANONYMOUS
 
 
 async def test_tokens_and_certificates() -> None:
-    chain = AuthenticationChain(_authenticator(), [_OneToken()])
+    chain = AuthenticationChain(_authenticator(), Tokens([_OneToken()]))
     bob = _der(_issue(Identity("bob", client=True)))
     assert (await chain.authenticate([], "bearer right")).name == "robot"
     assert (await chain.authenticate([bob], "Bearer wrong")).name == "bob"

@@ -54,10 +54,20 @@ async def test_without_a_certificate_only_open_paths_answer(running: RunningFron
         for path in ("/healthz", "/livez", "/readyz", "/version"):
             async with client.get(path) as answer:
                 assert answer.status == 200, path
-        for path in (POD, "/api", "/apis", "/metrics", "/openapi/v2", "/nothing", "/"):
+        for path in (
+            "/api",
+            "/apis",
+            "/metrics",
+            "/openapi/v2",
+            "/nothing",
+            "/",
+            "/api/v1/nothings",
+            "/apis/none/v1/things",
+        ):
             async with client.get(path) as answer:
                 body = await answer.json()
-                assert (answer.status, body["reason"]) == (401, "Unauthorized"), path
+                assert (answer.status, body["reason"]) == (403, "Forbidden"), path
+                assert 'User "system:anonymous" cannot' in body["message"]
         async with client.get("/healthz", headers={"Authorization": "Bearer nope"}) as answer:
             assert answer.status == 401
     assert not running.handler.requests

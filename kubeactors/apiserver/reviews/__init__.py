@@ -1,0 +1,1 @@
+"""Questions that are asked by creating an object which is never kept: who is this, and may they?"""
