@@ -114,7 +114,10 @@ def column_definitions(kind: Kind) -> list[dict[str, Any]]:
 def _description(kind: Kind, doc: str) -> str:
     """The schema's description of `Type.field`; types without a dot are of the kind's own package."""
     owner, _, field = doc.rpartition(".")
-    package = kind.schema.rpartition(".")[0]
-    name = f"io.k8s.apimachinery.pkg.apis.meta.v1.{owner}" if owner == "ObjectMeta" else f"{package}.{owner}"
+    name = owner
+    if owner == "ObjectMeta":
+        name = f"io.k8s.apimachinery.pkg.apis.meta.v1.{owner}"
+    elif "." not in owner:
+        name = f"{kind.schema.rpartition('.')[0]}.{owner}"
     found: Struct = struct(name)
     return found.fields[field].description

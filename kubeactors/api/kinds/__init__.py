@@ -19,6 +19,7 @@ _GROUPS = (
     "events.k8s.io",
     "authentication.k8s.io",
     "authorization.k8s.io",
+    "autoscaling",
     "batch",
     "networking.k8s.io",
     "policy",

@@ -2,11 +2,11 @@
 
 from kubeactors.api.defaults.workload import default_deployment
 from kubeactors.api.fielderrors import FieldError
-from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
+from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, SCALE, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object, annotations, generation
 from kubeactors.api.printers.workload import deployment_cells
-from kubeactors.api.validation.pod.warnings import pod_warnings
+from kubeactors.api.validation.pod.warnings import pod_name_warnings, pod_warnings
 from kubeactors.api.validation.workload import deployment_errors, deployment_update_errors, replica_status_errors
 
 
@@ -26,6 +26,10 @@ class DeploymentStrategy(Strategy):
 
     def warnings_on_create(self, obj: Object) -> list[str]:
         template = (obj.get("spec") or {}).get("template") or {}
+        return pod_name_warnings(obj) + pod_warnings(template.get("spec") or {}, "spec.template.spec")
+
+    def warnings_on_update(self, new: Object, old: Object) -> list[str]:
+        template = (new.get("spec") or {}).get("template") or {}
         return pod_warnings(template.get("spec") or {}, "spec.template.spec")
 
     def validate(self, obj: Object) -> list[FieldError]:
@@ -47,14 +51,7 @@ KIND = Kind(
     schema="io.k8s.api.apps.v1.Deployment",
     strategy=_STRATEGY,
     subresources=(
-        Subresource(
-            "scale",
-            STATUS_VERBS,
-            kind="Scale",
-            group="autoscaling",
-            version="v1",
-            schema="io.k8s.api.autoscaling.v1.Scale",
-        ),
+        SCALE,
         Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=replica_status_errors)),
     ),
     columns=(

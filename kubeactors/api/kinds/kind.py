@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
+from kubeactors.api.fielderrors import go_quote
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.schema import Decoder, decoder_for, definitions
@@ -19,7 +20,8 @@ STATUS_VERBS: Final = ("get", "patch", "update")
 class Column:
     """A column of the Table output. `priority` above 0 shows in wide output only.
 
-    `doc` names the schema field whose description the column takes: `ServiceSpec.type`.
+    `doc` names the schema field whose description the column takes: `ServiceSpec.type` of the kind's own package, or
+    with the whole name of the definition.
     """
 
     name: str
@@ -46,6 +48,15 @@ class Subresource:
     schema: str = ""  # definition of the body when it is not the parent's
     strategy: Strategy | None = None  # of writes that change the parent object
 
+
+SCALE: Final = Subresource(
+    "scale",
+    STATUS_VERBS,
+    kind="Scale",
+    group="autoscaling",
+    version="v1",
+    schema="io.k8s.api.autoscaling.v1.Scale",
+)
 
 Cells = Callable[[Object, datetime], list[Any]]
 Fields = Callable[[Object], dict[str, str]]
@@ -83,6 +94,7 @@ class Kind:
     field_aliases: Mapping[str, str] = field(default_factory=dict)
     legacy_field_errors: bool = False  # core kinds word an unsupported field in their own way
     stored: bool = True  # False: answered and never kept, as reviews are
+    unknown_field: str = ""  # and some kinds in yet another; {} stands for the quoted field
     create_on_update: bool = False  # PUT of a missing object creates it
     unconditional_update: bool = True  # PUT without resourceVersion is taken
     deprecation: str = ""  # a Warning header of every request
@@ -163,6 +175,8 @@ class Kind:
         label = self.field_aliases.get(label, label)
         if label in ("metadata.name", "metadata.namespace") or label in self.field_labels:
             return label, value
+        if self.unknown_field:
+            raise SelectorError(self.unknown_field.format(go_quote(label)))
         if self.legacy_field_errors:
             raise SelectorError(f"field label not supported: {label}")
         known = ", ".join(f'"{f}"' for f in ("metadata.name", "metadata.namespace", *self.field_labels))

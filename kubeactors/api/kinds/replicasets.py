@@ -1,14 +1,12 @@
 """ReplicaSet."""
 
-from datetime import datetime
-
 from kubeactors.api.defaults.workload import default_replica_set
 from kubeactors.api.fielderrors import FieldError
-from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
+from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, SCALE, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.workload import replica_set_cells
-from kubeactors.api.validation.pod.warnings import pod_warnings
+from kubeactors.api.validation.pod.warnings import pod_name_warnings, pod_warnings
 from kubeactors.api.validation.workload import replica_set_errors, replica_set_update_errors, replica_status_errors
 
 
@@ -16,16 +14,17 @@ class ReplicaSetStrategy(Strategy):
     metadata_rechecks = 1
     has_status = True
     generation_fields = ("spec",)
+    empty_status = {"replicas": 0}
 
     def default(self, obj: Object) -> None:
         default_replica_set(obj)
 
-    def prepare_for_create(self, obj: Object, now: datetime) -> None:
-        super().prepare_for_create(obj, now)
-        obj["status"] = {"replicas": 0}
-
     def warnings_on_create(self, obj: Object) -> list[str]:
         template = (obj.get("spec") or {}).get("template") or {}
+        return pod_name_warnings(obj) + pod_warnings(template.get("spec") or {}, "spec.template.spec")
+
+    def warnings_on_update(self, new: Object, old: Object) -> list[str]:
+        template = (new.get("spec") or {}).get("template") or {}
         return pod_warnings(template.get("spec") or {}, "spec.template.spec")
 
     def validate(self, obj: Object) -> list[FieldError]:
@@ -47,14 +46,7 @@ KIND = Kind(
     schema="io.k8s.api.apps.v1.ReplicaSet",
     strategy=_STRATEGY,
     subresources=(
-        Subresource(
-            "scale",
-            STATUS_VERBS,
-            kind="Scale",
-            group="autoscaling",
-            version="v1",
-            schema="io.k8s.api.autoscaling.v1.Scale",
-        ),
+        SCALE,
         Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=replica_status_errors)),
     ),
     columns=(

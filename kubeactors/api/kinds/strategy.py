@@ -11,7 +11,7 @@ All but the validate and warnings functions change the given (new) object in pla
 object may share parts of it afterwards.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,7 @@ class Strategy:
     # Fields besides metadata and status whose change raises metadata.generation; none: no generation is kept.
     generation_fields: tuple[str, ...] = ()
     has_status = False
+    empty_status: Mapping[str, Any] = {}  # what a new object's status is, where the kind has one
     # How often an update reports what is wrong with labels, annotations and owners, beyond twice.
     metadata_rechecks = 2
 
@@ -43,7 +44,7 @@ class Strategy:
     def prepare_for_create(self, obj: Object, now: datetime) -> None:
         """Set and clear what clients may not choose."""
         if self.has_status:
-            obj.pop("status", None)
+            obj["status"] = dict(self.empty_status)
         if self.generation_fields:
             obj["metadata"]["generation"] = 1
 

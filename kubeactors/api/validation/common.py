@@ -63,6 +63,22 @@ def qualified_name(value: str, path: str) -> list[FieldError]:
     return [invalid(path, value, m) for m in qualified_name_errors(value)]
 
 
+_HTTP_PATH: Final = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+"
+
+
+def domain_prefixed_path(value: str, path: str) -> list[FieldError]:
+    """A name like `example.com/foo`: a DNS subdomain, then what may stand in a URL's path."""
+    if not value:
+        return [required(path)]
+    domain, _, rest = value.partition("/")
+    if not domain or not rest:
+        return [invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')]
+    errors = dns1123_subdomain(domain, path)
+    if not re.fullmatch(_HTTP_PATH, rest):
+        errors.append(invalid(path, rest, regex_message("Invalid path", _HTTP_PATH)))
+    return errors
+
+
 def immutable(new: Any, old: Any, path: str) -> list[FieldError]:
     return [] if new == old else [invalid(path, new, FIELD_IMMUTABLE)]
 
@@ -121,6 +137,20 @@ def not_more_than_100_percent(value: int | str | None, path: str) -> list[FieldE
     if isinstance(value, str) and is_percent(value) and int(value[:-1]) > 100:
         return [invalid(path, value, "must not be greater than 100%")]
     return []
+
+
+def int_or_percent_number(value: int | str) -> int:
+    """The number in an int-or-string, a percentage's without its sign; 0 for what is none."""
+    if isinstance(value, int):
+        return value
+    digits = value[:-1] if is_percent(value) else value
+    return int(digits) if re.fullmatch("[+-]?[0-9]{1,18}", digits) else 0
+
+
+def collision_count_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
+    """Of a workload's status: hashes that collided stay counted."""
+    count, before = ((o.get("status") or {}).get("collisionCount") or 0 for o in (new, old))
+    return [invalid("status.collisionCount", count, "cannot be decremented")] if count < before else []
 
 
 def label_selector(selector: Mapping[str, Any] | None, path: str) -> list[FieldError]:

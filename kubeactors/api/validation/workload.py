@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
-from kubeactors.api.intstr import percent_of
 from kubeactors.api.selectors.labels import SelectorError, from_label_selector
 from kubeactors.api.validation.common import (
+    collision_count_errors,
     immutable,
+    int_or_percent_number,
     label_selector,
     not_more_than_100_percent,
     not_negative,
@@ -15,7 +16,7 @@ from kubeactors.api.validation.common import (
 )
 from kubeactors.api.validation.pod import pod_template_errors
 
-_NO_MATCH: Final = "`selector` does not match template `labels`"
+NO_MATCH: Final = "`selector` does not match template `labels`"
 
 
 def deployment_errors(obj: Mapping[str, Any]) -> list[FieldError]:
@@ -70,7 +71,7 @@ def replica_set_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) ->
 
 def replica_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
     """Of a write to the status of something with replicas: counts are sane, the generation does not go back."""
-    status, before = new.get("status") or {}, old.get("status") or {}
+    status = new.get("status") or {}
     path = "status"
     errors: list[FieldError] = []
     counts = (
@@ -91,9 +92,7 @@ def replica_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> lis
     if (status.get("availableReplicas") or 0) > (status.get("readyReplicas") or 0):
         message = "cannot be greater than readyReplicas"
         errors.append(invalid(f"{path}.availableReplicas", status["availableReplicas"], message))
-    if (status.get("collisionCount") or 0) < (before.get("collisionCount") or 0):
-        errors.append(invalid(f"{path}.collisionCount", status.get("collisionCount"), "cannot be decremented"))
-    return errors
+    return errors + collision_count_errors(new, old)
 
 
 def _selected_template_errors(
@@ -108,16 +107,19 @@ def _selected_template_errors(
     except SelectorError:
         return [invalid(f"{path}.selector", dict(selector or {}), "invalid label selector")]
     if not parsed.empty and not parsed.matches(labels):
-        errors.append(invalid(f"{path}.template.metadata.labels", labels, _NO_MATCH))
+        errors.append(invalid(f"{path}.template.metadata.labels", labels, NO_MATCH))
     errors += pod_template_errors(template, f"{path}.template")
-    pod = template.get("spec") or {}
-    if pod.get("restartPolicy") != "Always":
-        errors = [e for e in errors if e.field != f"{path}.template.spec.restartPolicy"]
-        errors.append(not_supported(f"{path}.template.spec.restartPolicy", pod.get("restartPolicy") or "", ("Always",)))
-    if pod.get("activeDeadlineSeconds") is not None:
+    errors += always_restarted_errors(template, f"{path}.template")
+    if (template.get("spec") or {}).get("activeDeadlineSeconds") is not None:
         message = "activeDeadlineSeconds in ReplicaSet is not Supported"
         errors.append(forbidden(f"{path}.template.spec.activeDeadlineSeconds", message))
     return errors
+
+
+def always_restarted_errors(template: Mapping[str, Any], path: str) -> list[FieldError]:
+    """Of workloads whose pods run for ever; a policy that no pod has is told by the template's own errors as well."""
+    policy = (template.get("spec") or {}).get("restartPolicy") or ""
+    return [] if policy == "Always" else [not_supported(f"{path}.spec.restartPolicy", policy, ("Always",))]
 
 
 def _selector_frozen(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
@@ -135,18 +137,18 @@ def _strategy_errors(strategy: Mapping[str, Any], path: str) -> list[FieldError]
         if rolling is None:
             return [required(f"{path}.rollingUpdate", "this should be defaulted and never be nil")]
         return _rolling_errors(rolling, f"{path}.rollingUpdate")
-    shown = {"Type": kind or "", "RollingUpdate": rolling}
+    shown = {"Type": kind or "", "RollingUpdate": None if rolling is None else _internal_form(rolling)}
     return [not_supported(path, shown, ("Recreate", "RollingUpdate"))]
+
+
+def _internal_form(rolling: Mapping[str, Any]) -> dict[str, Any]:
+    return {"MaxUnavailable": rolling.get("maxUnavailable", 0), "MaxSurge": rolling.get("maxSurge", 0)}
 
 
 def _rolling_errors(rolling: Mapping[str, Any], path: str) -> list[FieldError]:
     unavailable, surge = rolling.get("maxUnavailable", 0), rolling.get("maxSurge", 0)
     errors = positive_int_or_percent(unavailable, f"{path}.maxUnavailable")
     errors += positive_int_or_percent(surge, f"{path}.maxSurge")
-    if _number(unavailable) == 0 and _number(surge) == 0:
+    if int_or_percent_number(unavailable) == 0 and int_or_percent_number(surge) == 0:
         errors.append(invalid(f"{path}.maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0"))
     return errors + not_more_than_100_percent(unavailable, f"{path}.maxUnavailable")
-
-
-def _number(value: int | str) -> int | None:
-    return value if isinstance(value, int) else percent_of(value)

@@ -10,7 +10,7 @@ import orjson
 
 from kubeactors.api import codec, errors, fielderrors
 from kubeactors.api.kinds import Kind
-from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column
+from kubeactors.api.kinds.kind import AGE_COLUMN, Column
 from kubeactors.api.meta import Object
 from kubeactors.api.patch import PATCH_TYPES, apply_patch
 from kubeactors.api.printers.text import age, name
@@ -39,7 +39,7 @@ _SHOWN = Kind(
     plural="scales",
     schema=_SCHEMA,
     columns=(
-        NAME_COLUMN,
+        Column("Name", doc="ObjectMeta.name"),
         Column("Desired", "integer", doc="ScaleSpec.replicas"),
         Column("Available", "integer", doc="ScaleStatus.replicas"),
         AGE_COLUMN,

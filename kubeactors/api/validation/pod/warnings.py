@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.validation.names import dns1123_label_errors
+
 _HOSTNAME_LABEL: Final = "beta.kubernetes.io/hostname"
 _DEPRECATED_LABELS: Final = {
     "beta.kubernetes.io/arch": "kubernetes.io/arch",
@@ -11,6 +13,17 @@ _DEPRECATED_LABELS: Final = {
     "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
     "beta.kubernetes.io/instance-type": "node.kubernetes.io/instance-type",
 }
+
+
+def pod_name_warnings(owner: Mapping[str, Any], used: str = "Pod names and hostnames") -> list[str]:
+    """About the name of a workload whose pods are named for it: it may be no host name."""
+    problems = dns1123_label_errors(owner["metadata"].get("name") or "")
+    if not problems:
+        return []
+    return [
+        f"metadata.name: this is used in {used}, which can result in surprising behavior; "
+        f"a DNS label is recommended: [{' '.join(problems)}]"
+    ]
 
 
 def pod_warnings(spec: Mapping[str, Any], path: str) -> list[str]:
