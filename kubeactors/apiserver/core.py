@@ -25,6 +25,9 @@ from kubeactors.apiserver.admission.node_taint import NodeTaint
 from kubeactors.apiserver.authn.tokens import Tokens
 from kubeactors.apiserver.authz import AllowAuthenticated, Authorizer
 from kubeactors.apiserver.handler import Answering, Handler, Verb
+from kubeactors.apiserver.metrics.caches import cache_families
+from kubeactors.apiserver.metrics.families import Family
+from kubeactors.apiserver.metrics.store import StoreMetrics
 from kubeactors.apiserver.node.connections import AgentTls, NodeConnections
 from kubeactors.apiserver.node.logs import PodLogs
 from kubeactors.apiserver.registry.binding import Bindings
@@ -89,7 +92,8 @@ class ApiCore:
     ) -> None:
         self._config = config
         self._store = store
-        self._transactions = Transactions(store)
+        self._store_metrics = StoreMetrics()
+        self._transactions = Transactions(store, self._store_metrics)
         self._feed = Feed(store)
         self._barrier = ReadBarrier(store.revision)
         freshness = Freshness(self._feed, self._barrier)
@@ -170,11 +174,16 @@ class ApiCore:
     async def health(self) -> dict[str, str]:
         return {"watch-cache": self._feed.health()}
 
+    def metrics(self) -> list[Family]:
+        """What the caches and the store's client have counted."""
+        return [*self._store_metrics.families(), *cache_families(self._resources.values(), self._feed.revision)]
+
     # --- parts
 
     def _resource(self, kind: Kind) -> Resource:
         indexed = _INDEXED_FIELDS.get((kind.group, kind.plural), "")
         cache = self._cache(kind.storage_prefix, kind.namespaced, kind.selectable_fields, indexed)
+        self._store_metrics.add_resource(kind.storage_prefix, kind.group, kind.plural)
         return Resource(kind, cache)
 
     def _cache(

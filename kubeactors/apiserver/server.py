@@ -38,6 +38,7 @@ class ApiServer:
         self._fronts: Fronts | None = None
         self._masters: MasterLeases | None = None
         self._bootstrapped = False
+        self._stopping = False
 
     @property
     def https_port(self) -> int:
@@ -54,12 +55,14 @@ class ApiServer:
 
         Raises OSError for files and ports that cannot be used, StoreError if the store does not answer in time.
         """
+        self._stopping = False
         config = self._config
         tls = config.store_tls
         store_tls = TlsFiles(str(tls.ca), str(tls.cert), str(tls.key)) if tls is not None else None
         self._store = StoreClient(config.store_endpoints, store_tls)
         self._core = build_core(self._store, self._registry, _core_config(config))
         self._fronts = Fronts(config, self._core, self._registry, self.health)
+        self._fronts.metrics.add_source(self._core.metrics)
         await self._until_the_store_answers(self._core)
         # The port that clients reach is the configured one; 0 is for tests, which know the real one from `https_port`.
         port = config.https_port or 6443
@@ -94,6 +97,7 @@ class ApiServer:
 
     async def stop(self) -> None:
         """End requests, then the core, then the connection to the store."""
+        self._stopping = True
         self._bootstrapped = False
         if self._masters is not None:
             await self._masters.stop()
@@ -106,12 +110,19 @@ class ApiServer:
         self._masters = self._fronts = self._core = self._store = None
 
     async def health(self) -> dict[str, str]:
-        """The named checks of /readyz: "ok", or what is wrong."""
-        checks = {"ping": "ok", "etcd": await self._store_health()}
-        if self._core is not None:
-            checks.update(await self._core.health())
-        checks["poststarthook/bootstrap"] = "ok" if self._bootstrapped else "not finished"
-        return checks
+        """The named checks of /readyz: "ok", or what is wrong. The names are Kubernetes' where it has the check."""
+        store = await self._store_health()
+        bootstrap = "ok" if self._bootstrapped else "not finished"
+        caches = (await self._core.health())["watch-cache"] if self._core is not None else "not started"
+        return {
+            "ping": "ok",
+            "etcd": store,
+            "etcd-readiness": store,
+            "informer-sync": caches,
+            "poststarthook/start-system-namespaces-controller": bootstrap,
+            "poststarthook/bootstrap-controller": bootstrap,
+            "shutdown": "process is shutting down" if self._stopping else "ok",
+        }
 
     async def _store_health(self) -> str:
         if self._store is None:

@@ -21,7 +21,7 @@ from kubeactors.apiserver.grpc.errors import grpc_code, trailing_metadata
 from kubeactors.apiserver.grpc.session import SessionStream
 from kubeactors.apiserver.grpc.watch import QueueSink, run_watch
 from kubeactors.apiserver.metrics import Metrics, request_key
-from kubeactors.apiserver.request import ApiHandler, Request, Response, UserInfo
+from kubeactors.apiserver.request import APPLY_PATCH, ApiHandler, Request, Response, UserInfo
 from kubeactors.pb.api.v1 import api_pb2 as pb
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class ResourcesService:
             raise errors.too_large(f"limit is {self._max_request_bytes}")
         gauge = self._metrics.reading if request.verb in _READS else self._metrics.mutating
         started, code, size = time.perf_counter(), 500, 0
-        gauge.inc()
+        gauge.value += 1
         try:
             response = await self._handler.handle(request)
             code, size = response.status, len(response.body)
@@ -122,9 +122,13 @@ class ResourcesService:
             code = error.code
             raise
         finally:
-            gauge.dec()
-            key = request_key(request.verb, request.kind, request.subresource, request.namespace, request.name)
-            self._metrics.observe(key, code, time.perf_counter() - started, size)
+            gauge.value -= 1
+            apply = request.content_type == APPLY_PATCH
+            key = request_key(
+                request.verb, request.kind, request.subresource, request.namespace, request.name, apply=apply
+            )
+            dry_run = bool(request.options.dry_run)
+            self._metrics.observe(key, code, time.perf_counter() - started, size, dry_run=dry_run)
 
     async def _watch(self, message: pb.WatchRequest, context: Any) -> None:
         await self._stream(context, lambda user: self._run_watch(message, context, user))
@@ -132,13 +136,17 @@ class ResourcesService:
     async def _run_watch(self, message: pb.WatchRequest, context: Any, user: UserInfo) -> None:
         request = convert.watch_request(self._registry, message, user)
         key = request_key("watch", request.kind, "", request.namespace, "")
-        with self._metrics.long_running.labels(*key).track_inprogress():
+        gauge = self._metrics.long_running(key)
+        gauge.value += 1
+        try:
             response = await self._handler.handle(request)
             if response.watch is None:
                 raise TypeError("the handler answered a watch without a stream")
             sink = QueueSink(self._max_watch_buffer_bytes)
             with self._ended_by(sink.end):
                 await run_watch(response.watch, sink, context.write)
+        finally:
+            gauge.value -= 1
 
     async def _logs(self, message: pb.LogsRequest, context: Any) -> None:
         await self._stream(context, lambda user: self._run_logs(message, context, user))

@@ -22,18 +22,21 @@ from kubeactors.apiserver.http import health, negotiate
 from kubeactors.apiserver.http.answer import TEXT, Answer
 from kubeactors.apiserver.http.connection import Connection
 from kubeactors.apiserver.http.deadline import allowed_seconds
-from kubeactors.apiserver.http.encode import accepts_gzip, render, status_answer
+from kubeactors.apiserver.http.encode import accepts_gzip, maybe_gzip, render, status_answer
 from kubeactors.apiserver.http.negotiate import JSON, NotAcceptable
 from kubeactors.apiserver.http.query import Target, split_target
 from kubeactors.apiserver.http.resources import WARNINGS, ResourceRequests
 from kubeactors.apiserver.http.routes import UnknownPathError, resource_path, verb_of
 from kubeactors.apiserver.metrics import CONTENT_TYPE, Metrics
+from kubeactors.apiserver.metrics.requests import path_key
 from kubeactors.apiserver.openapi.endpoints import OpenApi, OpenApiDocument
 from kubeactors.apiserver.request import UserInfo
 from kubeactors.apiserver.version import version_info
 
 logger = logging.getLogger(__name__)
 
+# What Go's http.Error adds to plain text.
+_NO_SNIFF = (("X-Content-Type-Options", "nosniff"),)
 _AGGREGATED_CACHE = "public"
 _IMMUTABLE_CACHE = "public, immutable"
 _OPENAPI_V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
@@ -42,7 +45,12 @@ _OPENAPI_V2_PROTOBUF_SENT = "application/com.github.proto-openapi.spec.v2.v1.0+p
 _JWKS = "application/jwk-set+json"
 _KEEP_AN_HOUR = "public, max-age=3600"
 _OPENID = ("/.well-known/openid-configuration", "/openid/v1/jwks")
-_PATHS = ("/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
+_PATHS = ("/api", "/apis", "/healthz", "/livez", "/metrics", "/metrics/slis", "/openapi/v2", "/openapi/v3", "/readyz",
+          "/version")  # fmt: skip
+
+
+# Whose requests are counted under their path.
+_COUNTED = health.ENDPOINTS | {"metrics", "openapi", "version"}
 
 
 class HttpFront:
@@ -78,11 +86,13 @@ class HttpFront:
             user = await self._user(request, target)
             return await self._dispatch(request, target, user)
         except StatusError as error:
+            if error.code in (408, 413, 504):
+                self._metrics.note_termination(error.code)
             return self._failure(request, target, error)
         except NotAcceptable as error:
             return self._not_acceptable(request, target, error)
         except UnknownPathError:
-            return Answer(404, b"404 page not found\n", TEXT)
+            return Answer(404, b"404 page not found\n", TEXT, _NO_SNIFF)
 
     async def _user(self, request: web.BaseRequest, target: Target) -> UserInfo:
         connection = request.protocol
@@ -121,13 +131,25 @@ class HttpFront:
             allowed_seconds(timeout)  # none of what follows takes long
         if first in ("api", "apis"):
             return self._discover(request, target)
+        started = time.perf_counter()
+        answer = await self._other(request, target)
+        if first in _COUNTED:
+            key = path_key(request.method, "/" + "/".join(segments[:2] if first == "openapi" else segments[:1]))
+            self._metrics.observe(key, answer.status, time.perf_counter() - started, answer.size)
+        return answer
+
+    async def _other(self, request: web.BaseRequest, target: Target) -> Answer:
+        """What is neither a resource nor discovery."""
+        segments = target.segments
         match segments:
             case [endpoint, *check] if endpoint in health.ENDPOINTS:
                 return await self._health(endpoint, "/".join(check), target)
             case ["version"]:
                 return self._document(request, target, orjson.dumps(version_info()))
             case ["metrics"]:
-                return Answer(200, self._metrics.render(), CONTENT_TYPE)
+                return await _metrics_answer(request, self._metrics.render())
+            case ["metrics", "slis"]:
+                return await _metrics_answer(request, self._metrics.render_slis())
             case [".well-known", "openid-configuration"] if self._accounts is not None:
                 return _kept(self._accounts.configuration(self._discovery.server_address), JSON)
             case ["openid", "v1", "jwks"] if self._accounts is not None:
@@ -179,10 +201,13 @@ class HttpFront:
         return Answer(200, rendered, content_type, (("Vary", "Accept"),) if vary else ())
 
     async def _health(self, endpoint: str, check: str, target: Target) -> Answer:
-        report = health.report(endpoint, check, await self._checks(), target.query)
+        results = health.checks_of(endpoint, await self._checks())
+        if not check or check in results:
+            self._metrics.note_health(endpoint, {check: results[check]} if check else results)
+        report = health.report(endpoint, check, results, target.query)
         if report is None:
             raise UnknownPathError(target.path)
-        return Answer(report.status, report.text.encode(), TEXT, (("X-Content-Type-Options", "nosniff"),))
+        return Answer(report.status, report.text.encode(), TEXT, _NO_SNIFF)
 
     async def _openapi_v3(self, request: web.BaseRequest, path: str, target: Target) -> Answer:
         if request.method != "GET":
@@ -223,6 +248,11 @@ def _question(request: web.BaseRequest, target: Target, user: UserInfo) -> Attri
 def _kept(body: bytes, content_type: str) -> Answer:
     """A document that others may keep for an hour."""
     return Answer(200, body, content_type, cache_control=_KEEP_AN_HOUR)
+
+
+async def _metrics_answer(request: web.BaseRequest, text: bytes) -> Answer:
+    body, headers = await maybe_gzip(text, request.headers.get("Accept-Encoding", ""))
+    return Answer(200, body, CONTENT_TYPE, headers)
 
 
 def _pretty(request: web.BaseRequest, target: Target) -> bool:

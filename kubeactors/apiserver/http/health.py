@@ -8,12 +8,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from kubeactors.api.fielderrors import go_quote
 from kubeactors.apiserver.http.query import Query
 
 #: Runs every check: name → "ok" or what is wrong.
 Checks = Callable[[], Awaitable[Mapping[str, str]]]
 
 ENDPOINTS = frozenset({"healthz", "livez", "readyz"})
+# What says whether to send requests here, not whether to start the server anew.
+_READINESS = frozenset({"etcd-readiness", "informer-sync", "shutdown"})
+
+
+def checks_of(endpoint: str, results: Mapping[str, str]) -> Mapping[str, str]:
+    """The checks that an endpoint shows."""
+    if endpoint == "readyz":
+        return results
+    return {name: result for name, result in results.items() if name not in _READINESS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +51,10 @@ def report(endpoint: str, check: str, results: Mapping[str, str], query: Query) 
     if not failed and "verbose" not in query:
         return HealthReport(200, "ok")
     lines = [f"[+]{name} excluded: ok" if name in excluded else _line(name, result) for name, result in results.items()]
-    lines.extend(
-        f'warn: some health checks cannot be excluded: no matches for "{name}"' for name in excluded - set(results)
-    )
+    unknown = sorted(excluded - set(results))
+    if unknown:
+        quoted = ",".join(map(go_quote, unknown))
+        lines.append(f"warn: some health checks cannot be excluded: no matches for {quoted}")
     lines.append(f"{endpoint} check {'failed' if failed else 'passed'}")
     return HealthReport(500 if failed else 200, "\n".join(lines) + "\n")
 

@@ -71,14 +71,16 @@ class ResourceRequests:
         """Answer a request for a resource. Raises StatusError or `NotAcceptable`."""
         if path.kind.deprecation:
             request[WARNINGS] = (path.kind.deprecation,)
-        key = request_key(verb, path.kind, path.subresource, path.namespace, path.name)
+            self._metrics.note_deprecated(path.kind, path.subresource)
+        apply = request.headers.get("Content-Type", "").startswith(APPLY_PATCH) if verb == "patch" else False
+        key = request_key(verb, path.kind, path.subresource, path.namespace, path.name, apply=apply)
         started = time.perf_counter()
         code, size = 500, 0
         long = verb == "watch" or path.subresource in _STREAMS
         gauge = self._metrics.reading if verb in _READ_VERBS else self._metrics.mutating
         if long:
-            gauge = self._metrics.long_running.labels(*key)
-        gauge.inc()
+            gauge = self._metrics.long_running(key)
+        gauge.value += 1
         try:
             timeout = query.first("timeout") if query.pairs and not long else ""
             if timeout:
@@ -95,8 +97,9 @@ class ResourceRequests:
             code = 406
             raise
         finally:
-            gauge.dec()
-            self._metrics.observe(key, code, time.perf_counter() - started, size)
+            gauge.value -= 1
+            dry_run = bool(query.pairs) and "dryRun" in query
+            self._metrics.observe(key, code, time.perf_counter() - started, size, dry_run=dry_run)
 
     async def _answer(
         self, http: web.BaseRequest, path: ResourcePath, verb: Verb, query: Query, user: UserInfo

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Protocol
 
 from kubeactors.api import errors
+from kubeactors.apiserver.metrics.store import StoreMetrics
 from kubeactors.store import keys
 from kubeactors.store.client import ops
 from kubeactors.store.client.results import KeyValue, LeaseGranted, RangeResult, TxnResult, WatchBatch
@@ -57,26 +59,34 @@ class Committed:
 
 
 class Transactions:
-    """The store as the registry sees it. Failures of the store come out as StatusError."""
+    """The store as the registry sees it. Failures of the store come out as StatusError. `metrics` counts."""
 
-    def __init__(self, store: StoreApi) -> None:
+    def __init__(self, store: StoreApi, metrics: StoreMetrics) -> None:
         self._store = store
+        self._metrics = metrics
 
     async def get(self, key: bytes) -> KeyValue | None:
+        started = perf_counter()
         try:
             result = await self._store.range(key)
         except StoreError as error:
+            self._metrics.failed("get", key)
             raise unavailable(error) from error
+        self._metrics.observe("get", key, perf_counter() - started)
         return result.kvs[0] if result.kvs else None
 
     async def page(self, start: bytes, prefix: bytes, *, limit: int = 0, revision: int = 0) -> RangeResult:
         """The keys of a prefix from `start` on. Raises Compacted and FutureRevision as the store gives them."""
+        started = perf_counter()
         try:
-            return await self._store.range(start, keys.prefix_end(prefix), limit=limit, revision=revision)
+            result = await self._store.range(start, keys.prefix_end(prefix), limit=limit, revision=revision)
         except (Compacted, FutureRevision):
             raise
         except StoreError as error:
+            self._metrics.failed("list", start)
             raise unavailable(error) from error
+        self._metrics.observe("list", start, perf_counter() - started)
+        return result
 
     async def put(self, key: bytes, value: bytes, seen: int) -> Committed:
         """Write if the key's modification revision is still `seen` (0: if there is no such key)."""
@@ -88,17 +98,28 @@ class Transactions:
 
     async def write(self, compare: Sequence[ops.Compare], success: Sequence[ops.Op], key: bytes) -> Committed:
         """Apply `success` if every comparison holds, else read `key`."""
+        started = perf_counter()
+        operation = _operation(compare[0], success[0])
         try:
             result = await self._store.txn(compare, success, [ops.get(key)])
         except RequestTooLarge as error:
+            self._metrics.failed(operation, key)
             raise errors.too_large(error.message) from error
         except StoreError as error:
+            self._metrics.failed(operation, key)
             raise unavailable(error) from error
+        self._metrics.observe(operation, key, perf_counter() - started)
         if result.succeeded:
             return Committed(True, result.revision)
         (read,) = result.responses
         assert isinstance(read, RangeResult)
         return Committed(False, result.revision, read.kvs[0] if read.kvs else None)
+
+
+def _operation(compare: ops.Compare, operation: ops.Op) -> str:
+    if operation.HasField("request_delete_range"):
+        return "delete"
+    return "update" if compare.mod_revision else "create"
 
 
 def unavailable(error: StoreError) -> errors.StatusError:

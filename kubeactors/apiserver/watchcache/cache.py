@@ -63,12 +63,19 @@ class ResourceCache:
         self._indexed_field = indexed_field
         self._by_value: dict[str, dict[tuple[str, str], Record]] = {}
         self._count = 0
+        #: How many changes have come in.
+        self.received = 0
         self._window: deque[tuple[float, Change]] = deque()
         # Every change after this revision is in the window.
         self._window_start = 0
 
     def __len__(self) -> int:
         return self._count
+
+    @property
+    def window_capacity(self) -> int:
+        """How many changes it remembers at most."""
+        return self._limits.most
 
     def get(self, namespace: str, name: str) -> Record | None:
         names = self._namespaces.get(namespace)
@@ -143,6 +150,7 @@ class ResourceCache:
             return
         else:
             self._remove(previous)
+        self.received += 1
         change = Change(revision, record, previous)
         self._remember(change)
         self.channels.offer(change)

@@ -109,6 +109,9 @@ class Channels:
         # Scope → its channels. Scopes: "" (everything), ("ns", …), ("name", …), ("field", …).
         self._by_scope: dict[object, list[Channel]] = {}
         self._touched: dict[Channel, None] = {}
+        #: Events that were sent, each counted for every watcher; watchers that were closed because they lagged.
+        self.sent = 0
+        self.terminated = 0
 
     def __len__(self) -> int:
         return sum(len(channel.receivers) for channel in self._by_key.values())
@@ -190,6 +193,7 @@ class Channels:
             return
         touched, self._touched = self._touched, {}
         for channel in touched:
+            self.sent += len(channel.pending) * len(channel.receivers)
             channel.flush()
 
     def each(self) -> list[Channel]:

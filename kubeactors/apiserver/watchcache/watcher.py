@@ -87,9 +87,11 @@ class Watcher:
             if len(frame) >= _FRAME_EVENTS:
                 if self._ended.done() or not self._sink.deliver(self._view.encoding.frame(frame)):
                     return False
+                self._cache.channels.sent += len(frame)
                 frame = []
                 await self._sink.drain()
         if frame:
+            self._cache.channels.sent += len(frame)
             return not self._ended.done() and self._sink.deliver(self._view.encoding.frame(frame))
         return not self._ended.done()
 
@@ -118,6 +120,7 @@ class Watcher:
             if self._backlog_bytes <= _MAX_BACKLOG:
                 return True
             logger.info("closing a watcher that is %d bytes behind", self._backlog_bytes)
+            self._cache.channels.terminated += 1
         elif self._deliver(frame):
             return True
         self.end()
@@ -126,7 +129,10 @@ class Watcher:
     def _deliver(self, frame: bytes) -> bool:
         assert self._sink is not None
         try:
-            return self._sink.deliver(frame)
+            if self._sink.deliver(frame):
+                return True
+            self._cache.channels.terminated += 1
+            return False
         except Exception:
             # One front's fault must not keep the other watchers of this channel from their events.
             logger.exception("a watcher could not take its events")

@@ -252,6 +252,18 @@ async def test_health_checks(running: RunningFronts, client: aiohttp.ClientSessi
     async with client.get("/readyz?verbose&exclude=etcd") as answer:
         assert answer.status == 200
         assert await answer.text() == "[+]ping ok\n[+]etcd excluded: ok\nreadyz check passed\n"
+    async with client.get("/readyz?verbose&exclude=etcd&exclude=b&exclude=a") as answer:
+        warning = 'warn: some health checks cannot be excluded: no matches for "a","b"'
+        assert (await answer.text()).splitlines()[-2:] == [warning, "readyz check passed"]
+    async with client.get("/readyz?exclude=etcd&exclude=a") as answer:
+        assert await answer.text() == "ok"
+
+
+async def test_readiness_is_not_liveness(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    running.checks["shutdown"] = "process is shutting down"
+    for path, status in (("/readyz", 500), ("/readyz/shutdown", 500), ("/livez", 200), ("/livez/shutdown", 404)):
+        async with client.get(path) as answer:
+            assert answer.status == status, path
 
 
 async def test_discovery_documents(running: RunningFronts, client: aiohttp.ClientSession) -> None:
@@ -293,11 +305,43 @@ async def test_openapi_documents(running: RunningFronts, client: aiohttp.ClientS
 async def test_metrics_count_requests(running: RunningFronts, client: aiohttp.ClientSession) -> None:
     async with client.get(POD):
         pass
+    headers = {"Content-Type": "application/apply-patch+yaml"}
+    async with client.patch(POD, data=b"{}", headers=headers, params={"dryRun": "All"}):
+        pass
+    async with client.get("/livez"):
+        pass
     async with client.get("/metrics") as answer:
+        assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
         text = await answer.text()
-    labels = 'code="200",group="",resource="pods",scope="resource",subresource="",verb="GET",version="v1"'
-    assert f"apiserver_request_total{{{labels}}} 1.0" in text
-    assert 'apiserver_current_inflight_requests{request_kind="readOnly"} 0.0' in text
+    rest = 'component="apiserver",dry_run="{}",group="",resource="pods",scope="resource",subresource=""'
+    assert f'apiserver_request_total{{code="200",{rest.format("")},verb="GET",version="v1"}} 1\n' in text
+    assert f'apiserver_request_total{{code="200",{rest.format("All")},verb="APPLY",version="v1"}} 1\n' in text
+    assert f'apiserver_request_duration_seconds_count{{{rest.format("")},verb="GET",version="v1"}} 1\n' in text
+    sli = 'component="apiserver",group="",resource="pods",scope="resource",subresource="",verb="APPLY",version="v1"'
+    assert f"apiserver_request_sli_duration_seconds_count{{{sli}}} 1\n" in text
+    assert f'apiserver_response_sizes_bucket{{{sli.replace("APPLY", "GET")},le="1000"}} 1\n' in text
+    assert 'apiserver_current_inflight_requests{request_kind="readOnly"} 0\n' in text
+    assert 'subresource="/livez",verb="GET",version=""} 1\n' in text
+    assert "kubernetes_build_info{build_date=" in text
+    assert "process_cpu_seconds_total " in text
+    async with client.get("/metrics/slis") as answer:
+        assert 'kubernetes_healthcheck{name="etcd",type="livez"} 1\n' in await answer.text()
+
+
+async def test_a_watch_is_a_long_running_request(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    started = asyncio.Event()
+
+    class Waiting:
+        async def run(self, sink: WatchSink) -> None:
+            started.set()
+            await asyncio.Event().wait()
+
+    running.handler.respond = lambda request: Response(200, watch=Waiting())
+    labels = 'component="apiserver",group="",resource="pods",scope="namespace",subresource="",verb="WATCH",version="v1"'
+    metrics = running.fronts.metrics
+    async with client.get(PODS, params={"watch": "1"}):
+        await asyncio.wait_for(started.wait(), 5)
+        assert f"apiserver_longrunning_requests{{{labels}}} 1\n".encode() in metrics.render()
 
 
 class ScriptedWatch:
