@@ -48,6 +48,7 @@ from kubeactors.apiserver.services.repair import Repair
 from kubeactors.apiserver.storage.compaction import Compactor
 from kubeactors.apiserver.storage.leases import EventLeases
 from kubeactors.apiserver.storage.transactions import StoreApi, Transactions
+from kubeactors.apiserver.streams.pods import PodStreams
 from kubeactors.apiserver.watchcache.barrier import ReadBarrier
 from kubeactors.apiserver.watchcache.cache import ResourceCache
 from kubeactors.apiserver.watchcache.feed import Feed
@@ -232,7 +233,9 @@ class ApiCore:
     ) -> dict[str | tuple[str, str], dict[str, Verb]]:
         scales = Scales(reader, writer, now)
         get = self._getter(registry, reader)
-        logs = PodLogs(self._connections, partial(get, "pods"), partial(get, "nodes"))
+        find_pod, find_node = partial(get, "pods"), partial(get, "nodes")
+        logs = PodLogs(self._connections, find_pod, find_node)
+        streams = PodStreams(self._connections, find_pod, find_node)
 
         async def log(resource: Resource, request: Request) -> Response:
             return await logs.log(request)
@@ -243,6 +246,9 @@ class ApiCore:
             ("namespaces", "finalize"): {"update": writer.update},
             ("pods", "binding"): {"create": bindings.create},
             ("pods", "log"): {"get": log},
+            ("pods", "exec"): {"get": streams.exec, "create": streams.exec},
+            ("pods", "attach"): {"get": streams.attach, "create": streams.attach},
+            ("pods", "portforward"): {"get": streams.port_forward, "create": streams.port_forward},
         }
 
     def _getter(self, registry: KindRegistry, reader: Reader) -> Callable[[str, str, str], Awaitable[Object]]:

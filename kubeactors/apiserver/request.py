@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from kubeactors.api.kinds import Kind
+    from kubeactors.apiserver.streams.connector import Connector
 
 Verb = Literal["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"]
 
@@ -103,6 +104,17 @@ class Options:
 NO_OPTIONS = Options()
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectOptions:
+    """What a subresource that connects (exec, attach, portforward, proxy) is asked for.
+
+    `query` are the URL's decoded parameters; `path` is what follows the subresource in the URL, without the slash.
+    """
+
+    query: Sequence[tuple[str, str]] = ()
+    path: str = ""
+
+
 def _join(events: Sequence[bytes]) -> bytes:
     return b"".join(events)
 
@@ -152,6 +164,7 @@ class Request:
     items: bool = False
     watch_encoding: WatchEncoding = JSON_LINES
     user_agent: str = ""
+    connect: ConnectOptions | None = None
 
 
 class WatchSink(Protocol):
@@ -190,13 +203,15 @@ class ListItems:
 
 @dataclass(slots=True)
 class Response:
-    """What a handler answers: exactly one of a JSON `body`, `items`, a `watch`, or a `stream` of bytes (logs)."""
+    """What a handler answers: exactly one of a JSON `body`, `items`, a `watch`, a `stream` of bytes (logs), or what
+    serves the client's connection itself (`connect`; only the HTTPS front has such requests)."""
 
     status: int = 200
     body: bytes = b""
     items: ListItems | None = None
     watch: WatchStream | None = None
     stream: AsyncIterator[bytes] | None = None
+    connect: Connector | None = None
     content_type: str = JSON
     warnings: Sequence[str] = ()
 

@@ -1,6 +1,6 @@
 """What a pod worker asks of a container runtime. Podman is the implementation (nodeagent.runtime.podman)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -147,6 +147,39 @@ class Version:
 
 ExitCallback = Callable[[Exit], None]
 
+OutputName = Literal["stdout", "stderr"]
+Emit = Callable[[OutputName, bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class SessionResult:
+    """How a session ended. With an `error` the runtime could not run the command; the exit code means nothing then."""
+
+    exit_code: int
+    error: str = ""
+
+
+class Session(Protocol):
+    """A command in a container, or a container's first process, with its streams. Close it when done."""
+
+    async def pump(self, emit: Emit) -> None:
+        """Emit all output until its end, reading on when `emit` returns. Emits one piece at a time of each output."""
+
+    async def write(self, data: bytes) -> None:
+        """Write to standard input; waits while the command does not read. What nobody reads any more is dropped."""
+
+    async def close_stdin(self) -> None:
+        """The end of standard input. A terminal has none."""
+
+    def resize(self, width: int, height: int) -> None:
+        """The terminal's size in columns and rows; nothing for a session without one."""
+
+    async def result(self) -> SessionResult:
+        """Wait for the end. Call after `pump`."""
+
+    async def close(self) -> None:
+        """Let go of everything; a command that still runs is killed, a container goes on."""
+
 
 class Runtime(Protocol):
     """A container runtime on this node. Calls raise RuntimeFailure; each has a deadline of its own."""
@@ -189,6 +222,14 @@ class Runtime(Protocol):
 
     async def exec(self, container_id: str, command: tuple[str, ...], timeout: float) -> ExecResult:
         """Run a command in the container, and kill it after `timeout` seconds."""
+
+    async def open_exec(self, container_id: str, command: tuple[str, ...], *, stdin: bool, tty: bool) -> Session:
+        """Begin a command in the container. One that cannot be started says so in its result."""
+
+    async def open_attach(self, container_id: str, *, stdin: bool, tty: bool) -> Session:
+        """Connect to the container's first process; `tty` says whether it was made with a terminal.
+
+        Raises NoSuchContainer when it has ended."""
 
     async def environment(self, container_id: str) -> dict[str, str] | None:
         """The environment that a container was created with; None when it is gone."""

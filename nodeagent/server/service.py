@@ -1,9 +1,10 @@
 """What the agent serves to the API server on port 10250: kubeactors.node.v1.Node over mutual TLS."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -15,6 +16,10 @@ from nodeagent.pods.manager import PodManager
 from nodeagent.pods.state import ContainerState, Run
 from nodeagent.pods.status import not_started_reason
 from nodeagent.pods.worker import PodWorker
+from nodeagent.runtime.interface import Runtime
+from nodeagent.streams.commands import Commands
+from nodeagent.streams.port_forward import PortForwarder
+from nodeagent.streams.refusal import Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -26,17 +31,26 @@ _OPTIONS = [
 ]
 
 
-class Refusal(Exception):
-    """The call cannot be served; code and kubelet's words."""
-
-    def __init__(self, code: grpc.StatusCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class NodeService(node_pb2_grpc.NodeServicer):
-    def __init__(self, pods: PodManager) -> None:
+    def __init__(self, pods: PodManager, runtime: Runtime) -> None:
         self._pods = pods
+        self._commands = Commands(runtime, pods)
+        self._ports = PortForwarder(pods)
+
+    async def Exec(  # type: ignore[override]
+        self, request_iterator: AsyncIterator[node_pb2.CommandInput], context: grpc.aio.ServicerContext
+    ) -> None:
+        await _serve(self._commands.exec, request_iterator, context)
+
+    async def Attach(  # type: ignore[override]
+        self, request_iterator: AsyncIterator[node_pb2.CommandInput], context: grpc.aio.ServicerContext
+    ) -> None:
+        await _serve(self._commands.attach, request_iterator, context)
+
+    async def PortForward(  # type: ignore[override]
+        self, request_iterator: AsyncIterator[node_pb2.PortForwardInput], context: grpc.aio.ServicerContext
+    ) -> None:
+        await _serve(self._ports.forward, request_iterator, context)
 
     async def Logs(
         self, request: node_pb2.LogsRequest, context: grpc.aio.ServicerContext
@@ -89,6 +103,15 @@ class NodeService(node_pb2_grpc.NodeServicer):
         return worker, container, container.run
 
 
+async def _serve(
+    serve: Callable[[Any, Any], Awaitable[None]], inputs: AsyncIterator[Any], context: grpc.aio.ServicerContext
+) -> None:
+    try:
+        await serve(inputs, context.write)
+    except Refusal as refusal:
+        await context.abort(refusal.code, str(refusal))
+
+
 def _why(reason: str) -> str:
     return {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}.get(
         reason, "image name is not valid"
@@ -124,14 +147,27 @@ class OnlyApiServer(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        inner = handler.unary_stream
-        common_name = self._common_name
+
+        async def check(context: grpc.aio.ServicerContext) -> None:
+            names = context.auth_context().get("x509_common_name") or []
+            if [name.decode(errors="replace") for name in names] != [self._common_name]:
+                await context.abort(grpc.StatusCode.PERMISSION_DENIED, "this certificate may not call a node agent")
+
+        if handler.request_streaming:
+
+            async def checked_stream(requests, context):  # type: ignore[no-untyped-def]
+                await check(context)
+                await handler.stream_stream(requests, context)
+
+            return grpc.stream_stream_rpc_method_handler(
+                checked_stream,
+                request_deserializer=handler.request_deserializer,
+                response_serializer=handler.response_serializer,
+            )
 
         async def checked(request, context):  # type: ignore[no-untyped-def]
-            names = context.auth_context().get("x509_common_name") or []
-            if [name.decode(errors="replace") for name in names] != [common_name]:
-                await context.abort(grpc.StatusCode.PERMISSION_DENIED, "this certificate may not call a node agent")
-            async for message in inner(request, context):
+            await check(context)
+            async for message in handler.unary_stream(request, context):
                 yield message
 
         return grpc.unary_stream_rpc_method_handler(
@@ -142,9 +178,9 @@ class OnlyApiServer(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 class NodeServer:
     """The listening server. `port` is known after `start`."""
 
-    def __init__(self, config: NodeAgentConfig, pods: PodManager) -> None:
+    def __init__(self, config: NodeAgentConfig, pods: PodManager, runtime: Runtime) -> None:
         self._config = config
-        self._pods = pods
+        self._service = NodeService(pods, runtime)
         self._server: grpc.aio.Server | None = None
         self.port = config.port
 
@@ -154,7 +190,7 @@ class NodeServer:
         secured = config.tls_cert is not None and config.tls_key is not None and config.client_ca is not None
         interceptors = [OnlyApiServer(config.client_common_name)] if secured else []
         self._server = grpc.aio.server(options=_OPTIONS, interceptors=interceptors)
-        node_pb2_grpc.add_NodeServicer_to_server(NodeService(self._pods), self._server)
+        node_pb2_grpc.add_NodeServicer_to_server(self._service, self._server)
         try:
             if config.tls_cert is not None and config.tls_key is not None and config.client_ca is not None:
                 address = f"{config.bind_address}:{config.port}"

@@ -14,6 +14,8 @@ from kubeactors.api.selectors.labels import SelectorError
 
 VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 STATUS_VERBS: Final = ("get", "patch", "update")
+CONNECT_VERBS: Final = ("create", "get")
+PROXY_VERBS: Final = ("create", "delete", "get", "patch", "update")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Subresource:
     version: str = ""
     schema: str = ""  # definition of the body when it is not the parent's
     strategy: Strategy | None = None  # of writes that change the parent object
+    connects: bool = False  # it is a connection, not an object: exec, attach, portforward, proxy
 
 
 SCALE: Final = Subresource(

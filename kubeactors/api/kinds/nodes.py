@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from kubeactors.api.fielderrors import FieldError
-from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
+from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, PROXY_VERBS, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy, take_over
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.node import node_cells
@@ -53,6 +53,7 @@ KIND = Kind(
     schema="io.k8s.api.core.v1.Node",
     strategy=_STRATEGY,
     subresources=(
+        Subresource("proxy", PROXY_VERBS, kind="NodeProxyOptions", connects=True),
         Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=node_status_update_errors)),
     ),
     field_labels=("spec.unschedulable",),

@@ -4,7 +4,16 @@ from datetime import datetime
 
 from kubeactors.api.defaults.pod import default_pod
 from kubeactors.api.fielderrors import FieldError
-from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
+from kubeactors.api.kinds.kind import (
+    AGE_COLUMN,
+    CONNECT_VERBS,
+    NAME_COLUMN,
+    PROXY_VERBS,
+    STATUS_VERBS,
+    Column,
+    Kind,
+    Subresource,
+)
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object, now_rfc3339
 from kubeactors.api.printers.pod import pod_cells, pod_row_conditions
@@ -87,6 +96,10 @@ KIND = Kind(
     schema="io.k8s.api.core.v1.Pod",
     strategy=_STRATEGY,
     subresources=(
+        Subresource("attach", CONNECT_VERBS, kind="PodAttachOptions", connects=True),
+        Subresource("exec", CONNECT_VERBS, kind="PodExecOptions", connects=True),
+        Subresource("portforward", CONNECT_VERBS, kind="PodPortForwardOptions", connects=True),
+        Subresource("proxy", PROXY_VERBS, kind="PodProxyOptions", connects=True),
         Subresource("binding", ("create",), kind="Binding", schema="io.k8s.api.core.v1.Binding"),
         Subresource("log", ("get",)),
         Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=pod_status_update_errors)),

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from kubeactors.api.defaults.service import default_service
 from kubeactors.api.fielderrors import FieldError
-from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
+from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, PROXY_VERBS, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.service import service_cells
@@ -65,6 +65,7 @@ KIND = Kind(
     schema="io.k8s.api.core.v1.Service",
     strategy=_STRATEGY,
     subresources=(
+        Subresource("proxy", PROXY_VERBS, kind="ServiceProxyOptions", connects=True),
         Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=service_status_errors)),
     ),
     field_labels=("spec.clusterIP", "spec.type"),

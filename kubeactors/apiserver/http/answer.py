@@ -111,6 +111,10 @@ class Answer(web.StreamResponse):
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing: `prepare` sends everything."""
 
+    def sent(self) -> None:
+        """The handler has sent this answer itself."""
+        self._sent = True
+
     def start(self, request: web.BaseRequest) -> bool:
         """Send the head of a streamed body; returns whether the body is to be chunked (not to HTTP/1.0 clients)."""
         chunked = request.version >= (1, 1)

@@ -16,6 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 from kubeactors.api import errors
 from kubeactors.apiserver.http.answer import TEXT, Answer
 from kubeactors.apiserver.http.encode import status_answer
+from kubeactors.apiserver.http.raw import RawStream
 from kubeactors.apiserver.http.tls import peer_chain
 
 if TYPE_CHECKING:
@@ -30,11 +31,12 @@ IDLE_TIMEOUT = 90.0
 class Connection(RequestHandler):
     """The server's end of a connection."""
 
-    __slots__ = ("_on_lost", "certificates")
+    __slots__ = ("_on_lost", "_raw", "certificates")
 
     def __init__(self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(manager, loop=loop, **options)
         self._on_lost: Callable[[], None] | None = None
+        self._raw: RawStream | None = None
         #: The client's certificate and its intermediates (DER), not verified yet; empty without one.
         self.certificates: tuple[bytes, ...] = ()
 
@@ -46,9 +48,28 @@ class Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         callback, self._on_lost = self._on_lost, None
+        if self._raw is not None:
+            self._raw.end()
         super().connection_lost(exc)
         if callback is not None:
             callback()
+
+    def data_received(self, data: bytes) -> None:
+        if self._raw is None:
+            super().data_received(data)
+        else:
+            self._raw.feed(data)
+
+    def take_over(self) -> RawStream:
+        """The connection's bytes from here on, for the handler of the request under way; HTTP ends with it."""
+        if self._raw is None:
+            self._raw = RawStream(self)
+            early, self._message_tail = self._message_tail, b""
+            if early:
+                self._raw.feed(early)
+            if self._buffer_paused:
+                self._resume_reading_for_buffer()
+        return self._raw
 
     def when_lost(self, callback: Callable[[], None] | None) -> None:
         """Call this when the client has gone or the server stops. One at a time; None forgets it."""

@@ -31,6 +31,7 @@ from kubeactors.apiserver.request import (
     NO_OPTIONS,
     STRATEGIC_PATCH,
     ApiHandler,
+    ConnectOptions,
     Form,
     Options,
     Request,
@@ -67,7 +68,7 @@ class ResourceRequests:
 
     async def handle(
         self, request: web.BaseRequest, path: ResourcePath, verb: Verb, query: Query, user: UserInfo
-    ) -> Answer:
+    ) -> web.StreamResponse:
         """Answer a request for a resource. Raises StatusError or `NotAcceptable`."""
         if path.kind.deprecation:
             request[WARNINGS] = (path.kind.deprecation,)
@@ -82,6 +83,10 @@ class ResourceRequests:
             gauge = self._metrics.long_running(key)
         gauge.value += 1
         try:
+            if path.connects:
+                connected = await self._connect(request, path, verb, query, user)
+                code = connected.status
+                return connected
             timeout = query.first("timeout") if query.pairs and not long else ""
             if timeout:
                 async with deadline(timeout):
@@ -100,6 +105,26 @@ class ResourceRequests:
             gauge.value -= 1
             dry_run = bool(query.pairs) and "dryRun" in query
             self._metrics.observe(key, code, time.perf_counter() - started, size, dry_run=dry_run)
+
+    async def _connect(
+        self, http: web.BaseRequest, path: ResourcePath, verb: Verb, query: Query, user: UserInfo
+    ) -> web.StreamResponse:
+        """Serve a connection. What the handler answers serves the client itself."""
+        response = await self._handler.handle(
+            Request(
+                verb=verb,
+                kind=path.kind,
+                user=user,
+                namespace=path.namespace,
+                name=path.name,
+                subresource=path.subresource,
+                user_agent=http.headers.get("User-Agent", ""),
+                connect=ConnectOptions(query.pairs, path.below),
+            )
+        )
+        if response.connect is None:
+            raise errors.internal(f"{path.kind.plural}/{path.subresource} answered no connection")
+        return await response.connect.serve(http)
 
     async def _answer(
         self, http: web.BaseRequest, path: ResourcePath, verb: Verb, query: Query, user: UserInfo
@@ -146,7 +171,7 @@ class ResourceRequests:
 
     def _negotiate(self, accept: str, path: ResourcePath, verb: Verb) -> MediaForm:
         collection = not path.name
-        if path.subresource in _STREAMS:
+        if path.subresource == "log":
             return MediaForm()
         media = negotiate(accept, collection=collection, watch=verb == "watch", transforms=verb != "deletecollection")
         if media.kind in (None, "Table") or verb in ("watch", "delete", "deletecollection"):

@@ -25,13 +25,18 @@ class UnknownPathError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ResourcePath:
-    """A URL that names a resource. `name` is empty for the collection; `watched` is the old `/watch/` prefix."""
+    """A URL that names a resource. `name` is empty for the collection; `watched` is the old `/watch/` prefix.
+
+    `connects`: the subresource is a connection (exec, proxy …); `below` is what follows `proxy/`.
+    """
 
     kind: Kind
     namespace: str = ""
     name: str = ""
     subresource: str = ""
     watched: bool = False
+    connects: bool = False
+    below: str = ""
 
 
 def split_path(path: str) -> list[str]:
@@ -59,7 +64,7 @@ def resource_path(parts: list[str], registry: KindRegistry) -> ResourcePath:
     namespace = ""
     if len(rest) > 2 and rest[0] == "namespaces" and not (group == "" and rest[2] in _NAMESPACE_SUBRESOURCES):
         namespace, rest = rest[1], rest[2:]
-    if not rest or "" in rest:
+    if not rest or "" in rest[:3]:
         raise errors.resource_not_found()
     kind = registry.by_resource(group, version, rest[0])
     name = rest[1] if len(rest) > 1 else ""
@@ -68,9 +73,12 @@ def resource_path(parts: list[str], registry: KindRegistry) -> ResourcePath:
         raise errors.resource_not_found()
     if watched and (subresource or "watch" not in kind.verbs):
         raise errors.resource_not_found()
-    if subresource and (kind.subresource(subresource) is None or (len(rest) > 3 and subresource != "proxy")):
+    if not subresource:
+        return ResourcePath(kind, namespace, name, subresource, watched)
+    found = kind.subresource(subresource)
+    if found is None or (len(rest) > 3 and subresource != "proxy"):
         raise errors.resource_not_found()
-    return ResourcePath(kind, namespace, name, subresource, watched)
+    return ResourcePath(kind, namespace, name, subresource, watched, found.connects, "/".join(rest[3:]))
 
 
 def verb_of(method: str, path: ResourcePath, *, watch: bool) -> Verb:
@@ -85,6 +93,8 @@ def verb_of(method: str, path: ResourcePath, *, watch: bool) -> Verb:
         if path.subresource:
             found = kind.subresource(path.subresource)
             allowed = found.verbs if found is not None else ()
+            if path.subresource == "proxy" and method in ("HEAD", "OPTIONS"):
+                verb = "get"
         else:
             allowed = kind.verbs if verb != "create" else ()
     else:

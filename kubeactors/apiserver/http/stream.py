@@ -63,7 +63,7 @@ async def send_watch(request: web.BaseRequest, watch: WatchStream, answer: Answe
     connection = cast(Connection, request.protocol)
     sink = TransportSink(connection, max_buffer)
     chunked = answer.start(request)
-    with _cancelled_when_lost(connection):
+    with cancelled_when_lost(connection):
         await watch.run(sink)
     transport = connection.transport
     if transport is None:
@@ -80,7 +80,7 @@ async def send_stream(request: web.BaseRequest, chunks: AsyncIterator[bytes], an
     """Send what an iterator of bytes yields, waiting whenever the client is slower."""
     connection = cast(Connection, request.protocol)
     chunked = answer.start(request)
-    with _cancelled_when_lost(connection):
+    with cancelled_when_lost(connection):
         async for data in chunks:
             transport = connection.transport
             if transport is None:
@@ -94,7 +94,7 @@ async def send_stream(request: web.BaseRequest, chunks: AsyncIterator[bytes], an
 
 
 @contextlib.contextmanager
-def _cancelled_when_lost(connection: Connection) -> Iterator[None]:
+def cancelled_when_lost(connection: Connection) -> Iterator[None]:
     """Cancel the current task when the client goes or the server stops, and end the block quietly then."""
     task = asyncio.current_task()
     lost = False

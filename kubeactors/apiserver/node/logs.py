@@ -14,6 +14,7 @@ from kubeactors.api import errors, fielderrors
 from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object
 from kubeactors.apiserver.node.connections import NodeConnections, agent_address
+from kubeactors.apiserver.node.containers import choose_container
 from kubeactors.apiserver.request import LogOptions, Request, Response
 from kubeactors.pb.node.v1 import node_pb2
 
@@ -43,29 +44,6 @@ def check_log_options(pod: str, options: LogOptions) -> None:
         found.append(fielderrors.invalid("sinceSeconds", options.since_seconds, "must be greater than 0"))
     if found:
         raise errors.invalid("PodLogOptions", pod, found)
-
-
-def choose_container(pod: Object, wanted: str) -> str:
-    """The container whose log is meant. Raises StatusError (400)."""
-    spec, name = pod.get("spec") or {}, pod["metadata"]["name"]
-    containers = _names(spec.get("containers"))
-    initial = _names(spec.get("initContainers"))
-    if wanted:
-        if wanted not in (*containers, *initial, *_names(spec.get("ephemeralContainers"))):
-            raise errors.bad_request(f"container {wanted} is not valid for pod {name}")
-        return wanted
-    if len(containers) == 1:
-        return containers[0]
-    message = f"a container name must be specified for pod {name}"
-    if containers:
-        message += f", choose one of: [{' '.join(containers)}]"
-        if initial:
-            message += f" or one of the init containers: [{' '.join(initial)}]"
-    raise errors.bad_request(message)
-
-
-def _names(containers: list[dict[str, Any]] | None) -> list[str]:
-    return [each["name"] for each in containers or ()]
 
 
 class PodLogs:

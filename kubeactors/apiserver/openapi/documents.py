@@ -151,7 +151,8 @@ def _operation_v3(operation: Operation) -> Document:
         schema = {"schema": {"$ref": f"#/components/schemas/{operation.answers}"}}
         answer = {"content": dict.fromkeys(_produced(operation), schema)}
     else:
-        answer = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+        content_type = "*/*" if operation.action == "connect" else "text/plain"
+        answer = {"content": {content_type: {"schema": {"type": "string"}}}}
     document["responses"] = {str(code): {"description": _DESCRIPTIONS[code], **answer} for code in operation.codes}
     document["responses"]["401"] = {"description": "Unauthorized"}
     return document
@@ -183,7 +184,8 @@ def _operation_v2(operation: Operation) -> Document:
     schema = {"$ref": f"#/definitions/{operation.answers}"} if operation.answers else {"type": "string"}
     document = _common(operation)
     document["consumes"] = list(_PATCH_ENCODINGS) if operation.takes_patch else ["*/*"]
-    document["produces"] = list(_produced(operation)) if operation.answers else ["text/plain"]
+    text = "*/*" if operation.action == "connect" else "text/plain"
+    document["produces"] = list(_produced(operation)) if operation.answers else [text]
     document["schemes"] = ["https"]
     if parameters:
         document["parameters"] = parameters

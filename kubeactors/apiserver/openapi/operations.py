@@ -50,10 +50,21 @@ _LOG_PARAMETERS = (
     "timestamps",
 )
 
+_CONNECT_METHODS = ("get", "post")
+_PROXY_METHODS = ("delete", "get", "head", "options", "patch", "post", "put")
+_COMMAND_PARAMETERS = ("container", "stderr", "stdin", "stdout", "tty")
+_CONNECT_PARAMETERS = {
+    "attach": _COMMAND_PARAMETERS,
+    "exec": ("command", *_COMMAND_PARAMETERS),
+    "portforward": ("ports",),
+    "proxy": ("path",),
+}
+
 #: Query parameters: OpenAPI type and description.
 PARAMETERS: dict[str, tuple[str, str]] = {
     "allowWatchBookmarks": ("boolean", "Ask a watch for events of type BOOKMARK. Ignored if this is not a watch."),
-    "container": ("string", "The container whose log to read. Defaults to the only container of the pod."),
+    "command": ("string", "What to run: the program, and in further parameters of this name its arguments. No shell."),
+    "container": ("string", "The container that is meant. Defaults to the only container of the pod."),
     "continue": ("string", "The token of a list's previous page, to read the next one. Not for watches."),
     "dryRun": ("string", "With the value All the request is processed in full, but nothing is persisted."),
     "fieldManager": ("string", "The name of the actor that makes this change: at most 128 printable characters."),
@@ -74,6 +85,8 @@ PARAMETERS: dict[str, tuple[str, str]] = {
     "limit": ("integer", "The most objects to answer with; if there are more, metadata.continue is set."),
     "limitBytes": ("integer", "The most bytes of log to answer with."),
     "orphanDependents": ("boolean", "Deprecated: use propagationPolicy. Whether dependents lose their owner only."),
+    "path": ("string", "The part of the URL below the proxied object."),
+    "ports": ("integer", "The ports to forward. Only for WebSocket channels."),
     "pretty": ("string", "If 'true', the answer is indented."),
     "previous": ("boolean", "Read the log of the container's previous, ended instance."),
     "propagationPolicy": ("string", "What happens to dependents: Orphan, Background or Foreground."),
@@ -81,16 +94,21 @@ PARAMETERS: dict[str, tuple[str, str]] = {
     "resourceVersionMatch": ("string", "How resourceVersion applies to a list: Exact or NotOlderThan."),
     "sendInitialEvents": ("boolean", "Begin a watch with the present objects and a bookmark after them."),
     "sinceSeconds": ("integer", "Read only what was written in the last so many seconds."),
+    "stderr": ("boolean", "Send what the command writes to its standard error. Not with a terminal."),
+    "stdin": ("boolean", "Pass input on to the command."),
+    "stdout": ("boolean", "Send what the command writes to its standard output."),
     "stream": ("string", "Which stream of the log: All, Stdout or Stderr."),
     "tailLines": ("integer", "Read only so many lines from the end."),
     "timeoutSeconds": ("integer", "Seconds after which the list or watch ends, whatever happens."),
     "timestamps": ("boolean", "Begin each line with the time at which it was written (RFC 3339)."),
+    "tty": ("boolean", "Give the command a terminal."),
     "watch": ("boolean", "Watch for changes and answer with a stream of events."),
 }
 
 PATH_PARAMETERS: dict[str, str] = {
     "name": "name of the object",
     "namespace": "object name and auth scope, such as for teams and projects",
+    "path": "path to the resource",
 }
 
 
@@ -149,9 +167,37 @@ def _kind_paths(kind: Kind) -> Iterator[Path]:
     if operations:
         yield Path(item, (*scope, "name"), operations)
     for each in kind.subresources:
+        if each.connects:
+            yield from _connect_paths(kind, each, item, (*scope, "name"), scoped)
+            continue
         operations = tuple(_subresource_operations(kind, each, scoped))
         if operations:
             yield Path(f"{item}/{each.name}", (*scope, "name"), operations)
+
+
+def _connect_paths(kind: Kind, each: Subresource, item: str, scope: tuple[str, ...], scoped: str) -> Iterator[Path]:
+    """A subresource that is a connection: all its methods do the same. A proxy has a second path, for what is below."""
+    proxy = each.name == "proxy"
+    methods = _PROXY_METHODS if proxy else _CONNECT_METHODS
+    title = f"{each.name[:1].upper()}{each.name[1:]}"
+    for below in ("", "{path}") if proxy else ("",):
+        operations = tuple(
+            _operation(
+                kind,
+                method,
+                f"connect{_prefix(kind)}{method.title()}{scoped}{kind.kind}{title}{'WithPath' if below else ''}",
+                f"connect {method.upper()} requests to {each.name} of {kind.kind}",
+                "connect",
+                "",
+                query=_CONNECT_PARAMETERS[each.name],
+                own=(kind.group, kind.version, each.kind),
+            )
+            for method in methods
+        )
+        if below:
+            yield Path(f"{item}/{each.name}/{below}", (*scope, "path"), operations)
+        else:
+            yield Path(f"{item}/{each.name}", scope, operations)
 
 
 def _list(kind: Kind, scoped: str, suffix: str = "") -> Operation:

@@ -24,11 +24,14 @@ from nodeagent.runtime.interface import (
     NoSuchImage,
     RuntimeFailure,
     RuntimeUnavailable,
+    Session,
     Started,
     Status,
     Version,
 )
+from nodeagent.runtime.podman.attach_session import AttachSession
 from nodeagent.runtime.podman.configuration import Directories, PodmanConfiguration, configure
+from nodeagent.runtime.podman.exec_session import ExecSession
 from nodeagent.runtime.podman.exits import ExitWatcher
 from nodeagent.runtime.podman.oci_exec import oci_exec
 from nodeagent.runtime.podman.probe import observe
@@ -227,6 +230,17 @@ class PodmanRuntime:
     async def exec(self, container_id: str, command: tuple[str, ...], timeout: float) -> ExecResult:
         assert self._configuration is not None
         return await oci_exec(self._configuration.runtime, container_id, command, timeout, self._exec_run_dir)
+
+    async def open_exec(self, container_id: str, command: tuple[str, ...], *, stdin: bool, tty: bool) -> Session:
+        assert self._configuration is not None
+        runtime = self._configuration.runtime
+        return await ExecSession.start(runtime, container_id, command, stdin=stdin, tty=tty, run_dir=self._exec_run_dir)
+
+    async def open_attach(self, container_id: str, *, stdin: bool, tty: bool) -> Session:
+        try:
+            return await AttachSession.start(f"{self._persistent_dir}/{container_id}/userdata", stdin=stdin, tty=tty)
+        except OSError as error:
+            raise NoSuchContainer(f"the monitor of container {container_id[:12]} does not answer: {error}") from error
 
     async def environment(self, container_id: str) -> dict[str, str] | None:
         return await asyncio.to_thread(

@@ -39,6 +39,21 @@ class NodeStub:
                 request_serializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.LogsRequest.SerializeToString,
                 response_deserializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.LogsChunk.FromString,
                 _registered_method=True)
+        self.Exec = channel.stream_stream(
+                '/kubeactors.node.v1.Node/Exec',
+                request_serializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.CommandInput.SerializeToString,
+                response_deserializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.CommandOutput.FromString,
+                _registered_method=True)
+        self.Attach = channel.stream_stream(
+                '/kubeactors.node.v1.Node/Attach',
+                request_serializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.CommandInput.SerializeToString,
+                response_deserializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.CommandOutput.FromString,
+                _registered_method=True)
+        self.PortForward = channel.stream_stream(
+                '/kubeactors.node.v1.Node/PortForward',
+                request_serializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.PortForwardInput.SerializeToString,
+                response_deserializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.PortForwardOutput.FromString,
+                _registered_method=True)
 
 
 class NodeServicer:
@@ -52,6 +67,33 @@ class NodeServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Exec(self, request_iterator, context):
+        """Runs a command in a container. The first input is `start`; the first output is `ready`, when the container is found,
+        the last one `result`, after which the caller cancels the call. One that is cancelled or broken off before kills the
+        command.
+        Fails with INVALID_ARGUMENT or NOT_FOUND (no such pod), UNKNOWN (its container does not run); the message is kubelet's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Attach(self, request_iterator, context):
+        """Connects to the first process of a container: the messages, their order and the failures are those of Exec. `result`
+        comes when the container has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PortForward(self, request_iterator, context):
+        """One connection to a port of a pod, made inside the pod's network. The first input is `start`, the first output is
+        `ready`, when the pod is found; then come its bytes; the last output is `end_of_data` or a `failure`, after which the
+        caller cancels the call. The caller may end its bytes before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NodeServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -59,6 +101,21 @@ def add_NodeServicer_to_server(servicer, server):
                     servicer.Logs,
                     request_deserializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.LogsRequest.FromString,
                     response_serializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.LogsChunk.SerializeToString,
+            ),
+            'Exec': grpc.stream_stream_rpc_method_handler(
+                    servicer.Exec,
+                    request_deserializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.CommandInput.FromString,
+                    response_serializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.CommandOutput.SerializeToString,
+            ),
+            'Attach': grpc.stream_stream_rpc_method_handler(
+                    servicer.Attach,
+                    request_deserializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.CommandInput.FromString,
+                    response_serializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.CommandOutput.SerializeToString,
+            ),
+            'PortForward': grpc.stream_stream_rpc_method_handler(
+                    servicer.PortForward,
+                    request_deserializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.PortForwardInput.FromString,
+                    response_serializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.PortForwardOutput.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -88,6 +145,87 @@ class Node:
             '/kubeactors.node.v1.Node/Logs',
             kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.LogsRequest.SerializeToString,
             kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.LogsChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Exec(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/kubeactors.node.v1.Node/Exec',
+            kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.CommandInput.SerializeToString,
+            kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.CommandOutput.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Attach(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/kubeactors.node.v1.Node/Attach',
+            kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.CommandInput.SerializeToString,
+            kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.CommandOutput.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PortForward(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/kubeactors.node.v1.Node/PortForward',
+            kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.PortForwardInput.SerializeToString,
+            kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.PortForwardOutput.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,21 @@ class NodeStub:
     """What a container wrote, as the bytes of its log. Fails with NOT_FOUND for an unknown pod or container, and with
     FAILED_PRECONDITION for one whose container has not started; the message is kubelet's.
     """
+    Exec: _grpc.StreamStreamMultiCallable[_node_pb2.CommandInput, _node_pb2.CommandOutput]
+    """Runs a command in a container. The first input is `start`; the first output is `ready`, when the container is found,
+    the last one `result`, after which the caller cancels the call. One that is cancelled or broken off before kills the
+    command.
+    Fails with INVALID_ARGUMENT or NOT_FOUND (no such pod), UNKNOWN (its container does not run); the message is kubelet's.
+    """
+    Attach: _grpc.StreamStreamMultiCallable[_node_pb2.CommandInput, _node_pb2.CommandOutput]
+    """Connects to the first process of a container: the messages, their order and the failures are those of Exec. `result`
+    comes when the container has ended.
+    """
+    PortForward: _grpc.StreamStreamMultiCallable[_node_pb2.PortForwardInput, _node_pb2.PortForwardOutput]
+    """One connection to a port of a pod, made inside the pod's network. The first input is `start`, the first output is
+    `ready`, when the pod is found; then come its bytes; the last output is `end_of_data` or a `failure`, after which the
+    caller cancels the call. The caller may end its bytes before.
+    """
 
 @_typing.type_check_only
 class NodeAsyncStub(NodeStub):
@@ -42,6 +57,21 @@ class NodeAsyncStub(NodeStub):
     Logs: _aio.UnaryStreamMultiCallable[_node_pb2.LogsRequest, _node_pb2.LogsChunk]  # type: ignore[assignment]
     """What a container wrote, as the bytes of its log. Fails with NOT_FOUND for an unknown pod or container, and with
     FAILED_PRECONDITION for one whose container has not started; the message is kubelet's.
+    """
+    Exec: _aio.StreamStreamMultiCallable[_node_pb2.CommandInput, _node_pb2.CommandOutput]  # type: ignore[assignment]
+    """Runs a command in a container. The first input is `start`; the first output is `ready`, when the container is found,
+    the last one `result`, after which the caller cancels the call. One that is cancelled or broken off before kills the
+    command.
+    Fails with INVALID_ARGUMENT or NOT_FOUND (no such pod), UNKNOWN (its container does not run); the message is kubelet's.
+    """
+    Attach: _aio.StreamStreamMultiCallable[_node_pb2.CommandInput, _node_pb2.CommandOutput]  # type: ignore[assignment]
+    """Connects to the first process of a container: the messages, their order and the failures are those of Exec. `result`
+    comes when the container has ended.
+    """
+    PortForward: _aio.StreamStreamMultiCallable[_node_pb2.PortForwardInput, _node_pb2.PortForwardOutput]  # type: ignore[assignment]
+    """One connection to a port of a pod, made inside the pod's network. The first input is `start`, the first output is
+    `ready`, when the pod is found; then come its bytes; the last output is `end_of_data` or a `failure`, after which the
+    caller cancels the call. The caller may end its bytes before.
     """
 
 class NodeServicer(metaclass=_abc_1.ABCMeta):
@@ -53,6 +83,39 @@ class NodeServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_node_pb2.LogsChunk], _abc.AsyncIterator[_node_pb2.LogsChunk]]:
         """What a container wrote, as the bytes of its log. Fails with NOT_FOUND for an unknown pod or container, and with
         FAILED_PRECONDITION for one whose container has not started; the message is kubelet's.
+        """
+
+    @_abc_1.abstractmethod
+    def Exec(
+        self,
+        request_iterator: _MaybeAsyncIterator[_node_pb2.CommandInput],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_node_pb2.CommandOutput], _abc.AsyncIterator[_node_pb2.CommandOutput]]:
+        """Runs a command in a container. The first input is `start`; the first output is `ready`, when the container is found,
+        the last one `result`, after which the caller cancels the call. One that is cancelled or broken off before kills the
+        command.
+        Fails with INVALID_ARGUMENT or NOT_FOUND (no such pod), UNKNOWN (its container does not run); the message is kubelet's.
+        """
+
+    @_abc_1.abstractmethod
+    def Attach(
+        self,
+        request_iterator: _MaybeAsyncIterator[_node_pb2.CommandInput],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_node_pb2.CommandOutput], _abc.AsyncIterator[_node_pb2.CommandOutput]]:
+        """Connects to the first process of a container: the messages, their order and the failures are those of Exec. `result`
+        comes when the container has ended.
+        """
+
+    @_abc_1.abstractmethod
+    def PortForward(
+        self,
+        request_iterator: _MaybeAsyncIterator[_node_pb2.PortForwardInput],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_node_pb2.PortForwardOutput], _abc.AsyncIterator[_node_pb2.PortForwardOutput]]:
+        """One connection to a port of a pod, made inside the pod's network. The first input is `start`, the first output is
+        `ready`, when the pod is found; then come its bytes; the last output is `end_of_data` or a `failure`, after which the
+        caller cancels the call. The caller may end its bytes before.
         """
 
 def add_NodeServicer_to_server(servicer: NodeServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,1 @@
+"""Streams into pods that the agent serves to the API server: exec, attach, port-forward."""
