@@ -196,6 +196,8 @@ _PATH_ITEM = _message(
         "put": (3, _OPERATION),
         "post": (4, _OPERATION),
         "delete": (5, _OPERATION),
+        "options": (6, _OPERATION),
+        "head": (7, _OPERATION),
         "patch": (8, _OPERATION),
         "parameters": (9, _Repeated(_parameter)),
     },
