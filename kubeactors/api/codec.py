@@ -86,6 +86,7 @@ def decode_as(
     if obj is None:
         obj = {}
     _check_type_meta(obj, kind, api_version)
+    cleared = _clears_managed_fields(obj)
     try:
         problems = decoder(obj)
         if content_type == JSON and field_validation != IGNORE and _may_repeat_keys(body, problems.keys):
@@ -98,6 +99,8 @@ def decode_as(
         raise _cannot_handle(kind, api_version, f"strict decoding error: {', '.join(found)}")
     obj["kind"] = kind
     obj["apiVersion"] = api_version
+    if cleared:
+        obj["metadata"]["managedFields"] = []
     return Decoded(obj, [] if field_validation == IGNORE else found)
 
 
@@ -142,6 +145,7 @@ def decode_patched_as(
     if obj.get("kind") != kind or obj.get("apiVersion") != api_version:
         given = f"{obj.get('apiVersion')}, Kind={obj.get('kind')}"
         raise _invalid_patch(text, f"the patch changes the type of the object to {given}")
+    cleared = _clears_managed_fields(obj)
     try:
         problems = decoder(obj)
     except TypeMismatchError as error:
@@ -149,6 +153,8 @@ def decode_patched_as(
     found = duplicate_keys(patch) + problems.problems if field_validation != IGNORE else []
     if found and field_validation == STRICT:
         raise _invalid_patch(text, f"strict decoding error: {', '.join(found)}")
+    if cleared:
+        obj["metadata"]["managedFields"] = []
     return Decoded(obj, found)
 
 
@@ -179,16 +185,17 @@ def duplicate_keys(body: bytes) -> list[str]:
 def _as_go_prints(patch: bytes) -> str:
     """A JSON text as Go prints the maps it parses to; Kubernetes quotes strategic merge patches so."""
     try:
-        return _go_value(orjson.loads(patch))
+        return go_value(orjson.loads(patch))
     except orjson.JSONDecodeError:
         return patch.decode("utf-8", "replace")
 
 
-def _go_value(value: Any) -> str:
+def go_value(value: Any) -> str:
+    """JSON data as Go's %v prints it."""
     if isinstance(value, dict):
-        return f"map[{' '.join(f'{k}:{_go_value(v)}' for k, v in sorted(value.items()))}]"
+        return f"map[{' '.join(f'{k}:{go_value(v)}' for k, v in sorted(value.items()))}]"
     if isinstance(value, list):
-        return f"[{' '.join(map(_go_value, value))}]"
+        return f"[{' '.join(map(go_value, value))}]"
     if value is None:
         return "<nil>"
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -222,6 +229,12 @@ def _check_type_meta(obj: Any, kind: str, api_version: str) -> None:
         raise errors.bad_request(
             f"the API version in the data ({given_version}) does not match the expected API version ({api_version})"
         )
+
+
+def _clears_managed_fields(obj: Object) -> bool:
+    """Whether managedFields are given and empty, which clears them; decoding leaves empty lists out."""
+    metadata = obj.get("metadata")
+    return isinstance(metadata, dict) and metadata.get("managedFields") == []
 
 
 def _may_repeat_keys(body: bytes, keys: int) -> bool:

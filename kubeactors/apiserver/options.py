@@ -11,7 +11,7 @@ from kubeactors.api import errors, fielderrors
 from kubeactors.api.errors import StatusError
 from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.table import check_include_object
-from kubeactors.apiserver.request import NO_OPTIONS, IncludeObject, LogOptions, Options, Request
+from kubeactors.apiserver.request import APPLY_PATCH, NO_OPTIONS, IncludeObject, LogOptions, Options, Request
 
 _GROUP = ".meta.k8s.io"
 _DIGITS = re.compile(r"[-+]?[0-9]{1,19}")
@@ -185,12 +185,16 @@ _VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 def check_write(request: Request) -> None:
     """CreateOptions, UpdateOptions and PatchOptions. Raises StatusError (422)."""
     options = request.options
-    if options is NO_OPTIONS:
+    applies = request.content_type == APPLY_PATCH and request.verb == "patch"
+    if options is NO_OPTIONS and not applies:
         return
-    found = _check_dry_run(options.dry_run)
-    if request.verb == "patch" and options.force is not None and "apply" not in request.content_type:
+    found: list[FieldError] = []
+    if applies and not options.field_manager:
+        found.append(fielderrors.required("fieldManager", "is required for apply patch"))
+    if request.verb == "patch" and options.force is not None and not applies:
         found.append(fielderrors.forbidden("force", "may not be specified for non-apply patch"))
     found += _check_field_manager(options.field_manager)
+    found += _check_dry_run(options.dry_run)
     if options.field_validation not in _VALIDATIONS:
         found.append(fielderrors.not_supported("fieldValidation", options.field_validation, _VALIDATIONS))
     if found:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from kubeactors.api.fielderrors import go_quote
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
-from kubeactors.api.schema import Decoder, decoder_for, definitions
+from kubeactors.api.schema import Decoder, Struct, decoder_for, definitions, struct
 from kubeactors.api.selectors.labels import SelectorError
 
 VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -120,6 +120,11 @@ class Kind:
     def decoder(self) -> Decoder:
         """Checks and normalises parsed objects of this kind."""
         return decoder_for(self.schema)
+
+    @cached_property
+    def object_type(self) -> Struct:
+        """The type of its objects, for patches and server-side apply."""
+        return struct(self.schema)
 
     @cached_property
     def qualified_resource(self) -> str:

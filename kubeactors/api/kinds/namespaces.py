@@ -44,6 +44,10 @@ class NamespaceFinalizeStrategy(Strategy):
 
     namespaced = False
 
+    @property
+    def reset_fields(self) -> tuple[tuple[str, ...], ...]:
+        return (("status",),)
+
     def default(self, obj: Object) -> None:
         _STRATEGY.default(obj)
 

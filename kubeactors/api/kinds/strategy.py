@@ -38,6 +38,16 @@ class Strategy:
     # How often an update reports what is wrong with labels, annotations and owners, beyond twice.
     metadata_rechecks = 2
 
+    @property
+    def reset_fields(self) -> tuple[tuple[str, ...], ...]:
+        """Paths of what a write sets back to what it was, so that no field manager may own it."""
+        return (("status",),) if self.has_status else ()
+
+    @property
+    def own_fields(self) -> tuple[tuple[str, ...], ...] | None:
+        """Paths of all that a write may change, where that is little; `*` is any item. None: all but reset_fields."""
+        return None
+
     def default(self, obj: Object) -> None:
         """Fill what the client left out."""
 
@@ -105,6 +115,11 @@ class StatusStrategy(Strategy):
         self._validate = validate
         self._keep_labels = keep_labels
         self.namespaced = main.namespaced
+
+    @property
+    def reset_fields(self) -> tuple[tuple[str, ...], ...]:
+        labels = (("metadata", "labels"),) if self._keep_labels else ()
+        return (*((field,) for field in self._kept), *labels)
 
     def default(self, obj: Object) -> None:
         self._main.default(obj)

@@ -31,6 +31,16 @@ _ALWAYS: Final[dict[str, Mapping[str, Any]]] = {
     "APIServiceSpec": {"service": NULL},
 }
 
+NO_DEFAULT: Final = object()
+
+# Defaults of optional fields that are keys of lists, as the published schema has them.
+_DEFAULTS: Final = {
+    ("ContainerPort", "protocol"): "TCP",
+    ("ServicePort", "protocol"): "TCP",
+    ("LocalObjectReference", "name"): "",
+}
+_ZERO_DEFAULTS: Final[dict[str, Any]] = {"string": "", "int32": 0, "int64": 0, "boolean": False}
+
 
 def keeps_zero(owner: str, field: str, scalar: str, required: bool) -> bool:
     """Whether an empty value of a scalar field is stored."""
@@ -41,6 +51,13 @@ def keeps_zero(owner: str, field: str, scalar: str, required: bool) -> bool:
     if required or field in _POINTERS_IN.get(short, ()):
         return True
     return scalar != "string" and field not in _PLAIN_IN.get(short, ())
+
+
+def default(owner: str, field: str, scalar: str, required: bool) -> Any:
+    """The published default of a scalar field: of a required one its empty value; NO_DEFAULT when there is none."""
+    if required:
+        return _ZERO_DEFAULTS.get(scalar, NO_DEFAULT)
+    return _DEFAULTS.get((owner.rpartition(".")[2], field), NO_DEFAULT)
 
 
 def always_present(owner: str, required: Iterable[str]) -> Mapping[str, Any]:

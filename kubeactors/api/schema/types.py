@@ -22,6 +22,7 @@ INT_OR_STRING: Final = "int-or-string"
 TIME: Final = "time"
 MICRO_TIME: Final = "micro-time"
 ANY: Final = "any"  # any JSON value, kept as it is
+NO_DEFAULT: Final = overlay.NO_DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Field:
     keep_zero: bool = True  # whether an empty string, 0 or false is stored (a pointer in Kubernetes' types)
     strategies: frozenset[str] = frozenset()  # x-kubernetes-patch-strategy: merge, replace, retainKeys
     description: str = ""
+    default: Any = NO_DEFAULT  # what a missing key of a list's item counts as
 
 
 _NAMED: Final = {
@@ -114,7 +116,8 @@ def named_type(name: str) -> SchemaType:
 def _field(owner: str, name: str, schema: dict[str, Any], required: bool) -> Field:
     kind = _type_of(schema)
     zero_kept = not isinstance(kind, Scalar) or overlay.keeps_zero(owner, name, kind.type, required)
-    return Field(name, kind, required, zero_kept, _strategies(schema), schema.get("description") or "")
+    default = overlay.default(owner, name, kind.type, required) if isinstance(kind, Scalar) else NO_DEFAULT
+    return Field(name, kind, required, zero_kept, _strategies(schema), schema.get("description") or "", default)
 
 
 def _type_of(schema: dict[str, Any]) -> SchemaType:

@@ -10,16 +10,18 @@ from kubeactors.api import codec, errors
 from kubeactors.api.errors import StatusError
 from kubeactors.api.fielderrors import FieldError, go_quote, invalid
 from kubeactors.api.kinds import Strategy
+from kubeactors.api.managedfields import Trackers, differ_in_time_only, name_of
 from kubeactors.api.meta import Object, now_rfc3339
 from kubeactors.apiserver.admission import AdmissionChain, Attributes, Operation
 from kubeactors.apiserver.options import check_write
 from kubeactors.apiserver.registry import forms
+from kubeactors.apiserver.registry.applying import Configuration
 from kubeactors.apiserver.registry.deletion import deleted_by_update
 from kubeactors.apiserver.registry.names import ATTEMPTS, generate_name, new_uid
 from kubeactors.apiserver.registry.objects import Gone, Objects, State
 from kubeactors.apiserver.registry.patching import Patch
 from kubeactors.apiserver.registry.resource import Resource
-from kubeactors.apiserver.request import Form, Request, Response
+from kubeactors.apiserver.request import APPLY_PATCH, Form, Request, Response
 from kubeactors.apiserver.storage.encoding import to_wire
 
 # From the present object (None: there is none), which it may change, to what the client wants it to be.
@@ -35,6 +37,8 @@ class _Write:
     strategy: Strategy
     dry_run: bool
     warnings: list[str]
+    #: Whether the write's field manager takes what it changes; no: whoever made the object has seen to its managers.
+    tracked: bool = True
 
     @property
     def name(self) -> str:
@@ -68,6 +72,7 @@ class Writer:
         self._objects = objects
         self._admission = admission
         self._clock = clock
+        self._trackers = Trackers()
 
     # --- create
 
@@ -76,6 +81,7 @@ class Writer:
         obj = self._decode(write)
         metadata = obj["metadata"]
         name = metadata.get("name") or ""
+        self._track(write, None, obj)
         await self._admission.admit(write.attributes("CREATE", name, obj, None))
         if metadata.get("resourceVersion"):
             raise errors.unknown("resourceVersion should not be set on objects to be created")
@@ -111,13 +117,7 @@ class Writer:
         """From an admitted object to one that can be stored. `obj` is changed in place."""
         now = self._clock()
         metadata = obj["metadata"]
-        for field in (
-            "resourceVersion",
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-            "selfLink",
-            "managedFields",
-        ):
+        for field in ("resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
             metadata.pop(field, None)
         metadata["uid"] = new_uid()
         metadata["creationTimestamp"] = now_rfc3339(now)
@@ -148,6 +148,8 @@ class Writer:
         return self._answer(write, 201 if created else 200, item)
 
     async def patch(self, resource: Resource, request: Request) -> Response:
+        if request.content_type == APPLY_PATCH:
+            return await self._server_side_apply(resource, request)
         write = self._write(resource, request)
         patch = Patch(resource.kind, request)
 
@@ -163,6 +165,34 @@ class Writer:
         item, _ = await self.apply(write.resource, request, wanted, uid_is_precondition=False, warnings=write.warnings)
         return self._answer(write, 200, item)
 
+    async def _server_side_apply(self, resource: Resource, request: Request) -> Response:
+        write = self._write(resource, request)
+        kind = resource.kind
+        configuration = Configuration(kind, request)
+        tracker = self._trackers.of(kind, request.subresource, write.strategy)
+
+        def wanted(old: Object | None) -> Object:
+            new, warnings = configuration.apply(tracker, old, now_rfc3339(self._clock()))
+            write.warn(warnings)
+            if old is None and (given := new["metadata"].get("uid")):
+                message = f"uid mismatch: the provided object specified uid {given}, and no existing object was found"
+                raise errors.conflict(kind.qualified_resource, request.name, message)
+            check_namespace(new, request.namespace if kind.namespaced else "")
+            check_name(new, request.name)
+            write.strategy.default(new)
+            return new
+
+        item, created = await self.apply(
+            resource,
+            request,
+            wanted,
+            create=not request.subresource,
+            uid_is_precondition=False,
+            tracked=False,
+            warnings=write.warnings,
+        )
+        return self._answer(write, 201 if created else 200, item)
+
     async def apply(
         self,
         resource: Resource,
@@ -172,6 +202,7 @@ class Writer:
         create: bool = False,
         derived: bool = True,
         uid_is_precondition: bool = True,
+        tracked: bool = True,
         warnings: list[str] | None = None,
         strategy: Strategy | None = None,
     ) -> tuple[bytes, bool]:
@@ -179,9 +210,11 @@ class Writer:
 
         `create`: make it if it is missing. `derived`: `wanted` looks at the present object; it is given None otherwise.
         `uid_is_precondition`: another uid than the present one is a conflict; otherwise a change of a frozen field.
+        `tracked`: the request's field manager comes to own what differs; otherwise `wanted` gives managedFields too.
         `strategy`: instead of the request's subresource's.
         """
         write = self._write(resource, request, warnings, strategy)
+        write.tracked = tracked
         namespace = request.namespace if resource.kind.namespaced else ""
 
         async def change(state: State) -> Object:
@@ -202,6 +235,7 @@ class Writer:
         given = new["metadata"].get("uid")
         if given:
             raise self._uid_conflict(write, given, "")
+        self._track(write, None, new)
         await self._admission.admit(write.attributes("CREATE", write.name, new, None))
         await self._prepare_new(write, write.name, new)
         return new
@@ -211,6 +245,7 @@ class Writer:
         kind, request = write.resource.kind, write.request
         new_meta, old_meta = new["metadata"], old["metadata"]
         self._check_version(write, new_meta, old_meta)
+        self._track(write, old, new)
         attributes = write.attributes("UPDATE", request.name, new, old)
         await self._admission.admit(attributes)
         hook = self._objects.hook(write.resource)
@@ -223,7 +258,17 @@ class Writer:
         await self._admission.validate(attributes)
         if deleted_by_update(kind, new, old):
             raise Gone(new)
+        _keep_times(new, old)
         return new
+
+    def _track(self, write: _Write, old: Object | None, new: Object) -> None:
+        """Let the request's field manager own what it changes. `new` is changed in place."""
+        if not write.tracked:
+            return
+        request = write.request
+        tracker = self._trackers.of(write.resource.kind, request.subresource, write.strategy)
+        manager = name_of(request.options.field_manager, request.user_agent)
+        tracker.update(old, new, manager, now_rfc3339(self._clock()))
 
     def _check_uid(self, write: _Write, new: Object, old: Object) -> None:
         """The precondition of an update. A patch has none: there a uid is a field like others, which may not change."""
@@ -305,6 +350,17 @@ class Writer:
         if request.form is not Form.OBJECT:
             return Response(status, forms.render_one(resource, item, request, self._clock), warnings=write.warnings)
         return Response(status, to_wire(resource.head, item), warnings=write.warnings)
+
+
+def _keep_times(new: Object, old: Object) -> None:
+    """Give back the times of managedFields where nothing but these would change, so that nothing is written."""
+    metadata, old_metadata = new["metadata"], old["metadata"]
+    entries, old_entries = metadata.get("managedFields"), old_metadata.get("managedFields")
+    if not entries or not old_entries or entries == old_entries or not differ_in_time_only(entries, old_entries):
+        return
+    rest = {**new, "metadata": {**metadata, "managedFields": old_entries}}
+    if rest == old:
+        metadata["managedFields"] = old_entries
 
 
 def check_namespace(obj: Object, namespace: str) -> None:

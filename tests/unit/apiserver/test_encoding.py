@@ -22,13 +22,16 @@ POD = {
 def test_stored_form_begins_with_metadata_and_leaves_out_what_the_store_knows() -> None:
     stored = to_stored(POD)
     assert stored.startswith(b'{"metadata":{')
-    assert orjson.loads(stored) == {"metadata": {"name": "a", "namespace": "ns"}, "spec": {"nodeName": "n"}}
+    assert orjson.loads(stored) == {
+        "metadata": {"name": "a", "namespace": "ns", "managedFields": [{}]},
+        "spec": {"nodeName": "n"},
+    }
     assert POD["metadata"]["resourceVersion"] == "4", "the object itself is left alone"
 
 
 def test_item_and_whole_object_are_cut_together() -> None:
     item = to_item(to_stored(POD), 12)
-    assert orjson.loads(item)["metadata"] == {"resourceVersion": "12", "name": "a", "namespace": "ns"}
+    assert orjson.loads(item)["metadata"] == {**POD["metadata"], "resourceVersion": "12"}
     whole = orjson.loads(to_wire(wire_head("v1", "Pod"), item))
     assert (whole["kind"], whole["apiVersion"], whole["spec"]) == ("Pod", "v1", {"nodeName": "n"})
     assert whole == decode_item(item, "v1", "Pod")

@@ -1,0 +1,62 @@
+"""An apply request (server-side apply): its body, its application, and the check of what comes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubeactors.api import codec, errors, yaml
+from kubeactors.api.kinds import Kind
+from kubeactors.api.managedfields import Tracker, described
+from kubeactors.api.meta import Object
+from kubeactors.api.schema import TypeMismatchError
+from kubeactors.apiserver.request import Request
+
+
+class Configuration:
+    """Read once, applied as often as the write is tried."""
+
+    def __init__(self, kind: Kind, request: Request) -> None:
+        """Raises StatusError (400)."""
+        self._kind = kind
+        self._options = request.options
+        self._applied, self._repeated = read_configuration(request.body)
+
+    def apply(self, tracker: Tracker, live: Object | None, now: str) -> tuple[Object, list[str]]:
+        """(the object that it makes of `live`, normalised and with its managedFields; warnings). Raises StatusError."""
+        options = self._options
+        new = tracker.apply(live, self._applied, options.field_manager, now, force=bool(options.force))
+        try:
+            self._kind.decoder(new)
+        except TypeMismatchError as error:
+            message = f"failed to convert new object ({described(new)}) to proper version: {error}"
+            raise errors.unknown(message) from None
+        return new, check_repeated(self._repeated, options.field_validation)
+
+
+def read_configuration(body: bytes) -> tuple[Object, list[str]]:
+    """The object in an apply's body, YAML or JSON, and a text for each repeated key. Raises StatusError (400)."""
+    try:
+        applied, repeated = _parse(body)
+    except ValueError as error:
+        raise errors.bad_request(f"error decoding YAML: {error}") from None
+    if applied is None:
+        applied = {}
+    if not isinstance(applied, dict):
+        raise errors.bad_request("error decoding YAML: the document is no object")
+    return applied, repeated
+
+
+def _parse(body: bytes) -> tuple[Any, list[str]]:
+    return yaml.load(body)
+
+
+def check_repeated(repeated: list[str], field_validation: str) -> list[str]:
+    """What to warn of. Raises StatusError (400) where repeated keys are not taken."""
+    if not repeated or field_validation == codec.IGNORE:
+        return []
+    if field_validation == codec.STRICT:
+        lines = "\n".join(f"  {text}" for text in repeated)
+        raise errors.bad_request(
+            f"error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n{lines}"
+        )
+    return repeated
