@@ -112,7 +112,9 @@ def column_definitions(kind: Kind) -> list[dict[str, Any]]:
 
 
 def _description(kind: Kind, doc: str) -> str:
-    """The schema's description of `Type.field`; types without a dot are of the kind's own package."""
+    """The schema's description of `Type.field`; types without a dot are of the kind's own package. None: empty."""
+    if not doc:
+        return ""
     owner, _, field = doc.rpartition(".")
     name = owner
     if owner == "ObjectMeta":

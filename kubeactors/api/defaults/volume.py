@@ -75,6 +75,14 @@ def _scale_io(source: JsonObject) -> None:
             source[field] = value
 
 
+def default_persistent_volume(spec: JsonObject) -> None:
+    """Of a PersistentVolume's spec, alone or within a VolumeAttachment: its source's fields."""
+    for source, default in _BY_PERSISTENT_SOURCE.items():
+        found = spec.get(source)
+        if found is not None:
+            default(found)
+
+
 def _ephemeral(source: JsonObject) -> None:
     template = source.get("volumeClaimTemplate")
     if template is not None:
@@ -99,6 +107,13 @@ _BY_SOURCE = {
     "hostPath": _host_path,
     "ephemeral": _ephemeral,
     "image": _image,
+    "iscsi": _iscsi,
+    "rbd": _rbd,
+    "azureDisk": _azure_disk,
+    "scaleIO": _scale_io,
+}
+_BY_PERSISTENT_SOURCE = {
+    "hostPath": _host_path,
     "iscsi": _iscsi,
     "rbd": _rbd,
     "azureDisk": _azure_disk,

@@ -18,6 +18,20 @@ def default_replica_set(obj: JsonObject) -> None:
     default_template(spec.get("template"))
 
 
+def default_replication_controller(obj: JsonObject) -> None:
+    """The template's labels are the selector and the controller's own labels, where none are given."""
+    spec = obj.setdefault("spec", {})
+    template = spec.get("template")
+    labels = ((template or {}).get("metadata") or {}).get("labels")
+    if labels:
+        if not spec.get("selector"):
+            spec["selector"] = dict(labels)
+        if not (obj.get("metadata") or {}).get("labels"):
+            obj.setdefault("metadata", {})["labels"] = dict(labels)
+    spec.setdefault("replicas", 1)
+    default_template(template)
+
+
 def default_deployment(obj: JsonObject) -> None:
     spec = obj.setdefault("spec", {})
     default_template(spec.get("template"))

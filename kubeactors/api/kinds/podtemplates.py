@@ -10,13 +10,18 @@ from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.text import container_names_and_images, format_labels, name
 from kubeactors.api.validation.pod import pod_template_errors
+from kubeactors.api.validation.pod.warnings import pod_warnings
 
 
 class PodTemplateStrategy(Strategy):
+    metadata_rechecks = 1
     generation_fields = ("template",)
 
     def default(self, obj: Object) -> None:
         default_template(obj.setdefault("template", {}))
+
+    def warnings_on_create(self, obj: Object) -> list[str]:
+        return pod_warnings((obj.get("template") or {}).get("spec") or {}, "template.spec")
 
     def validate(self, obj: Object) -> list[FieldError]:
         return pod_template_errors(obj.get("template") or {}, "template")

@@ -13,7 +13,7 @@ object may share parts of it afterwards.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.meta import Object
@@ -99,8 +99,15 @@ class Strategy:
         return self.warnings_on_create(new)
 
 
+# What metav1.ResetObjectMetaForStatus keeps from writes to a status.
+_NOT_OF_STATUS: Final = ("deletionTimestamp", "labels", "annotations", "finalizers", "ownerReferences")
+
+
 class StatusStrategy(Strategy):
-    """Writes to the status subresource: everything but the status (and labels, annotations, finalizers) is kept."""
+    """Writes to the status subresource: everything but the status (and labels, annotations, finalizers) is kept.
+
+    `keep_metadata`: labels, annotations, finalizers and owners are kept as well.
+    """
 
     def __init__(
         self,
@@ -109,11 +116,13 @@ class StatusStrategy(Strategy):
         kept: tuple[str, ...] = ("spec",),
         validate: Callable[[Object, Object], list[FieldError]] | None = None,
         keep_labels: bool = False,
+        keep_metadata: bool = False,
     ) -> None:
         self._main = main
         self._kept = kept
         self._validate = validate
         self._keep_labels = keep_labels
+        self._keep_metadata = keep_metadata
         self.namespaced = main.namespaced
 
     @property
@@ -130,6 +139,9 @@ class StatusStrategy(Strategy):
             take_over(new, old, field)
         if self._keep_labels:
             take_over(new["metadata"], old["metadata"], "labels")
+        if self._keep_metadata:
+            for field in _NOT_OF_STATUS:
+                take_over(new["metadata"], old["metadata"], field)
 
     def validate_change(self, new: Object, old: Object) -> list[FieldError]:
         return self._validate(new, old) if self._validate else []

@@ -69,6 +69,30 @@ def replica_set_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) ->
     return replica_set_errors(new) + _selector_frozen(new, old)
 
 
+def replication_controller_errors(obj: Mapping[str, Any]) -> list[FieldError]:
+    spec = obj.get("spec") or {}
+    path = "spec"
+    errors = not_negative(spec.get("minReadySeconds") or 0, f"{path}.minReadySeconds")
+    selector, template = spec.get("selector") or {}, spec.get("template")
+    if not selector:
+        errors.append(required(f"{path}.selector"))
+    errors += not_negative(spec.get("replicas") or 0, f"{path}.replicas")
+    if template is None:
+        return [*errors, required(f"{path}.template")]
+    labels = (template.get("metadata") or {}).get("labels")
+    if any((labels or {}).get(key) != value for key, value in selector.items()):
+        errors.append(invalid(f"{path}.template.metadata.labels", labels, _NO_MATCH))
+    errors += pod_template_errors(template, f"{path}.template")
+    pod = template.get("spec") or {}
+    if pod.get("restartPolicy") != "Always":
+        at = f"{path}.template.spec.restartPolicy"
+        errors.append(not_supported(at, pod.get("restartPolicy") or "", ("Always",)))
+    if pod.get("activeDeadlineSeconds") is not None:
+        message = "activeDeadlineSeconds in ReplicationController is not Supported"
+        errors.append(forbidden(f"{path}.template.spec.activeDeadlineSeconds", message))
+    return errors
+
+
 def replica_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
     """Of a write to the status of something with replicas: counts are sane, the generation does not go back."""
     status = new.get("status") or {}

@@ -6,13 +6,9 @@ from typing import Any, Final
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_found, not_supported, required
 from kubeactors.api.quantity import Quantity
 from kubeactors.api.validation.common import NOT_NEGATIVE
-from kubeactors.api.validation.names import qualified_name_errors
+from kubeactors.api.validation.resource_names import container_resource_name_errors, is_counted, may_overcommit
 
-_STANDARD: Final = ("cpu", "ephemeral-storage", "memory")
 _HUGEPAGES: Final = "hugepages-"
-_KUBERNETES: Final = "kubernetes.io/"
-_STANDARD_MESSAGE: Final = "must be a standard resource type or fully qualified"
-_STANDARD_FOR_CONTAINERS: Final = "must be a standard resource for containers"
 _INTEGER: Final = "must be an integer"
 
 
@@ -27,12 +23,12 @@ def resource_requirements_errors(requirements: Mapping[str, Any], claims: set[st
         limit = limits.get(name)
         if limit is not None:
             quantity = Quantity.parse(text)
-            if not _overcommit(name) and quantity != Quantity.parse(limit):
+            if not may_overcommit(name) and quantity != Quantity.parse(limit):
                 errors.append(invalid(f"{path}.requests", text, f"must be equal to {name} limit of {limit}"))
             elif quantity > Quantity.parse(limit):
                 message = f"must be less than or equal to {name} limit of {limit}"
                 errors.append(invalid(f"{path}.requests", text, message))
-        elif not _overcommit(name):
+        elif not may_overcommit(name):
             errors.append(required(f"{path}.limits", "Limit must be set for non overcommitable resources"))
     names = {*limits, *requests}
     if any(n.startswith(_HUGEPAGES) for n in names) and not names & {"cpu", "memory"}:
@@ -82,30 +78,13 @@ def quantity_value_errors(name: str, text: Any, path: str) -> list[FieldError]:
     errors = []
     if quantity.nanos < 0:
         errors.append(invalid(path, str(text), NOT_NEGATIVE))
-    if _whole(name) and quantity.milli_value % 1000:
+    if is_counted(name) and quantity.milli_value % 1000:
         errors.append(invalid(path, str(text), _INTEGER))
     return errors
 
 
-def resource_name_errors(name: str, path: str) -> list[FieldError]:
-    """Of a resource in any place: qualified, and standard when it has no domain."""
-    errors = [invalid(path, name, m) for m in qualified_name_errors(name)]
-    if not errors and "/" not in name and not _standard(name):
-        errors.append(invalid(path, name, _STANDARD_MESSAGE))
-    return errors
-
-
 def _resource_errors(name: str, text: Any, path: str) -> list[FieldError]:
-    errors = [invalid(path, name, m) for m in qualified_name_errors(name)]
-    if errors:
-        return errors + quantity_value_errors(name, text, f"{path}[{name}]")
-    if "/" not in name:
-        if not _standard(name):
-            errors.append(invalid(path, name, _STANDARD_MESSAGE))
-            errors.append(invalid(path, name, _STANDARD_FOR_CONTAINERS))
-    elif not _native(name) and (name.startswith("requests.") or qualified_name_errors(f"requests.{name}")):
-        errors.append(invalid(path, name, "doesn't follow extended resource name standard"))
-    return errors + quantity_value_errors(name, text, f"{path}[{name}]")
+    return container_resource_name_errors(name, path) + quantity_value_errors(name, text, f"{path}[{name}]")
 
 
 def _claim_errors(requirements: Mapping[str, Any], claims: set[str], path: str) -> list[FieldError]:
@@ -124,20 +103,3 @@ def _claim_errors(requirements: Mapping[str, Any], claims: set[str], path: str) 
         if name not in claims:
             errors.append(not_found(f"{path}[{i}]", name))
     return errors
-
-
-def _standard(name: str) -> bool:
-    return name in _STANDARD or name.startswith(_HUGEPAGES)
-
-
-def _native(name: str) -> bool:
-    return "/" not in name or _KUBERNETES in name
-
-
-def _overcommit(name: str) -> bool:
-    return _native(name) and not name.startswith(_HUGEPAGES)
-
-
-def _whole(name: str) -> bool:
-    """Resources that are counted: extended ones, pods and the like."""
-    return not _native(name) or name in ("pods", "services", "secrets", "configmaps")

@@ -97,7 +97,7 @@ def _empty_dir(source: Source, path: str) -> list[FieldError]:
     return []
 
 
-def _host_path(source: Source, path: str) -> list[FieldError]:
+def host_path_errors(source: Source, path: str) -> list[FieldError]:
     value = source.get("path") or ""
     if not value:
         return [required(f"{path}.path")]
@@ -204,7 +204,7 @@ def _token(source: Source, path: str) -> list[FieldError]:
     return errors + local_path(source["path"], f"{path}.path")
 
 
-def _nfs(source: Source, path: str) -> list[FieldError]:
+def nfs_errors(source: Source, path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     if not source.get("server"):
         errors.append(required(f"{path}.server"))
@@ -239,12 +239,12 @@ def _ephemeral(source: Source, path: str) -> list[FieldError]:
 
 _CHECKS: Final[dict[str, Callable[[Source, str], list[FieldError]]]] = {
     "emptyDir": _empty_dir,
-    "hostPath": _host_path,
+    "hostPath": host_path_errors,
     "gitRepo": _need("repository"),
     "gcePersistentDisk": _need("pdName"),
     "awsElasticBlockStore": _need("volumeID"),
     "secret": _secret,
-    "nfs": _nfs,
+    "nfs": nfs_errors,
     "iscsi": _need("targetPortal", "iqn"),
     "glusterfs": _need("endpoints", "path"),
     "persistentVolumeClaim": _need("claimName"),

@@ -30,11 +30,9 @@ def pod_warnings(spec: Mapping[str, Any], path: str) -> list[str]:
     """About a pod spec at `path`, of a pod or a template."""
     warnings: list[str] = []
     for label in sorted(spec.get("nodeSelector") or {}):
-        replacement = _DEPRECATED_LABELS.get(label)
-        if replacement:
-            warnings.append(f'{path}.nodeSelector[{label}]: deprecated since v1.14; use "{replacement}" instead')
-        elif label == _HOSTNAME_LABEL:
-            warnings.append(f"{path}.nodeSelector[{label}]: deprecated since v1.14; use kubernetes.io/hostname instead")
+        advice = deprecated_label(label)
+        if advice:
+            warnings.append(f"{path}.nodeSelector[{label}]: {advice}")
     for i, reference in enumerate(spec.get("imagePullSecrets") or ()):
         if not reference.get("name"):
             warnings.append(f'{path}.imagePullSecrets[{i}].name: invalid empty name ""')
@@ -44,6 +42,25 @@ def pod_warnings(spec: Mapping[str, Any], path: str) -> list[str]:
     for field in ("initContainers", "containers"):
         for i, container in enumerate(spec.get(field) or ()):
             warnings += _repeated_variables(container, f"{path}.{field}[{i}]")
+    return warnings
+
+
+def deprecated_label(label: str) -> str:
+    """What to say of a node label that has had another name for long; empty for others."""
+    if label == _HOSTNAME_LABEL:
+        return "deprecated since v1.14; use kubernetes.io/hostname instead"
+    replacement = _DEPRECATED_LABELS.get(label)
+    return f'deprecated since v1.14; use "{replacement}" instead' if replacement else ""
+
+
+def node_term_warnings(term: Mapping[str, Any], path: str) -> list[str]:
+    """About the expressions of a node selector's term."""
+    warnings = []
+    for i, expression in enumerate(term.get("matchExpressions") or ()):
+        key = expression.get("key") or ""
+        advice = deprecated_label(key)
+        if advice:
+            warnings.append(f"{path}.matchExpressions[{i}].key: {key} is {advice}")
     return warnings
 
 

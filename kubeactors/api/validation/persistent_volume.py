@@ -1,0 +1,176 @@
+"""Validation of persistent volumes and of what changes in them."""
+
+import posixpath
+from collections.abc import Mapping
+from typing import Any, Final
+
+from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
+from kubeactors.api.quantity import Quantity
+from kubeactors.api.validation.common import dns1123_subdomain, immutable
+from kubeactors.api.validation.persistent_volume_source import SOURCES, source_errors
+from kubeactors.api.validation.pod.scheduling import node_selector_errors
+
+ACCESS_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+VOLUME_MODES: Final = ("Block", "Filesystem")
+_RECLAIM_POLICIES: Final = ("Delete", "Recycle", "Retain")
+_INLINE: Final = "may not be specified in the context of inline volumes"
+# Labels that were renamed when they became stable: a volume's affinity may follow.
+_STABLE_LABELS: Final = {
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+    "beta.kubernetes.io/instance-type": "node.kubernetes.io/instance-type",
+    "beta.kubernetes.io/arch": "kubernetes.io/arch",
+    "beta.kubernetes.io/os": "kubernetes.io/os",
+}
+
+Spec = Mapping[str, Any]
+
+
+def persistent_volume_errors(obj: Spec) -> list[FieldError]:
+    return persistent_volume_spec_errors(obj.get("spec") or {}, "spec")
+
+
+def persistent_volume_spec_errors(spec: Spec, path: str, *, inline: bool = False) -> list[FieldError]:
+    """Of a volume's spec; `inline`: within a VolumeAttachment, where there is no claim and no class."""
+    errors: list[FieldError] = []
+    if inline:
+        if spec.get("claimRef") is not None:
+            errors.append(forbidden(f"{path}.claimRef", _INLINE))
+        if spec.get("capacity"):
+            errors.append(forbidden(f"{path}.capacity", _INLINE))
+        if spec.get("csi") is None:
+            errors.append(required(f"{path}.csi", "has to be specified in the context of inline volumes"))
+    modes = spec.get("accessModes") or []
+    if not modes:
+        errors.append(required(f"{path}.accessModes"))
+    errors += access_mode_errors(modes, f"{path}.accessModes")
+    if not inline:
+        errors += _capacity_errors(spec.get("capacity"), f"{path}.capacity")
+    errors += _reclaim_policy_errors(spec, path, inline)
+    affinity = spec.get("nodeAffinity")
+    if affinity is not None:
+        if inline:
+            errors.append(forbidden(f"{path}.nodeAffinity", _INLINE))
+        else:
+            errors += _affinity_errors(affinity, f"{path}.nodeAffinity")
+    errors += source_errors(spec, bool((affinity or {}).get("required")), path)
+    host_path = (spec.get("hostPath") or {}).get("path") or ""
+    if host_path and posixpath.normpath(host_path) in ("/", "//") and _reclaim_policy(spec) == "Recycle":
+        message = "may not be 'recycle' for a hostPath mount of '/'"
+        errors.append(forbidden(f"{path}.persistentVolumeReclaimPolicy", message))
+    return errors + _class_errors(spec, path, inline)
+
+
+def persistent_volume_update_errors(new: Spec, old: Spec) -> list[FieldError]:
+    after, before = new.get("spec") or {}, old.get("spec") or {}
+    errors = persistent_volume_errors(new)
+    # The registry and the kind both look at the whole object.
+    errors = errors + errors
+    if _sources(after, before) != _sources(before, before):
+        message = "spec.persistentvolumesource is immutable after creation"
+        errors.append(forbidden("spec.persistentvolumesource", message))
+    errors += immutable(after.get("volumeMode"), before.get("volumeMode"), "volumeMode")
+    fixed = before.get("nodeAffinity")
+    if fixed is not None and after.get("nodeAffinity") != _with_stable_labels(fixed):
+        errors += immutable(after.get("nodeAffinity"), fixed, "nodeAffinity")
+    attributes, held = after.get("volumeAttributesClassName"), before.get("volumeAttributesClassName")
+    if held is not None and attributes is None:
+        message = "update from non-nil value to nil is forbidden"
+        errors.append(forbidden("spec.volumeAttributesClassName", message))
+    return errors
+
+
+def access_mode_errors(modes: list[str], path: str) -> list[FieldError]:
+    """Of the access modes of a volume or a claim."""
+    errors: list[FieldError] = [not_supported(path, m, ACCESS_MODES) for m in modes if m not in ACCESS_MODES]
+    if "ReadWriteOncePod" in modes and any(m != "ReadWriteOncePod" and m in ACCESS_MODES for m in modes):
+        errors.append(forbidden(path, "may not use ReadWriteOncePod with other access modes"))
+    return errors
+
+
+def positive_quantity_errors(text: Any, path: str) -> list[FieldError]:
+    return [invalid(path, str(text), "must be greater than zero")] if Quantity.parse(text).nanos <= 0 else []
+
+
+def basic_quantity_errors(text: Any, path: str) -> list[FieldError]:
+    """Not negative; the message shows the amount as a number."""
+    quantity = Quantity.parse(text)
+    return [invalid(path, quantity.value, "must be a valid resource quantity")] if quantity.nanos < 0 else []
+
+
+def _capacity_errors(capacity: Mapping[str, Any] | None, path: str) -> list[FieldError]:
+    errors: list[FieldError] = [] if capacity else [required(path)]
+    if not capacity or "storage" not in capacity or len(capacity) > 1:
+        shown = dict(sorted(capacity.items())) if capacity else None
+        errors.append(not_supported(path, shown, ("storage",)))
+    for name, text in sorted((capacity or {}).items()):
+        errors += basic_quantity_errors(text, f"{path}[{name}]")
+        errors += positive_quantity_errors(text, f"{path}[{name}]")
+    return errors
+
+
+def _reclaim_policy(spec: Spec) -> str:
+    return spec.get("persistentVolumeReclaimPolicy") or ""
+
+
+def _reclaim_policy_errors(spec: Spec, path: str, inline: bool) -> list[FieldError]:
+    policy, at = _reclaim_policy(spec), f"{path}.persistentVolumeReclaimPolicy"
+    if not policy:
+        return []
+    if inline:
+        return [forbidden(at, _INLINE)]
+    return [] if policy in _RECLAIM_POLICIES else [not_supported(at, policy, _RECLAIM_POLICIES)]
+
+
+def _affinity_errors(affinity: Spec, path: str) -> list[FieldError]:
+    wanted = affinity.get("required")
+    if wanted is None:
+        return [required(f"{path}.required", "must specify required node constraints")]
+    return node_selector_errors(wanted, f"{path}.required")
+
+
+def _class_errors(spec: Spec, path: str, inline: bool) -> list[FieldError]:
+    errors: list[FieldError] = []
+    if spec.get("storageClassName"):
+        if inline:
+            errors.append(forbidden(f"{path}.storageClassName", _INLINE))
+        else:
+            errors += dns1123_subdomain(spec["storageClassName"], f"{path}.storageClassName")
+    mode = spec.get("volumeMode")
+    if mode is not None:
+        if inline:
+            errors.append(forbidden(f"{path}.volumeMode", _INLINE))
+        elif mode not in VOLUME_MODES:
+            errors.append(not_supported(f"{path}.volumeMode", mode, VOLUME_MODES))
+    attributes = spec.get("volumeAttributesClassName")
+    if attributes is not None:
+        at = f"{path}.volumeAttributesClassName"
+        if not attributes:
+            errors.append(required(at, "an empty string is disallowed"))
+        else:
+            errors += dns1123_subdomain(attributes, at)
+        if spec.get("csi") is None:
+            errors.append(required(f"{path}.csi", "has to be specified when using volumeAttributesClassName"))
+    return errors
+
+
+def _sources(spec: Spec, before: Spec) -> dict[str, Any]:
+    """The sources as they are compared: the secret for expansion may be added to a CSI volume that has none."""
+    sources = {name: spec[name] for name in SOURCES if spec.get(name) is not None}
+    if "csi" in sources and not (before.get("csi") or {}).get("controllerExpandSecretRef"):
+        sources["csi"] = {k: v for k, v in sources["csi"].items() if k != "controllerExpandSecretRef"}
+    return sources
+
+
+def _with_stable_labels(affinity: Spec) -> dict[str, Any]:
+    """A node affinity with the labels' stable names."""
+
+    def renamed(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                k: _STABLE_LABELS.get(v, v) if k == "key" and isinstance(v, str) else renamed(v)
+                for k, v in value.items()
+            }
+        return [renamed(v) for v in value] if isinstance(value, list) else value
+
+    return {k: renamed(v) for k, v in affinity.items()}
