@@ -31,12 +31,14 @@ def make_table(
     Watch events after the first leave the column definitions out. Raises StatusError for a bad `include_object`.
     """
     check_include_object(include_object)
+    rows = [make_row(kind, obj, now, include_object=include_object, api_version=api_version) for obj in objects]
     return {
         "kind": "Table",
         "apiVersion": api_version,
         "metadata": list_metadata or {},
         "columnDefinitions": column_definitions(kind) if with_definitions else None,
-        "rows": [make_row(kind, obj, now, include_object=include_object, api_version=api_version) for obj in objects],
+        # Kubernetes' general printer, which kinds without one of their own get, leaves the rows of no objects unset.
+        "rows": None if kind.cells is None and not rows else rows,
     }
 
 

@@ -1,4 +1,5 @@
-"""What every cluster has from the first moment: namespaces, and the Service by which pods reach the API servers.
+"""What every cluster has from the first moment: namespaces, priority classes, and the Service by which pods reach the
+API servers.
 
 Which servers that are is kept by `masters.py`.
 """
@@ -15,6 +16,7 @@ import orjson
 from kubeactors.api.errors import StatusError
 from kubeactors.api.kinds import KindRegistry
 from kubeactors.api.meta import Object
+from kubeactors.api.validation.priority_class import SYSTEM_CLASSES
 from kubeactors.apiserver.request import ApiHandler, Request, UserInfo, Verb
 
 logger = logging.getLogger(__name__)
@@ -92,9 +94,14 @@ class Bootstrap:
         self._registry = registry
 
     async def run(self, *, port: int, service_cidr: str) -> None:
-        """Make the namespaces and the Service. Raises StatusError."""
+        """Make the namespaces, the priority classes and the Service. Raises StatusError."""
         for name in NAMESPACES:
             await self._ensure({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, None)
+        for name, fields in SYSTEM_CLASSES.items():
+            await self._ensure(
+                {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, **fields},
+                None,
+            )
         await self._ensure(kubernetes_service(service_cidr, port), _same_ports)
 
     async def publish(self, addresses: Sequence[str], port: int) -> None:

@@ -18,10 +18,11 @@ from kubeactors.apiserver.accounts.objects import NAMED, NamedObjects
 from kubeactors.apiserver.accounts.service import AccountKeys, Accounts
 from kubeactors.apiserver.accounts.token_requests import TokenRequests
 from kubeactors.apiserver.admission import AdmissionChain, Plugin
-from kubeactors.apiserver.admission.default_priority import DefaultPriority
 from kubeactors.apiserver.admission.default_tolerations import DefaultTolerations
 from kubeactors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kubeactors.apiserver.admission.node_taint import NodeTaint
+from kubeactors.apiserver.admission.priority import Priority
+from kubeactors.apiserver.admission.storage_protection import StorageProtection
 from kubeactors.apiserver.authn.tokens import Tokens
 from kubeactors.apiserver.authz import AllowAuthenticated, Authorizer
 from kubeactors.apiserver.handler import Answering, Handler, Verb
@@ -30,6 +31,7 @@ from kubeactors.apiserver.metrics.families import Family
 from kubeactors.apiserver.metrics.store import StoreMetrics
 from kubeactors.apiserver.node.connections import AgentTls, NodeConnections
 from kubeactors.apiserver.node.logs import PodLogs
+from kubeactors.apiserver.priority_classes import CachedPriorityClasses
 from kubeactors.apiserver.registry.binding import Bindings
 from kubeactors.apiserver.registry.deletes import Deleter
 from kubeactors.apiserver.registry.objects import Objects
@@ -111,9 +113,10 @@ class ApiCore:
         chain = AdmissionChain(
             [
                 NamespaceLifecycle(self._finder(registry, objects), monotonic),
-                DefaultPriority(),
+                Priority(self._priority_classes(registry, objects)),
                 DefaultTolerations(),
                 NodeTaint(),
+                StorageProtection(),
                 *plugins,
             ]
         )
@@ -210,6 +213,16 @@ class ApiCore:
             return (await objects.present(namespaces, "", name)).obj
 
         return find
+
+    def _priority_classes(self, registry: KindRegistry, objects: Objects) -> CachedPriorityClasses:
+        kind = registry.by_resource("scheduling.k8s.io", "v1", "priorityclasses")
+        assert kind is not None, "priority classes are a kind of every server"
+        classes = self._resources[kind]
+
+        async def present(name: str) -> Object | None:
+            return (await objects.present(classes, "", name)).obj
+
+        return CachedPriorityClasses(classes.cache, present)
 
     def _serve_services(
         self, registry: KindRegistry, objects: Objects, freshness: Freshness, now: Callable[[], datetime]

@@ -22,6 +22,7 @@ from kubeactors.controllers.nodelifecycle.controller import NodeLifecycleControl
 from kubeactors.controllers.nodelifecycle.eviction import TaintEviction
 from kubeactors.controllers.pod_gc import PodGarbageCollector
 from kubeactors.controllers.replicaset.controller import ReplicaSetController
+from kubeactors.controllers.storage_protection import AttributesClassProtection, ClaimProtection, VolumeProtection
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,9 @@ CONTROLLERS: Mapping[type[Controller], str] = {
     PodGarbageCollector: "pod-garbage-collector",
     ServiceAccountController: "serviceaccount-controller",
     RootCaPublisher: "root-ca-certificate-publisher",
+    ClaimProtection: "pvc-protection-controller",
+    VolumeProtection: "pv-protection-controller",
+    AttributesClassProtection: "volumeattributesclass-protection-controller",
 }
 
 

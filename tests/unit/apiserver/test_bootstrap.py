@@ -47,6 +47,8 @@ async def test_everything_is_made_once() -> None:
         "kube-public",
         "kube-node-lease",
     }
+    assert handler.objects["priorityclasses", "system-node-critical"]["value"] == 2000001000
+    assert handler.objects["priorityclasses", "system-cluster-critical"]["value"] == 2000000000
     assert handler.objects["services", "kubernetes"]["spec"]["clusterIP"] == "10.96.0.1"
     handler.writes.clear()
     await _run(handler)

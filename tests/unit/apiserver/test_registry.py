@@ -332,12 +332,42 @@ async def test_pods_get_tolerations_and_a_priority(store: FakeStore) -> None:
         assert [t["key"] for t in spec["tolerations"]][1:] == ["node.kubernetes.io/unreachable"]
         spec = (await api.pod("r", tolerations=[{"operator": "Exists"}]))["spec"]
         assert spec["tolerations"] == [{"operator": "Exists"}]
-        assert (await api.pod("s", priorityClassName="system-node-critical"))["spec"]["priority"] == 2000001000
         with pytest.raises(StatusError, match=r"the string value of PreemptionPolicy \(Never\) must not be") as raised:
             await api.pod("t", preemptionPolicy="Never")
         assert raised.value.code == 403
         with pytest.raises(StatusError, match="no PriorityClass with name x was found"):
             await api.pod("t", priorityClassName="x")
+
+
+async def test_pods_have_the_priority_of_their_class(store: FakeStore) -> None:
+    async with running_core(store) as api:
+        low = {"metadata": {"name": "low"}, "value": -5, "preemptionPolicy": "Never"}
+        await api.create("priorityclasses", low)
+        spec = (await api.pod("a", priorityClassName="low"))["spec"]
+        assert (spec["priority"], spec["preemptionPolicy"]) == (-5, "Never")
+        with pytest.raises(StatusError, match="computed -5 from the given PriorityClass name"):
+            await api.pod("b", priorityClassName="low", priority=7)
+        await api.create("priorityclasses", {"metadata": {"name": "usual"}, "value": 10, "globalDefault": True})
+        await api.list("priorityclasses")  # the cache has it now
+        spec = (await api.pod("b"))["spec"]
+        assert (spec["priorityClassName"], spec["priority"]) == ("usual", 10)
+        with pytest.raises(StatusError, match="PriorityClass usual is already marked as default") as raised:
+            await api.create("priorityclasses", {"metadata": {"name": "other"}, "value": 1, "globalDefault": True})
+        assert raised.value.code == 403
+        await api.create("priorityclasses", {"metadata": {"name": "system-node-critical"}, "value": 2000001000})
+        with pytest.raises(StatusError, match="this is a system priority class and cannot be deleted") as raised:
+            await api.delete("priorityclasses", "system-node-critical")
+        assert raised.value.code == 403
+
+
+async def test_volumes_and_claims_are_kept_while_in_use(store: FakeStore) -> None:
+    async with running_core(store) as api:
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        made = await api.create("persistentvolumeclaims", {"metadata": {"name": "c"}, "spec": spec}, "ns")
+        assert made["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
+        spec = {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/x"}}
+        made = await api.create("persistentvolumes", {"metadata": {"name": "v"}, "spec": spec})
+        assert made["metadata"]["finalizers"] == ["kubernetes.io/pv-protection"]
 
 
 async def test_events_expire(store: FakeStore) -> None:
