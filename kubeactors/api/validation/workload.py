@@ -1,4 +1,4 @@
-"""Validation of deployments and replica sets."""
+"""Validation of deployments, replica sets and replication controllers."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -81,7 +81,7 @@ def replication_controller_errors(obj: Mapping[str, Any]) -> list[FieldError]:
         return [*errors, required(f"{path}.template")]
     labels = (template.get("metadata") or {}).get("labels")
     if any((labels or {}).get(key) != value for key, value in selector.items()):
-        errors.append(invalid(f"{path}.template.metadata.labels", labels, _NO_MATCH))
+        errors.append(invalid(f"{path}.template.metadata.labels", labels, NO_MATCH))
     errors += pod_template_errors(template, f"{path}.template")
     pod = template.get("spec") or {}
     if pod.get("restartPolicy") != "Always":
