@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from kubeactors.api.errors import StatusError
-from kubeactors.api.kinds import Kind, registry
 from kubeactors.api.meta import Object, is_deleting, namespace, now_rfc3339
+from kubeactors.client.resource import Resource
 from kubeactors.controllers.controller import Controller, Surroundings, pod_informer
-from kubeactors.controllers.garbage.controller import resource_name
 from kubeactors.controllers.pods import is_finished
+from kubeactors.controllers.served_kinds import ServedKind, served_kinds
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +30,10 @@ class Remaining:
     failures: list[str] = field(default_factory=list)
     wait: float = 0.0  # how long what is left may take, in seconds
 
-    def note(self, kind: Kind, items: Iterable[Object]) -> None:
+    def note(self, resource: Resource, items: Iterable[Object]) -> None:
         left = list(items)
         if left:
-            self.counts[f"{kind.plural}.{kind.group}"] = len(left)
+            self.counts[f"{resource.plural}.{resource.group}"] = len(left)
             for item in left:
                 self.finalizers.update(item["metadata"].get("finalizers") or ())
 
@@ -42,11 +42,11 @@ class NamespaceController(Controller):
     name = "namespace"
     workers = 10
 
-    def __init__(self, around: Surroundings, kinds: Iterable[Kind] | None = None) -> None:
+    def __init__(self, around: Surroundings) -> None:
         super().__init__(around)
+        self._kinds = served_kinds(around.informers)
         self._namespaces = around.informers.informer("namespaces")
         self._namespaces.add_handler(self._changed, lambda _, new: self._changed(new))
-        self._kinds = list(kinds) if kinds is not None else None
         pod_informer(around.informers).add_handler(None, None, self._pod_deleted)
 
     def _changed(self, found: Object) -> None:
@@ -59,11 +59,10 @@ class NamespaceController(Controller):
         if found is not None and is_deleting(found):
             self.enqueue(found)
 
-    def _resources(self) -> list[Kind]:
+    def _resources(self) -> list[ServedKind]:
         """All namespaced kinds that can be deleted, pods first (KEP-5080: nothing they rely on goes before them)."""
-        kinds = self._kinds if self._kinds is not None else registry.all()
-        found = [kind for kind in kinds if kind.namespaced and {"list", "delete"} <= set(kind.verbs)]
-        return sorted(found, key=lambda kind: (kind.plural != "pods", kind.group, kind.plural))
+        found = [kind for kind in self._kinds.all() if kind.resource.namespaced and {"list", "delete"} <= kind.verbs]
+        return sorted(found, key=lambda kind: (not _is_pods(kind.resource), kind.resource.group, kind.resource.plural))
 
     async def reconcile(self, key: str) -> float | None:
         found = self._namespaces.lister.get_by_key(key)
@@ -74,7 +73,7 @@ class NamespaceController(Controller):
         remaining = Remaining()
         for kind in self._resources():
             await self._delete_all(key, kind, remaining)
-            if kind.plural == "pods" and remaining.counts:
+            if _is_pods(kind.resource) and remaining.counts:
                 break
         conditions = deletion_conditions(found, remaining, self.now())
         if conditions != ((found.get("status") or {}).get("conditions") or []):
@@ -92,30 +91,32 @@ class NamespaceController(Controller):
         await self._finalize(found)
         return None
 
-    async def _delete_all(self, name: str, kind: Kind, remaining: Remaining) -> None:
-        resource = resource_name(kind)
+    async def _delete_all(self, name: str, kind: ServedKind, remaining: Remaining) -> None:
+        resource = kind.resource
         try:
             items = (await self.client.list(resource, name)).items
             if any(not is_deleting(item) for item in items):
-                await self._delete_kind(name, kind, resource, items)
+                await self._delete_kind(name, kind, items)
                 items = (await self.client.list(resource, name)).items
         except StatusError as error:
-            remaining.failures.append(f"{kind.plural}: {error.message}")
+            # 404 and 405: the kind has gone, or cannot be listed after all; then it has nothing in here.
+            if error.code not in (404, 405):
+                remaining.failures.append(f"{resource.plural}: {error.message}")
             return
-        remaining.note(kind, items)
-        if kind.plural == "pods":
+        remaining.note(resource, items)
+        if _is_pods(resource):
             graces = [pod["spec"].get("terminationGracePeriodSeconds") or 0 for pod in items if not is_finished(pod)]
             remaining.wait = max([remaining.wait, *graces])
         elif any(item["metadata"].get("finalizers") for item in items):
             remaining.wait = max(remaining.wait, FINALIZER_ESTIMATE_S)
 
-    async def _delete_kind(self, name: str, kind: Kind, resource: str, items: Iterable[Object]) -> None:
+    async def _delete_kind(self, name: str, kind: ServedKind, items: Iterable[Object]) -> None:
         if "deletecollection" in kind.verbs:
-            await self.client.delete_collection(resource, name, propagation_policy="Background")
+            await self.client.delete_collection(kind.resource, name, propagation_policy="Background")
             return
         for item in items:
             try:
-                await self.client.delete(resource, item["metadata"]["name"], name)
+                await self.client.delete(kind.resource, item["metadata"]["name"], name, propagation_policy="Background")
             except StatusError as error:
                 if error.code != 404:
                     raise
@@ -130,6 +131,10 @@ class NamespaceController(Controller):
         except StatusError as error:
             if error.code != 404:
                 raise
+
+
+def _is_pods(resource: Resource) -> bool:
+    return resource.plural == "pods" and not resource.group
 
 
 def deletion_conditions(found: Object, remaining: Remaining, now: datetime) -> list[Object]:

@@ -1,5 +1,6 @@
 """The garbage collector's deeds: deletes, orphans, and lifts the finalizers of foreground deletion."""
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -7,10 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from kubeactors.api.errors import StatusError
-from kubeactors.api.kinds import Kind, registry
 from kubeactors.api.meta import Object, finalizers, is_deleting, owner_references
+from kubeactors.client.informer import Informer
+from kubeactors.client.resource import Resource
 from kubeactors.controllers.controller import Controller, Surroundings
 from kubeactors.controllers.garbage.graph import FOREGROUND, ORPHAN, Graph, Item, Owner, owners_of
+from kubeactors.controllers.served_kinds import ServedKind, served_kinds
 
 logger = logging.getLogger(__name__)
 
@@ -39,26 +42,64 @@ class GarbageCollector(Controller):
     name = "garbage-collector"
     workers = 20
 
-    def __init__(self, around: Surroundings, kinds: Iterable[Kind] | None = None) -> None:
+    def __init__(self, around: Surroundings) -> None:
         super().__init__(around)
         self.graph = Graph()
         self._absent: OrderedDict[tuple[str, str], None] = OrderedDict()
-        for kind in kinds if kinds is not None else registry.all():
-            if kind.plural not in IGNORED and {"list", "watch", "delete"} <= set(kind.verbs):
-                self._monitor(kind)
+        self._kinds = served_kinds(around.informers)
+        for kind in self._kinds.all():
+            if _is_collected(kind):
+                self._watch(kind, around.informers.informer(kind.resource))
+        self._kinds.listen(self._kind_changed)
+        # Of custom kinds, which come and go.
+        self._informers: dict[ServedKind, Informer] = {}
+        self._moving: set[asyncio.Task[None]] = set()
 
-    def _monitor(self, kind: Kind) -> None:
-        resource = resource_name(kind)
-        informer = self.around.informers.informer(resource)
-        put = partial(self._put, kind, resource)
+    async def stop(self) -> None:
+        await super().stop()
+        for task in self._moving:
+            task.cancel()
+        await asyncio.gather(*self._moving, *(informer.stop() for informer in self._informers.values()))
+
+    def _kind_changed(self, kind: ServedKind, came: bool) -> None:
+        if not _is_collected(kind):
+            return
+        task = asyncio.create_task(self._begin(kind) if came else self._end(kind), name=f"collect {kind.resource}")
+        self._moving.add(task)
+        task.add_done_callback(self._moving.discard)
+
+    async def _begin(self, kind: ServedKind) -> None:
+        informer = self._informers[kind] = Informer(self.client, kind.resource)
+        self._watch(kind, informer)
+        await informer.start()
+
+    async def _end(self, kind: ServedKind) -> None:
+        """Its objects went with it. What they owned is left alone: nobody can tell whether they exist."""
+        informer = self._informers.pop(kind, None)
+        if informer is None:
+            return
+        await informer.stop()
+        for obj in informer.lister.list():
+            self._look(self.graph.remove(obj["metadata"]["uid"]))
+
+    def _watch(self, kind: ServedKind, informer: Informer) -> None:
+        put = partial(self._put, kind.resource)
         informer.add_handler(put, lambda _, new: put(new), self._removed)
 
-    def _put(self, kind: Kind, resource: str, obj: Object) -> None:
+    def _put(self, kind: Resource, obj: Object) -> None:
         typed = obj if "kind" in obj else {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
-        self._look(self.graph.put(typed, resource))
+        self._look(self.graph.put(typed, kind))
 
     def _removed(self, obj: Object) -> None:
-        self._look(self.graph.remove(obj["metadata"]["uid"]))
+        meta = obj["metadata"]
+        # Seen to go: nobody needs to ask, and its kind may go too before anybody could.
+        self._note_absent(meta.get("namespace") or "", meta["uid"])
+        self._look(self.graph.remove(meta["uid"]))
+
+    def _note_absent(self, namespace: str, uid: str) -> None:
+        self._absent[namespace, uid] = None
+        if len(self._absent) > ABSENT_CACHE:
+            self._absent.popitem(last=False)
 
     def _look(self, uids: Iterable[str]) -> None:
         for uid in uids:
@@ -151,24 +192,23 @@ class GarbageCollector(Controller):
 
     async def _live_owner(self, item: Item, owner: Owner) -> Object | None:
         """Ask the API server: the informer may be behind, or the owner of a kind that is not watched."""
-        if (item.namespace, owner.uid) in self._absent:
+        if (item.namespace, owner.uid) in self._absent or ("", owner.uid) in self._absent:
             return None
-        kind = registry.by_gvk(owner.api_version, owner.kind)
-        if kind is None:
+        served = self._kinds.find(owner.api_version, owner.kind)
+        if served is None:
             raise UnknownKind(f"no kind {owner.kind} in {owner.api_version}")
-        if kind.namespaced and not item.namespace:
+        resource = served.resource
+        if resource.namespaced and not item.namespace:
             # A mistake that waiting does not mend; Kubernetes leaves such objects alone.
             raise UnknownKind(f"a cluster-scoped object cannot have a {owner.kind} as owner")
         try:
-            live = await self.client.get(resource_name(kind), owner.name, item.namespace if kind.namespaced else None)
+            live = await self.client.get(resource, owner.name, item.namespace if resource.namespaced else None)
         except StatusError as error:
             if error.code != 404:
                 raise
             live = None
         if live is None or live["metadata"]["uid"] != owner.uid:
-            self._absent[item.namespace, owner.uid] = None
-            if len(self._absent) > ABSENT_CACHE:
-                self._absent.popitem(last=False)
+            self._note_absent(item.namespace, owner.uid)
             return None
         return live
 
@@ -232,9 +272,8 @@ class GarbageCollector(Controller):
             raise
 
 
-def resource_name(kind: Kind) -> str:
-    """How the client calls a kind without ambiguity: `pods`, `deployments.v1.apps`."""
-    return f"{kind.plural}.{kind.version}.{kind.group}" if kind.group else kind.plural
+def _is_collected(kind: ServedKind) -> bool:
+    return kind.resource.plural not in IGNORED and {"list", "watch", "delete"} <= kind.verbs
 
 
 def _identity(item: Item) -> Object:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kubeactors.api.meta import Object, finalizers, is_deleting, owner_references
+from kubeactors.client.resource import Resource
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
@@ -27,7 +28,7 @@ class Item:
     """One object. `resource` is what the client calls it by."""
 
     uid: str
-    resource: str
+    resource: Resource
     api_version: str
     kind: str
     namespace: str
@@ -66,7 +67,7 @@ class Graph:
         """Dependents that the owner's foreground deletion waits for."""
         return [d for d in self.dependents(uid) if any(o.uid == uid and o.blocks for o in d.owners)]
 
-    def put(self, obj: Object, resource: str) -> Iterable[str]:
+    def put(self, obj: Object, resource: Resource) -> Iterable[str]:
         """An object was added or changed."""
         meta = obj["metadata"]
         uid = meta["uid"]

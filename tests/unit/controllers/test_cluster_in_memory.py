@@ -13,7 +13,9 @@ import pytest
 from kubeactors.api.meta import Object
 from kubeactors.client import AsyncClient
 from kubeactors.controllers.config import ControllerManagerConfig
+from kubeactors.controllers.garbage.controller import GarbageCollector
 from kubeactors.controllers.manager import ControllerManager
+from kubeactors.controllers.served_kinds import ServedKinds
 from kubeactors.scheduler.config import SchedulerConfig
 from kubeactors.scheduler.scheduler import Scheduler
 from tests.support.eventually import eventually
@@ -261,6 +263,20 @@ async def test_an_object_with_another_owner_only_loses_the_reference(cluster: Cl
         return [reference["name"] for reference in found["metadata"]["ownerReferences"]]
 
     await eventually(lambda: owners() == ["b"])
+
+
+async def test_a_child_follows_an_owner_whose_kind_is_gone_too(cluster: Cluster) -> None:
+    """What was seen to be deleted need not be asked for, which a kind that went meanwhile would not answer."""
+    owner = await cluster.client.create("configmaps", {"metadata": {"name": "owner", "namespace": "default"}})
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
+    child = {"metadata": {"name": "child", "namespace": "default", "ownerReferences": [reference]}}
+    await cluster.client.create("secrets", child)
+    await eventually(lambda: cluster.api.get("secrets", "child") is not None)
+    collector = next(c for c in cluster.manager._controllers if isinstance(c, GarbageCollector))
+    await eventually(lambda: len(collector.graph.dependents(owner["metadata"]["uid"])) == 1)
+    collector._kinds = ServedKinds([])
+    await cluster.client.delete("configmaps", "owner", "default")
+    await eventually(lambda: cluster.api.get("secrets", "child") is None)
 
 
 async def test_services_follow_pods(cluster: Cluster) -> None:

@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubeactors.api.meta import Object
+from kubeactors.client.resource import Resource
 from kubeactors.controllers.garbage.graph import FOREGROUND, ORPHAN, Graph
+
+THINGS = Resource("", "v1", "things", "Thing", namespaced=True)
 
 
 def thing(
@@ -32,22 +35,22 @@ def thing(
 
 def test_a_child_of_a_known_owner_is_left_alone() -> None:
     graph = Graph()
-    assert not list(graph.put(thing("a"), "things"))
-    assert not list(graph.put(thing("b", "a"), "things"))
+    assert not list(graph.put(thing("a"), THINGS))
+    assert not list(graph.put(thing("b", "a"), THINGS))
     assert [d.uid for d in graph.dependents("a")] == ["b"]
 
 
 def test_a_child_of_an_unknown_owner_is_looked_at() -> None:
     graph = Graph()
-    assert list(graph.put(thing("b", "a"), "things")) == ["b"]
-    assert set(graph.put(thing("a"), "things")) == {"b"}  # the owner turned up
+    assert list(graph.put(thing("b", "a"), THINGS)) == ["b"]
+    assert set(graph.put(thing("a"), THINGS)) == {"b"}  # the owner turned up
     assert [d.uid for d in graph.dependents("a")] == ["b"]
 
 
 def test_children_follow_a_deleted_owner() -> None:
     graph = Graph()
     for each in (thing("a"), thing("b", "a"), thing("c", "a")):
-        graph.put(each, "things")
+        graph.put(each, THINGS)
     assert set(graph.remove("a")) == {"b", "c"}
     assert not list(graph.remove("a"))
 
@@ -55,9 +58,9 @@ def test_children_follow_a_deleted_owner() -> None:
 def test_foreground_deletion_looks_at_owner_and_children_and_at_the_owner_when_they_go() -> None:
     graph = Graph()
     for each in (thing("a"), thing("b", "a"), thing("c", "a", blocks=False)):
-        graph.put(each, "things")
+        graph.put(each, THINGS)
     ending = thing("a", deleting=True, finalizers=(FOREGROUND,))
-    assert set(graph.put(ending, "things")) == {"a", "b", "c"}
+    assert set(graph.put(ending, THINGS)) == {"a", "b", "c"}
     assert [d.uid for d in graph.blocking("a")] == ["b"]
     assert set(graph.remove("b")) == {"a"}
     assert graph.blocking("a") == []
@@ -65,20 +68,20 @@ def test_foreground_deletion_looks_at_owner_and_children_and_at_the_owner_when_t
 
 def test_a_child_that_blocks_no_more_makes_the_owner_worth_a_look() -> None:
     graph = Graph()
-    graph.put(thing("a"), "things")
-    graph.put(thing("b", "a"), "things")
-    graph.put(thing("a", deleting=True, finalizers=(FOREGROUND,)), "things")
-    assert "a" in set(graph.put(thing("b", "a", blocks=False), "things"))
+    graph.put(thing("a"), THINGS)
+    graph.put(thing("b", "a"), THINGS)
+    graph.put(thing("a", deleting=True, finalizers=(FOREGROUND,)), THINGS)
+    assert "a" in set(graph.put(thing("b", "a", blocks=False), THINGS))
 
 
 def test_orphaning_looks_at_the_owner_once() -> None:
     graph = Graph()
-    graph.put(thing("a"), "things")
-    graph.put(thing("b", "a"), "things")
+    graph.put(thing("a"), THINGS)
+    graph.put(thing("b", "a"), THINGS)
     ending = thing("a", deleting=True, finalizers=(ORPHAN,))
-    assert list(graph.put(ending, "things")) == ["a"]
-    assert not list(graph.put(ending, "things"))
-    graph.put(thing("b"), "things")
+    assert list(graph.put(ending, THINGS)) == ["a"]
+    assert not list(graph.put(ending, THINGS))
+    graph.put(thing("b"), THINGS)
     assert graph.dependents("a") == []
 
 
@@ -96,7 +99,7 @@ def test_dependents_do_not_depend_on_the_order_of_events(
     chance.shuffle(events)
     graph = Graph()
     for _, uid in events:
-        graph.put(thing(uid, *sorted(objects[uid] - {uid})), "things")
+        graph.put(thing(uid, *sorted(objects[uid] - {uid})), THINGS)
     for uid in sorted(gone):
         graph.remove(uid)
     left = objects.keys() - gone
