@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,15 +37,28 @@ async def test_a_real_etcd_passes(tmp_path: Path) -> None:
 
 
 async def test_reads_that_need_no_majority_are_found_out(tmp_path: Path) -> None:
-    """Serializable reads answer from a member's own state, which one that was paused has not brought up to date."""
-    with RealEtcd(tmp_path / "etcd") as etcd:
-        await serving(etcd)
-        plan = Plan(3, ["pause_one"], seed=2, kinds=("unary", "etcd"), lasting=(0.4, 0.6), serializable=True)
-        run = await carry_out(etcd, plan)
-    with pytest.raises(NotLinearizable):
-        assert_linearizable(run.history)
-    with pytest.raises(WatchViolation):
-        check_log(run.history, run.log.changes)
+    """Serializable reads answer from a member's own state, which one that was paused has not brought up to date.
+
+    Whether one is read in that moment is chance, so it is tried until it was.
+    """
+    for seed in range(2, 12):
+        with RealEtcd(tmp_path / f"etcd-{seed}") as etcd:
+            await serving(etcd)
+            plan = Plan(3, ["pause_one"], seed=seed, kinds=("unary", "etcd"), lasting=(0.4, 0.6), serializable=True)
+            run = await carry_out(etcd, plan)
+        if found_out(lambda run=run: assert_linearizable(run.history), NotLinearizable) and found_out(
+            lambda run=run: check_log(run.history, run.log.changes), WatchViolation
+        ):
+            return
+    pytest.fail("ten histories with stale reads passed for linearizable, or their logs for complete")
+
+
+def found_out(check: Callable[[], object], violation: type[Exception]) -> bool:
+    try:
+        check()
+    except violation:
+        return True
+    return False
 
 
 async def test_one_member_under_kill_9(tmp_path: Path) -> None:

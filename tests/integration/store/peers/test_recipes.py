@@ -95,7 +95,9 @@ def test_who_gives_up_waiting_leaves_no_key(pair: Pair) -> None:
             caller.lock.Lock(lock_pb2.LockRequest(name=b"given-up", lease=TWO), timeout=1)
         keys(caller, b"given-up/", 1)
         caller.lock.Unlock(lock_pb2.UnlockRequest(key=held.key), timeout=5)
-        return [caught.value.code()]  # type: ignore[attr-defined]
+        # The server may say it first, in words, when the client's own time is up.
+        assert caught.value.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNKNOWN)  # type: ignore[attr-defined]
+        return []
 
     both(pair, play)
 

@@ -8,6 +8,7 @@ import queue
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -22,6 +23,7 @@ from tests.integration.store.peers.sides import (
     Outcome,
     Pair,
     Side,
+    id_named,
     log_lines,
     seconds,
 )
@@ -84,7 +86,7 @@ class Clusters:
             outcome = command(members)
             text = [log_lines(members.side, part) for part in (outcome.out, outcome.err)]
             for number, name in members.side.names.items():
-                text = [part.replace(number, name) for part in text]
+                text = [id_named(part, number, name) for part in text]
             found.append(Outcome(outcome.code, *text))
         assert found[1] == found[0]
         return found[1]
@@ -248,13 +250,13 @@ def test_members_come_and_go(clusters: Clusters) -> None:
                 filled.append(argument)
             outcome = side.etcdctl(*filled)
             cluster = f"{side.json('member', 'list')['header']['cluster_id']:x}"
-            text = outcome.out.split("ETCD_NAME")[0].replace(cluster, "<cluster>")
-            answer = [text, log_lines(side, outcome.err)]
+            text = id_named(outcome.out.split("ETCD_NAME")[0], cluster, "<cluster>")
+            answer = [text.replace(peer_url[side.name], "<url>"), log_lines(side, outcome.err)]
             number = {m["peerURLs"][0]: m["ID"] for m in side.json("member", "list")["members"]}.get(
                 peer_url[side.name], new
             )
-            for value, word in {f"{number:x}": "<new>", f"{other:x}": "<other>", peer_url[side.name]: "<url>"}.items():
-                answer = [part.replace(value, word) if value != "0" else part for part in answer]
+            for value, word in {number: "<new>", other: "<other>"}.items():
+                answer = [id_named(part, f"{value:x}", word) if value else part for part in answer]
             return Outcome(outcome.code, *answer)
 
         return clusters.each(command)
@@ -318,7 +320,8 @@ def test_a_learner_is_started_and_promoted(clusters: Clusters) -> None:
 
 def test_without_a_quorum(clusters: Clusters) -> None:
     """Two of three members are stopped: who asked for a leader is told that there is none, others wait."""
-    for members in clusters.members:
+
+    def play(members: Members) -> None:
         side, leader, (alive, other) = members.side, members.leader(), members.followers()
         side.etcdctl("put", "kept", "x")
         side.etcdctl("get", "kept", endpoints=[members.url(alive)])
@@ -362,6 +365,9 @@ def test_without_a_quorum(clusters: Clusters) -> None:
             side.etcdctl("put", "kept", "z")
             # etcdctl's watch asks for a leader too.
             assert "etcdserver: no leader" in "\n".join(watch.lines(5))
+
+    with ThreadPoolExecutor() as pool:  # most of it is waiting
+        list(pool.map(play, clusters.members))
 
 
 def no_leader(error: grpc.RpcError) -> bool:
