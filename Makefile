@@ -72,7 +72,7 @@ test-long: setup-test ## the long runs, of which make test has a share
 	@$(MAKE) --no-print-directory planted-faults
 
 e2e: setup-test ## tests on whole clusters
-	@$(PYTHON) -m pytest tests/e2e -q -m "not long"
+	@$(PYTHON) -m pytest tests/e2e -q -m "not long" -n 2 --dist loadgroup
 
 PROTOS := $(shell cd protos/kubeactors && find . -name '*.proto' | sed 's|^\./|kubeactors/pb/|') \
 	$(shell cd protos/etcd && find . -name '*.proto' | sed 's|^\./|kubeactors/pb/etcd/|')

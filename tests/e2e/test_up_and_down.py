@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from examples.guestbook.images import SIDECAR
-from tests.support.cluster import TestCluster, free_ports, until
+from tests.support.cluster import TestCluster, until
 from tests.support.leftovers import names_of, traces
 from tests.support.machine import Link
+from tests.support.ports import free_ports
 
 WORKLOAD = """
 apiVersion: apps/v1

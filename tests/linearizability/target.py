@@ -18,8 +18,9 @@ from kubeactors.store.client import MemberStatus, StoreClient, StoreError, TlsFi
 from kubeactors.store.client.channel import open_channel
 from tests.support.etcd_process import etcd_binary
 from tests.support.member_net import MemberNet
+from tests.support.ports import free_port
 from tests.support.store_cluster import StoreCluster, tail
-from tests.support.store_process import StoreProcess, free_port
+from tests.support.store_process import StoreProcess
 
 
 class Target(Protocol):

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from kubeactors.actors.daemon import Daemon
 from kubeactors.actors.paths import Paths
 from kubeactors.client.async_client import AsyncClient
 from tests.support.numbers import reserve
+from tests.support.ports import free_ports
 
 KUBECTL = Path(sys.executable).parent / "kubectl"
 PORT_NAMES = (
@@ -165,7 +165,9 @@ class TestCluster:
 
     def component_pid(self, component: str) -> int | None:
         """The process that a component runs in, or None while it is away."""
-        status = self.status()
+        return self._pid_in(self.status(), component)
+
+    def _pid_in(self, status: dict[str, Any], component: str) -> int | None:
         if component == "cluster":
             return status.get("pid")
         here = [item for item in status["components"] if item["address"] == self.settings["advertise_address"]]
@@ -189,6 +191,16 @@ class TestCluster:
         assert answer.stdout, answer.stderr
         status: dict[str, Any] = json.loads(answer.stdout)
         return status
+
+    def wait_for_return(self, component: str, pid: int, timeout: float = 60) -> None:
+        """Until a component runs in another process than `pid` and the whole cluster is healthy."""
+
+        def returned() -> bool:
+            answer = self.kubeactors("status", "--output", "json", check=False)
+            healthy = answer.returncode == 0
+            return healthy and self._pid_in(json.loads(answer.stdout), component) not in (None, pid)
+
+        until(returned, timeout=timeout, what=f"{component} to return", period=0.5)
 
     def wait_until_healthy(self, timeout: float = 60) -> None:
         """Until `kubeactors status` succeeds."""
@@ -214,16 +226,3 @@ def podman_command(paths: Paths) -> list[str]:
         f"CONTAINERS_STORAGE_CONF={paths.run / 'podman' / 'storage.conf'}",
         "podman",
     ]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now."""
-    sockets = []
-    for _ in range(count):
-        listener = socket.socket()
-        listener.bind(("", 0))
-        sockets.append(listener)
-    ports = [listener.getsockname()[1] for listener in sockets]
-    for listener in sockets:
-        listener.close()
-    return ports

@@ -30,6 +30,7 @@ from kubeactors.pki import kubeconfig
 from kubeactors.pki.authority import Authority, Identity
 from kubeactors.pki.cluster import ClusterPki
 from tests.support.etcd_process import etcd_binary
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 KUBECTL = Path(sys.executable).with_name("kubectl")
@@ -254,14 +255,6 @@ async def control_plane(directory: Path, store: Store = "own", **config: Any) ->
         yield plane
     finally:
         await plane.stop()
-
-
-def free_port() -> int:
-    """A loopback TCP port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _accepts(port: int) -> bool:

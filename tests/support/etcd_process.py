@@ -13,7 +13,7 @@ import grpc
 
 from kubeactors.pb.etcd import rpc_pb2, rpc_pb2_grpc
 from kubeactors.store.client import TlsFiles
-from tests.support.store_process import free_port
+from tests.support.ports import free_port
 
 
 def etcd_binary(name: str = "etcd") -> Path:

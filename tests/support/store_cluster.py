@@ -26,14 +26,14 @@ from typing import Self, TypeVar
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from kubeactors.pb.etcd import rpc_pb2, rpc_pb2_grpc
 from kubeactors.pki.authority import Authority, Identity
 from kubeactors.store.client import MemberStatus, StoreClient, StoreError, TlsFiles
 from kubeactors.store.client.channel import open_channel
 from tests.support.member_net import MemberNet
-from tests.support.store_process import free_port
+from tests.support.ports import free_port
+from tests.support.store_health import serves
 
 POLL = 0.02
 T = TypeVar("T")
@@ -207,7 +207,7 @@ class StoreCluster:
                 if not member.running:
                     code = member.process.returncode if member.process else None
                     raise AssertionError(f"{member.name} exited with {code}:\n{tail(member.log)}")
-            return all(await asyncio.gather(*map(self._healthy, wanted)))
+            return all(await asyncio.gather(*(serves(member.client_url, self.tls) for member in wanted)))
 
         try:
             await self.until(healthy, timeout)
@@ -330,17 +330,6 @@ class StoreCluster:
 
     def _initial_cluster(self) -> str:
         return ",".join(f"{member.name}={member.peer_url}" for member in self.members)
-
-    async def _healthy(self, member: StoreMemberProcess) -> bool:
-        channel = open_channel(member.client_url, self.tls)
-        try:
-            stub = health_pb2_grpc.HealthStub(channel)
-            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
-            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-        except grpc.aio.AioRpcError:
-            return False
-        finally:
-            await channel.close()
 
     async def _cluster_call(
         self,

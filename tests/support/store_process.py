@@ -5,26 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import grpc
-import grpc.aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-
 from kubeactors.pki.cluster import ClusterPki
 from kubeactors.store.client import TlsFiles
-from kubeactors.store.client.channel import open_channel
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port
+from tests.support.ports import free_port
+from tests.support.store_health import serves
 
 
 def make_certificates(directory: Path) -> tuple[TlsFiles, TlsFiles]:
@@ -88,22 +77,11 @@ class StoreProcess:
 
     async def serving(self, timeout: float = 20.0) -> None:
         async with asyncio.timeout(timeout):
-            while not await self._healthy():
+            while not await serves(self.url, self.client_tls):
                 assert self._process is not None
                 if self._process.poll() is not None:
                     raise AssertionError(f"the store exited with {self._process.returncode}:\n{self.log.read_text()}")
                 await asyncio.sleep(0.05)
-
-    async def _healthy(self) -> bool:
-        channel = open_channel(self.url, self.client_tls)
-        try:
-            stub = health_pb2_grpc.HealthStub(channel)
-            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
-            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-        except grpc.aio.AioRpcError:
-            return False
-        finally:
-            await channel.close()
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)

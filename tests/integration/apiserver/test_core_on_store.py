@@ -14,8 +14,9 @@ import pytest
 from kubeactors.api.errors import StatusError
 from kubeactors.store.client import StoreClient
 from tests.support.api_core import Api, running_core
-from tests.support.control_plane import Store, free_port
+from tests.support.control_plane import Store
 from tests.support.etcd_process import etcd_binary
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 

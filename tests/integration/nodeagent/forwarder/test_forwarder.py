@@ -17,8 +17,8 @@ from nodeagent.forwarder import check
 from nodeagent.forwarder import forwarder as forwarder_module
 from nodeagent.forwarder.choice import Backend
 from nodeagent.forwarder.forwarder import Forwarder, ForwarderConfig, Route
-from tests.support.control_plane import free_port
 from tests.support.eventually import eventually
+from tests.support.ports import free_port
 
 HOSTS = ("127.0.1.1", "127.0.1.2")
 

@@ -28,8 +28,8 @@ from tests.integration.store.peers.sides import (
     seconds,
 )
 from tests.support.etcd_process import EtcdCluster, open_channel
+from tests.support.ports import free_port
 from tests.support.store_cluster import StoreCluster
-from tests.support.store_process import free_port
 
 pytestmark = pytest.mark.timeout(180)
 
