@@ -9,13 +9,13 @@ UV := .cache/uv/bin/uv
 PYTHON := .venv/bin/python
 
 # Here everything that a test needs is installed: one that skips itself has failed.
-unit sim integration ipvs linearizability test-long e2e: export KUBEACTORS_NO_SKIPS := 1
+unit sim integration ipvs linearizability test-long e2e e2e-own: export KUBEACTORS_NO_SKIPS := 1
 
 # What nodes run with, and what the demo's images and the tests are made from.
 PACKAGES := python3 python3-venv podman crun runc conmon catatonit iproute2 nftables conntrack util-linux ca-certificates
 TEST_PACKAGES := busybox-static ipvsadm etcd-client gcc libc6-dev procps kmod iptables containernetworking-plugins git
 
-.PHONY: help demo down test test-long lint types layers protos protos-check unit sim planted-faults integration ipvs linearizability e2e lock setup setup-test packages test-packages clean
+.PHONY: help demo down test test-long lint types layers protos protos-check unit sim planted-faults integration ipvs linearizability e2e e2e-own lock setup setup-test packages test-packages clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -31,7 +31,7 @@ test: setup-test ## install what is missing and run every check
 	@$(MAKE) --no-print-directory -j2 --output-sync=target ipvs lint types layers protos-check unit sim
 	@$(MAKE) --no-print-directory integration
 	@$(MAKE) --no-print-directory linearizability
-	@$(MAKE) --no-print-directory e2e
+	@$(MAKE) --no-print-directory -j2 --output-sync=target e2e e2e-own
 
 lint: setup ## ruff
 	@$(PYTHON) -m ruff check .
@@ -71,8 +71,11 @@ test-long: setup-test ## the long runs, of which make test has a share
 	@$(PYTHON) -m tests.sim cluster --seconds 1200 --long
 	@$(MAKE) --no-print-directory planted-faults
 
-e2e: setup-test ## tests on whole clusters
-	@$(PYTHON) -m pytest tests/e2e -q -m "not long" -n 2 --dist loadgroup
+e2e: setup-test ## tests on a whole cluster
+	@$(PYTHON) -m pytest tests/e2e -q -m "not long and not own_cluster"
+
+e2e-own: setup-test ## tests on clusters of their own: several masters, somebody's etcd, up and down
+	@$(PYTHON) -m pytest tests/e2e -q -m "not long and own_cluster"
 
 PROTOS := $(shell cd protos/kubeactors && find . -name '*.proto' | sed 's|^\./|kubeactors/pb/|') \
 	$(shell cd protos/etcd && find . -name '*.proto' | sed 's|^\./|kubeactors/pb/etcd/|')

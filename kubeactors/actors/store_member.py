@@ -33,6 +33,7 @@ START_TIMEOUT = 60.0
 
 CHECK_TIMEOUT = 3.0
 FIRST_DELAY = 0.1
+LAST_BYTES = 4096
 LONGEST_DELAY = 10.0
 PROMOTION_PERIOD = 2.0
 
@@ -89,7 +90,7 @@ class StoreMember:
         """Whether the process runs and answers."""
         pid = self._daemon.pid()
         if pid is None:
-            return {"store": f"the process does not run; see {self._log_file}"}
+            return {"store": f"the process does not run: {last_line(self._log_file)}; see {self._log_file}"}
         try:
             await self._check()
         except (grpc.RpcError, TimeoutError) as error:
@@ -215,7 +216,8 @@ class StoreMember:
         try:
             while True:
                 if ended.done():
-                    raise RuntimeError(f"the store member ended before it served; see {self._log_file}")
+                    last = last_line(self._log_file)
+                    raise RuntimeError(f"the store member ended before it served: {last}; see {self._log_file}")
                 try:
                     await self._check()
                     return
@@ -257,6 +259,17 @@ class StoreMember:
         }
         arguments = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
         return [sys.executable, "-m", "kubeactors.store", *arguments]
+
+
+def last_line(log_file: Path) -> str:
+    """What a process wrote last into its log: why it ended, where it has ended. At most 500 characters."""
+    try:
+        with log_file.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LAST_BYTES))
+            lines = log.read().decode(errors="replace").splitlines()
+    except OSError as error:
+        return f"its log cannot be read: {error.strerror}"
+    return next((line.strip()[-500:] for line in reversed(lines) if line.strip()), "it wrote nothing")
 
 
 def _reason(error: BaseException) -> str:

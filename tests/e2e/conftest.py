@@ -17,15 +17,6 @@ from tests.support.machine import Link
 GUESTBOOK = Path(__file__).resolve().parents[2] / "examples" / "guestbook" / "guestbook.yaml"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, those of the one cluster follow each other, and so do those of a file."""
-    for item in items:
-        assert isinstance(item, pytest.Function)
-        shared = "link" in item.fixturenames
-        item.add_marker(pytest.mark.xdist_group("the one cluster" if shared else item.path.stem))
-
-
 @pytest.fixture(scope="session")
 def link() -> Iterator[Link]:
     """The link that the cluster's machines are on."""

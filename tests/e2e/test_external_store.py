@@ -32,6 +32,9 @@ spec:
 """
 
 
+pytestmark = pytest.mark.own_cluster
+
+
 @pytest.fixture
 def certificates(tmp_path: Path) -> TlsFiles:
     """The etcd's own, which are not the cluster's; good for server and client."""

@@ -24,7 +24,7 @@ from tests.support.machine_cluster import MachineCluster
 from tests.support.request_loop import RequestLoop
 from tests.support.write_loop import Writes
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.own_cluster]
 
 NODE_PORT = 31080
 ECHO = f"""

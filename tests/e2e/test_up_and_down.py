@@ -18,6 +18,8 @@ from tests.support.leftovers import names_of, traces
 from tests.support.machine import Link
 from tests.support.ports import free_ports
 
+pytestmark = pytest.mark.own_cluster
+
 WORKLOAD = """
 apiVersion: apps/v1
 kind: Deployment

@@ -5,6 +5,7 @@ Killing its first process kills everything on it, as pulling the plug would.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -111,7 +112,8 @@ class Machine:
     def power_off(self) -> None:
         """Kill everything on it at once."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # its service has ended, and everything with it
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(timeout=20)
             self._process = None
 

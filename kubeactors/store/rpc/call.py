@@ -62,16 +62,12 @@ class Call:
         encode = self._method.encode
         connection, stream = self._connection, self._stream
         connection.send_message(stream, message if encode is None else encode(message))
-        if connection.full:
-            await asyncio.sleep(0)
-        while connection.blocked(stream) and not stream.closed:
-            await connection.unblocked(stream)
+        await connection.wait_for_room(stream)
 
     @property
     def writable(self) -> bool:
         """`write` would not wait."""
-        connection = self._connection
-        return not connection.full and not connection.blocked(self._stream)
+        return self._connection.writable(self._stream)
 
     def put(self, message: Any) -> None:
         """`write` without waiting: while `writable`."""
@@ -91,9 +87,7 @@ class Call:
         """Have `received` called with every message from now on, as it comes; `read` then only waits for the end."""
         parse = self._method.parse
         assert parse is not None
-        listener = self._stream.listener = lambda data: received(parse(data))
-        while self._stream.messages:
-            listener(self._stream.messages.popleft())
+        self._stream.listen(lambda data: received(parse(data)))
 
     async def send_initial_metadata(self, initial_metadata: Iterable[tuple[str, Any]]) -> None:
         self._connection.send_headers(self._stream, headers.fields(initial_metadata))

@@ -94,16 +94,12 @@ class ClientStream(Generic[Sent, Got]):
         if stream.closed or self._ended is not None:
             raise self._ended or CallEnded(UNAVAILABLE, "the call is closed")
         connection.send_message(stream, message.SerializeToString())
-        if connection.full:
-            await asyncio.sleep(0)
-        while connection.blocked(stream) and not stream.closed:
-            await connection.unblocked(stream)
+        await connection.wait_for_room(stream)
 
     @property
     def writable(self) -> bool:
         """`write` would not wait."""
-        connection = self._connection
-        return not connection.full and not connection.blocked(self._stream)
+        return self._connection.writable(self._stream)
 
     def put_now(self, message: Sent) -> None:
         """`write` without waiting, while `writable`; it leaves at once and not with what else is written in this turn
@@ -121,9 +117,7 @@ class ClientStream(Generic[Sent, Got]):
     def listen(self, received: Callable[[Got], None]) -> None:
         """Have `received` called with every message from now on, as it comes; `read` then only waits for the end."""
         parse = self._parse
-        listener = self._stream.listener = lambda data: received(parse(data))
-        while self._stream.messages:
-            listener(self._stream.messages.popleft())
+        self._stream.listen(lambda data: received(parse(data)))
 
     async def read(self) -> Got:
         """grpc.aio.EOF when the other side has ended it well. Raises CallEnded."""
@@ -159,13 +153,7 @@ class ClientStream(Generic[Sent, Got]):
         raise NotImplementedError("a server opens no calls")
 
     def message(self, connection: Connection, stream: Stream, message: bytes) -> None:
-        if stream.listener is not None:
-            stream.listener(message)
-            return
-        assert stream.messages is not None
-        stream.messages.append(message)
-        stream.queued += len(message)
-        self._wake(stream)
+        stream.deliver(message)
 
     def request_ended(self, connection: Connection, stream: Stream) -> None:
         self._end(CallEnded(UNAVAILABLE, "the stream was ended without a status"))
@@ -191,9 +179,4 @@ class ClientStream(Generic[Sent, Got]):
     def _end(self, how: CallEnded) -> None:
         if self._ended is None:
             self._ended = how
-            self._wake(self._stream)
-
-    @staticmethod
-    def _wake(stream: Stream) -> None:
-        if stream.reader is not None and not stream.reader.done():
-            stream.reader.set_result(None)
+            self._stream.wake()

@@ -434,6 +434,17 @@ class Connection(asyncio.Protocol):
         """The client does not read what this call has sent."""
         return bool(stream.held) or self._paused
 
+    def writable(self, stream: Stream) -> bool:
+        """`wait_for_room` would not wait."""
+        return not self.full and not self.blocked(stream)
+
+    async def wait_for_room(self, stream: Stream) -> None:
+        """Until this call may send more, or it is over."""
+        if self.full:
+            await asyncio.sleep(0)
+        while self.blocked(stream) and not stream.closed:
+            await self.unblocked(stream)
+
     def unblocked(self, stream: Stream) -> asyncio.Future[None]:
         """Done when `blocked` is to be asked again, or the stream is closed."""
         waiter: asyncio.Future[None] = self._loop.create_future()

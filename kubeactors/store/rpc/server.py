@@ -143,20 +143,14 @@ class RpcServer:
                 if stream.task is None:
                     self._own(stream, self._run(call, stream, method, message))
                 return
-            if stream.listener is not None:
-                stream.listener(message)
-                return
-            assert stream.messages is not None
-            stream.messages.append(message)
-            stream.queued += len(message)
-            self._wake(stream)
+            stream.deliver(message)
 
     def request_ended(self, connection: Connection, stream: Stream) -> None:
         if stream.closed:
             return
         method = stream.request.method
         if type(method) is Method and method.request_streaming:
-            self._wake(stream)
+            stream.wake()
         elif stream.messages is None:
             connection.finish(stream, headers.trailers(INTERNAL, "the request ended without a message"))
 
@@ -170,11 +164,6 @@ class RpcServer:
         if stream.task is not None:
             stream.task.cancel()
         self._idle.set()
-
-    @staticmethod
-    def _wake(stream: Stream) -> None:
-        if stream.reader is not None and not stream.reader.done():
-            stream.reader.set_result(None)
 
     def _start(self, connection: Connection, stream: Stream, method: Direct, message: bytes) -> None:
         failures = method.failures

@@ -101,3 +101,24 @@ class Stream:
         self.reader: asyncio.Future[None] | None = None
         self.writer: asyncio.Future[None] | None = None
         self.on_closed: list[Callable[[], None]] | None = None
+
+    def deliver(self, message: bytes) -> None:
+        """A whole message has come: it is listened to, or waits to be read."""
+        if self.listener is not None:
+            self.listener(message)
+            return
+        assert self.messages is not None
+        self.messages.append(message)
+        self.queued += len(message)
+        self.wake()
+
+    def listen(self, listener: Callable[[bytes], None]) -> None:
+        """Have it called with every message from now on, those that wait included."""
+        self.listener = listener
+        while self.messages:
+            listener(self.messages.popleft())
+
+    def wake(self) -> None:
+        """Who waits to read should look again."""
+        if self.reader is not None and not self.reader.done():
+            self.reader.set_result(None)

@@ -8,7 +8,7 @@ import pytest
 
 from kubeactors.actors.config import ClusterConfig
 from kubeactors.actors.paths import Paths
-from kubeactors.actors.store_member import DataLostError, StoreMember
+from kubeactors.actors.store_member import DataLostError, StoreMember, last_line
 from kubeactors.actors.store_peers import Member, PeersUnavailableError, StorePeers
 from kubeactors.pki.cluster import ClusterPki
 
@@ -109,3 +109,14 @@ async def test_data_stay_while_nobody_can_say_whether_the_member_was_removed(tmp
     member.make_data()
     await member._leave_if_removed()
     assert member.paths.store_data.exists()
+
+
+def test_why_a_process_ended_is_what_it_wrote_last(tmp_path: Path) -> None:
+    log = tmp_path / "store-member.log"
+    assert last_line(log) == "its log cannot be read: No such file or directory"
+    log.write_text("")
+    assert last_line(log) == "it wrote nothing"
+    log.write_text("x" * 10_000 + "\nCRITICAL cannot start: disk full\n\n")
+    assert last_line(log) == "CRITICAL cannot start: disk full"
+    log.write_text("y" * 10_000)
+    assert last_line(log) == "y" * 500
