@@ -1,4 +1,4 @@
-"""For all tests: where `make` has installed everything, a skipped test is a failed one."""
+"""For all tests: time limits of examples, and where `make` has installed everything, a skipped test is a failed one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import os
 from collections.abc import Generator
 from typing import Any
 
+import hypothesis
 import pytest
+
+# How long an example takes says nothing where other programs share the machine.
+hypothesis.settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared machine")
 
 NO_SKIPS = "KUBEACTORS_NO_SKIPS"
 
