@@ -37,6 +37,10 @@ _SUBDOMAIN_MESSAGE: Final = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
     "and must start and end with an alphanumeric character"
 )
+_WILDCARD_MESSAGE: Final = (
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
+    "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character"
+)
 _DNS1035_MESSAGE: Final = (
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
     "start with an alphabetic character, and end with an alphanumeric character"
@@ -88,6 +92,17 @@ def dns1123_subdomain_errors(value: str) -> list[str]:
         errors.append(max_length_message(DNS1123_SUBDOMAIN_MAX, "characters"))
     if not _dns1123_subdomain(value):
         errors.append(regex_message(_SUBDOMAIN_MESSAGE, _DNS1123_SUBDOMAIN, "example.com"))
+    return errors
+
+
+def wildcard_subdomain_errors(value: str) -> list[str]:
+    """`*.example.com`."""
+    errors = []
+    if len(value.encode()) > DNS1123_SUBDOMAIN_MAX:
+        errors.append(max_length_message(DNS1123_SUBDOMAIN_MAX, "characters"))
+    if not value.startswith("*.") or not _dns1123_subdomain(value[2:]):
+        pattern = rf"\*\.{_DNS1123_SUBDOMAIN}"
+        errors.append(regex_message(_WILDCARD_MESSAGE, pattern, "*.example.com"))
     return errors
 
 
