@@ -127,8 +127,9 @@ class StatusStrategy(Strategy):
 
     @property
     def reset_fields(self) -> tuple[tuple[str, ...], ...]:
-        labels = (("metadata", "labels"),) if self._keep_labels else ()
-        return (*((field,) for field in self._kept), *labels)
+        whole = self._kept_metadata == _CLIENTS_METADATA
+        metadata = (("metadata",),) if whole else tuple(("metadata", field) for field in self._kept_metadata)
+        return (*((field,) for field in self._kept), *metadata)
 
     def default(self, obj: Object) -> None:
         self._main.default(obj)
