@@ -127,9 +127,9 @@ class StatusStrategy(Strategy):
 
     @property
     def reset_fields(self) -> tuple[tuple[str, ...], ...]:
-        whole = self._kept_metadata == _CLIENTS_METADATA
-        metadata = (("metadata",),) if whole else tuple(("metadata", field) for field in self._kept_metadata)
-        return (*((field,) for field in self._kept), *metadata)
+        labels = (("metadata", "labels"),) if self._keep_labels else ()
+        metadata = (("metadata",),) if self._keep_metadata else ()
+        return (*((field,) for field in self._kept), *labels, *metadata)
 
     def default(self, obj: Object) -> None:
         self._main.default(obj)

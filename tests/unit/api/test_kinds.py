@@ -68,14 +68,9 @@ def test_every_kind_has_a_schema_columns_and_sound_fields(kind: Kind) -> None:
     fields = struct(kind.schema).fields
     assert "metadata" in fields
     if kind.stored:
-<<<<<<< HEAD
         # Without columns of its own a kind is shown by name and time of creation.
         assert bool(kind.columns) == (kind.cells is not None)
         assert {"get", "list"} <= set(kind.verbs)
-=======
-        assert bool(kind.columns) is (kind.cells is not None), "without either it has the default table"
-        assert {"get", "list", "watch"} <= set(kind.verbs)
->>>>>>> b80c430 (Serve networking.k8s.io and rbac.authorization.k8s.io: order of the groups, tables without columns)
     else:
         assert kind.verbs == ("create",)
     obj = codec.decode(kind, b'{"metadata":{"name":"x","namespace":"d"}}').obj
