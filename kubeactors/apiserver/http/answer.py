@@ -14,12 +14,14 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
+from multidict import istr
 
 TEXT = "text/plain; charset=utf-8"
 NO_CACHE = "no-cache, private"
 
 # Unique ids in the form of a UUID: random for this process, then counted. A fresh uuid4 each time costs 5 µs more.
 _AUDIT_PREFIX = str(uuid.uuid4())[:24]
+_AUDIT_HEADER = istr("Audit-ID")
 _audit_numbers = itertools.count()
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
@@ -67,11 +69,12 @@ class Answer(web.StreamResponse):
     def prepared(self) -> bool:
         return self._sent
 
-    def head(self, *, chunked: bool = False) -> bytes:
-        """Status line and headers, with the empty line after them."""
+    def head(self, audit_id: str | None, *, chunked: bool = False) -> bytes:
+        """Status line and headers, with the empty line after them. `audit_id`: the client's own, if it sent one."""
+        audit = _clean(audit_id) if audit_id else f"{_AUDIT_PREFIX}{next(_audit_numbers):012x}"
         lines = [
             _STATUS_LINES.get(self._answer_status) or f"HTTP/1.1 {self._answer_status} \r\n",
-            f"Audit-Id: {_AUDIT_PREFIX}{next(_audit_numbers):012x}\r\nCache-Control: {self._cache_control_header}\r\n",
+            f"Audit-Id: {audit}\r\nCache-Control: {self._cache_control_header}\r\n",
         ]
         if self._content_type_header:
             lines.append(f"Content-Type: {self._content_type_header}\r\n")
@@ -96,7 +99,7 @@ class Answer(web.StreamResponse):
         if transport is None:
             raise ConnectionResetError("the client is gone")
         body = self._answer_body or b""
-        head = self.head()
+        head = self.head(request.headers.get(_AUDIT_HEADER))
         if request.method == "HEAD":
             body = b""
         if len(body) > 65536:
@@ -124,7 +127,7 @@ class Answer(web.StreamResponse):
         transport = request.transport
         if transport is None:
             raise ConnectionResetError("the client is gone")
-        transport.write(self.head(chunked=chunked))
+        transport.write(self.head(request.headers.get(_AUDIT_HEADER), chunked=chunked))
         return chunked
 
 

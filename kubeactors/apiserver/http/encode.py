@@ -109,6 +109,16 @@ def status_answer(
     return Answer(error.code, body, content_type, headers, close=close)
 
 
+def as_beta(body: bytes) -> bytes:
+    """A Table or PartialObjectMetadata(List) of meta.k8s.io/v1 as v1beta1, which has the same fields."""
+    whole = orjson.loads(body)
+    rows = (row.get("object") or {} for row in whole.get("rows") or ())
+    for part in (whole, *rows, *(whole.get("items") or ())):
+        if part.get("apiVersion") == "meta.k8s.io/v1":
+            part["apiVersion"] = "meta.k8s.io/v1beta1"
+    return orjson.dumps(whole)
+
+
 def document(value: Any) -> bytes:
     """Compact JSON of plain data."""
     return orjson.dumps(value)

@@ -142,7 +142,7 @@ class HttpFront:
         """What is neither a resource nor discovery."""
         segments = target.segments
         match segments:
-            case [endpoint, *check] if endpoint in health.ENDPOINTS:
+            case [endpoint, *check] if endpoint in health.ENDPOINTS and not target.path.endswith("/"):
                 return await self._health(endpoint, "/".join(check), target)
             case ["version"]:
                 return self._document(request, target, orjson.dumps(version_info()))
@@ -161,7 +161,7 @@ class HttpFront:
                 return _openapi_answer(request, await self._openapi.v2())
             case ["openapi", "v3", *rest]:
                 return await self._openapi_v3(request, "/".join(rest), target)
-            case []:
+            case [] | ["index.html"]:
                 return self._document(request, target, orjson.dumps({"paths": self._paths()}))
         raise UnknownPathError(target.path)
 

@@ -119,8 +119,13 @@ def _match(clause: Clause, watch: bool, transforms: bool) -> MediaForm | None:
 
 @lru_cache(maxsize=512)
 def negotiate_discovery(header: str) -> MediaForm:
-    """The form of a discovery document: plain, or the aggregated `APIGroupDiscoveryList` v2. Raises `NotAcceptable`."""
+    """The form of a discovery document: plain, or the aggregated `APIGroupDiscoveryList` v2. Raises `NotAcceptable`.
+
+    v2beta1, which Kubernetes no longer serves, is passed over like any form that is not known.
+    """
     clauses = parse_accept(header) if header.strip() else (Clause("*/*"),)
+    if not any(clause.type in (JSON, YAML, PROTOBUF, "*/*") for clause in clauses):
+        raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {PRODUCED}", routed=True)
     for clause in clauses:
         if clause.type not in (JSON, YAML, "*/*"):
             continue

@@ -15,11 +15,11 @@ from kubeactors.api.selectors import SelectorError, parse_field_selector
 from kubeactors.apiserver.http.answer import Answer
 from kubeactors.apiserver.http.body import read_body
 from kubeactors.apiserver.http.deadline import deadline
-from kubeactors.apiserver.http.encode import maybe_gzip, render, warning_headers
+from kubeactors.apiserver.http.encode import as_beta, maybe_gzip, render, warning_headers
 from kubeactors.apiserver.http.negotiate import JSON, PROTOBUF, YAML, MediaForm, NotAcceptable, negotiate, wants_pretty
 from kubeactors.apiserver.http.query import Query
 from kubeactors.apiserver.http.routes import ResourcePath
-from kubeactors.apiserver.http.stream import CHUNKED_JSON_LINES, send_stream, send_watch
+from kubeactors.apiserver.http.stream import CHUNKED_BETA, CHUNKED_JSON_LINES, send_stream, send_watch
 from kubeactors.apiserver.metrics import Metrics, request_key
 from kubeactors.apiserver.openapi.definitions import META
 from kubeactors.apiserver.options import parse_query
@@ -38,6 +38,7 @@ from kubeactors.apiserver.request import (
     Response,
     UserInfo,
     Verb,
+    WatchEncoding,
 )
 
 _PATCHES = frozenset({JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH})
@@ -157,7 +158,7 @@ class ResourceRequests:
                 body=body,
                 content_type=content_type or JSON,
                 form=form,
-                watch_encoding=CHUNKED_JSON_LINES if http.version >= (1, 1) else JSON_LINES,
+                watch_encoding=_watch_encoding(http, media),
                 user_agent=headers.get("User-Agent", ""),
             )
         )
@@ -189,8 +190,8 @@ async def _encode(
     http: web.BaseRequest, query: Query, media: MediaForm, response: Response, *, compress: bool
 ) -> Answer:
     body = response.body
-    if media.kind == "Table" and media.version == "v1beta1":
-        body = _as_beta(body)
+    if media.version == "v1beta1":
+        body = as_beta(body)
     pretty = wants_pretty(query.first("pretty"), http.headers.get("User-Agent", ""))
     body, content_type = render(body, as_yaml=media.yaml, pretty=pretty)
     extra = _warnings(http, response)
@@ -254,11 +255,7 @@ def _go_type(kind: Kind) -> str:
     return f"{kind.group.split('.')[0] or 'core'}.{kind.kind}"
 
 
-def _as_beta(body: bytes) -> bytes:
-    """A Table of meta.k8s.io/v1 as v1beta1, which has the same fields."""
-    table = orjson.loads(body)
-    parts = [table, *(row.get("object") or {} for row in table.get("rows") or ())]
-    for part in parts:
-        if part.get("apiVersion") == "meta.k8s.io/v1":
-            part["apiVersion"] = "meta.k8s.io/v1beta1"
-    return orjson.dumps(table)
+def _watch_encoding(http: web.BaseRequest, media: MediaForm) -> WatchEncoding:
+    if http.version < (1, 1):
+        return JSON_LINES
+    return CHUNKED_BETA if media.version == "v1beta1" else CHUNKED_JSON_LINES

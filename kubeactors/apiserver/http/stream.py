@@ -17,6 +17,7 @@ from aiohttp import web
 
 from kubeactors.apiserver.http.answer import Answer
 from kubeactors.apiserver.http.connection import Connection
+from kubeactors.apiserver.http.encode import as_beta
 from kubeactors.apiserver.request import JSON_LINES, WatchEncoding, WatchStream
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,10 @@ def _chunk(events: Sequence[bytes]) -> bytes:
 
 #: Lines of JSON as chunks of HTTP/1.1.
 CHUNKED_JSON_LINES = WatchEncoding("chunked-json-lines", JSON_LINES.encode, _chunk)
+#: The same for clients that asked for meta.k8s.io/v1beta1.
+CHUNKED_BETA = WatchEncoding(
+    "chunked-json-lines-v1beta1", lambda type_, object_: JSON_LINES.encode(type_, as_beta(object_)), _chunk
+)
 
 
 class TransportSink:

@@ -158,6 +158,37 @@ async def test_forms_of_answers(running: RunningFronts, client: aiohttp.ClientSe
         assert (answer.status, (await answer.json())["reason"]) == (406, "NotAcceptable")
 
 
+_PARTIAL = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": {}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "body"),
+    [
+        ("Table", PODS, {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "rows": [{"object": _PARTIAL}]}),
+        ("PartialObjectMetadata", POD, _PARTIAL),
+        (
+            "PartialObjectMetadataList",
+            PODS,
+            {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "items": [_PARTIAL]},
+        ),
+    ],
+)
+async def test_forms_in_their_beta_version(
+    running: RunningFronts, client: aiohttp.ClientSession, kind: str, path: str, body: dict[str, object]
+) -> None:
+    running.handler.respond = lambda request: Response(200, orjson.dumps(body))
+    for version in ("v1", "v1beta1"):
+        accept = {"Accept": f"application/json;as={kind};g=meta.k8s.io;v={version}"}
+        async with client.get(path, headers=accept) as answer:
+            text = await answer.text()
+        assert text.count(f'"meta.k8s.io/{version}"') == text.count('"apiVersion"') > 0
+
+
+async def test_an_audit_id_of_the_clients_own(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    async with client.get(POD, headers={"Audit-ID": "mine"}) as answer:
+        assert answer.headers["Audit-Id"] == "mine"
+
+
 async def test_large_answers_are_compressed_for_those_who_ask(
     running: RunningFronts, client: aiohttp.ClientSession
 ) -> None:
