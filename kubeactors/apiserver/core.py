@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from kubeactors.api.kinds import Kind, KindRegistry
+from kubeactors.api.kinds.kind import PROXY_VERBS
 from kubeactors.api.meta import Object
 from kubeactors.apiserver.accounts.objects import NAMED, NamedObjects
 from kubeactors.apiserver.accounts.service import AccountKeys, Accounts
@@ -41,7 +42,7 @@ from kubeactors.apiserver.registry.scale import Scales
 from kubeactors.apiserver.registry.versions import Freshness
 from kubeactors.apiserver.registry.watches import Watches
 from kubeactors.apiserver.registry.writes import Writer
-from kubeactors.apiserver.request import ApiHandler, Request, Response
+from kubeactors.apiserver.request import ANONYMOUS, ApiHandler, Options, Request, Response
 from kubeactors.apiserver.reviews.authentication import SelfSubjectReviews, TokenReviews
 from kubeactors.apiserver.reviews.authorization import AccessReviews
 from kubeactors.apiserver.services.claims import ADDRESS_PREFIX, PORT_PREFIX, ServiceClaims
@@ -51,6 +52,8 @@ from kubeactors.apiserver.storage.compaction import Compactor
 from kubeactors.apiserver.storage.leases import EventLeases
 from kubeactors.apiserver.storage.transactions import StoreApi, Transactions
 from kubeactors.apiserver.streams.pods import PodStreams
+from kubeactors.apiserver.streams.proxy.http import Backends
+from kubeactors.apiserver.streams.proxy.targets import ProxyTargets
 from kubeactors.apiserver.watchcache.barrier import ReadBarrier
 from kubeactors.apiserver.watchcache.cache import ResourceCache
 from kubeactors.apiserver.watchcache.feed import Feed
@@ -104,6 +107,7 @@ class ApiCore:
         self._monotonic = monotonic
         self._resources = {kind: self._resource(kind) for kind in registry.all() if kind.stored}
         self._connections = NodeConnections(config.agent_tls)
+        self._backends = Backends()
         self._compactor = Compactor(store, interval=config.compaction_interval)
         self._leases = EventLeases(store, ttl=config.event_ttl, monotonic=monotonic)
         self._tasks: list[asyncio.Task[None]] = []
@@ -174,6 +178,7 @@ class ApiCore:
         await self._feed.stop()
         await self._barrier.stop()
         await self._connections.stop()
+        await self._backends.stop()
 
     async def health(self) -> dict[str, str]:
         return {"watch-cache": self._feed.health()}
@@ -249,6 +254,8 @@ class ApiCore:
         find_pod, find_node = partial(get, "pods"), partial(get, "nodes")
         logs = PodLogs(self._connections, find_pod, find_node)
         streams = PodStreams(self._connections, find_pod, find_node)
+        slices = self._slices(registry, reader)
+        proxies = ProxyTargets(self._backends, find_pod, partial(get, "services"), find_node, slices)
 
         async def log(resource: Resource, request: Request) -> Response:
             return await logs.log(request)
@@ -262,6 +269,9 @@ class ApiCore:
             ("pods", "exec"): {"get": streams.exec, "create": streams.exec},
             ("pods", "attach"): {"get": streams.attach, "create": streams.attach},
             ("pods", "portforward"): {"get": streams.port_forward, "create": streams.port_forward},
+            ("pods", "proxy"): dict.fromkeys(PROXY_VERBS, proxies.pod),
+            ("services", "proxy"): dict.fromkeys(PROXY_VERBS, proxies.service),
+            ("nodes", "proxy"): dict.fromkeys(PROXY_VERBS, proxies.node),
         }
 
     def _getter(self, registry: KindRegistry, reader: Reader) -> Callable[[str, str, str], Awaitable[Object]]:
@@ -272,6 +282,21 @@ class ApiCore:
             return resource.decode(await reader.item(resource, namespace, name))
 
         return get
+
+    def _slices(self, registry: KindRegistry, reader: Reader) -> Callable[[str, str], Awaitable[list[Object]]]:
+        """The EndpointSlices of a service by namespace and name."""
+
+        async def slices_of(namespace: str, service: str) -> list[Object]:
+            kind = registry.by_resource("discovery.k8s.io", "v1", "endpointslices")
+            assert kind is not None
+            resource = self._resources[kind]
+            options = Options(label_selector=f"kubernetes.io/service-name={service}")
+            page = await reader.page(
+                resource, Request(verb="list", kind=kind, user=ANONYMOUS, namespace=namespace, options=options)
+            )
+            return [resource.decode(item) for item in page.items]
+
+        return slices_of
 
     def _accounts(self, registry: KindRegistry, objects: Objects, now: Callable[[], datetime]) -> Accounts | None:
         if self._config.account_keys is None:

@@ -118,10 +118,12 @@ class Answer(web.StreamResponse):
         """The handler has sent this answer itself."""
         self._sent = True
 
-    def start(self, request: web.BaseRequest) -> bool:
-        """Send the head of a streamed body; returns whether the body is to be chunked (not to HTTP/1.0 clients)."""
-        chunked = request.version >= (1, 1)
-        if not chunked or not request.keep_alive:
+    def start(self, request: web.BaseRequest, *, sized: bool = False) -> bool:
+        """Send the head of a streamed body; returns whether the body is to be chunked (not to HTTP/1.0 clients).
+
+        `sized`: the headers tell the body's length, or it has none."""
+        chunked = request.version >= (1, 1) and not sized
+        if not (chunked or sized) or not request.keep_alive:
             self._close_after = True
         self._sent = True
         transport = request.transport
