@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from kubeactors.api.fielderrors import go_quote
 from kubeactors.api.kinds.strategy import Strategy
@@ -73,6 +73,18 @@ def no_conditions(obj: Object) -> list[dict[str, str]]:
     return []
 
 
+class Conversion(Protocol):
+    """Between a version that is served and the one in which its objects are stored."""
+
+    def to_stored(self, obj: Object) -> Object:
+        """The stored form of an object, which is not changed."""
+        ...
+
+    def from_stored(self, obj: Object) -> None:
+        """Give a stored object, in place, the form of this version; kind and apiVersion are this version's already."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Kind:
     """Everything the API server and its clients must know about one kind."""
@@ -102,6 +114,7 @@ class Kind:
     unconditional_update: bool = True  # PUT without resourceVersion is taken
     deprecation: str = ""  # a Warning header of every request
     storage_path: str = ""  # below /registry; empty: the plural
+    conversion: Conversion | None = None  # another kind of the same storage_path is the one that is stored
 
     def __post_init__(self) -> None:
         if not self.singular:
@@ -180,7 +193,8 @@ class Kind:
 
     def convert_field(self, label: str, value: str) -> tuple[str, str]:
         """For FieldSelector.transformed: checks that this kind can be selected by `label`. Raises SelectorError."""
-        label = self.field_aliases.get(label, label)
+        if label in self.field_aliases:
+            return self.field_aliases[label], value
         if label in ("metadata.name", "metadata.namespace") or label in self.field_labels:
             return label, value
         if self.unknown_field:

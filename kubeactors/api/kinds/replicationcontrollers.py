@@ -5,7 +5,7 @@ from typing import Any
 
 from kubeactors.api.defaults.workload import default_replication_controller
 from kubeactors.api.fielderrors import FieldError
-from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
+from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, SCALE, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.text import age, container_names_and_images, format_labels, name
@@ -66,14 +66,7 @@ KIND = Kind(
     schema="io.k8s.api.core.v1.ReplicationController",
     strategy=_STRATEGY,
     subresources=(
-        Subresource(
-            "scale",
-            STATUS_VERBS,
-            kind="Scale",
-            group="autoscaling",
-            version="v1",
-            schema="io.k8s.api.autoscaling.v1.Scale",
-        ),
+        SCALE,
         Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=replica_status_errors)),
     ),
     field_labels=("status.replicas",),

@@ -18,7 +18,7 @@ from kubeactors.apiserver.registry.reads import Reader, join_list
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.registry.selectors import check_selectors
 from kubeactors.apiserver.request import JSON, YAML, Form, Request, Response
-from kubeactors.apiserver.storage.encoding import to_item, to_stored, to_wire, with_revision
+from kubeactors.apiserver.storage.encoding import to_item, with_revision
 
 # How many objects of a collection are deleted at a time.
 _WORKERS = 16
@@ -43,7 +43,7 @@ class Deleter:
             return Response(status, orjson.dumps(_success(resource, resource.decode(item))))
         if request.form is not Form.OBJECT:
             return Response(status, forms.render_one(resource, item, request, self._clock))
-        return Response(status, to_wire(resource.head, item))
+        return Response(status, resource.whole(item))
 
     async def delete_object(
         self, resource: Resource, request: Request, namespace: str, name: str, options: DeleteOptions
@@ -90,7 +90,7 @@ class Deleter:
                 return True, state.item
             revision = await objects.delete(resource, namespace, name, state)
             return None if revision is None else (True, with_revision(state.item, revision))
-        stored = to_stored(decision.obj)
+        stored = resource.stored(decision.obj)
         gone = decision.action is Action.WRITE_THEN_DELETE
         if dry_run:
             return gone, to_item(stored, state.revision)

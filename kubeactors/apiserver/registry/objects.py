@@ -14,7 +14,7 @@ from kubeactors.api.meta import Object
 from kubeactors.apiserver.registry import hooks
 from kubeactors.apiserver.registry.hooks import Hook
 from kubeactors.apiserver.registry.resource import Resource
-from kubeactors.apiserver.storage.encoding import stored_of, to_item, to_stored
+from kubeactors.apiserver.storage.encoding import stored_of, to_item
 from kubeactors.apiserver.storage.transactions import Committed, Transactions
 from kubeactors.apiserver.watchcache.feed import Feed
 from kubeactors.store.client import ops
@@ -101,9 +101,9 @@ class Objects:
             if dry_run:
                 if (await self.present(resource, namespace, name)).obj is not None:
                     raise errors.already_exists(resource.kind.qualified_resource, name)
-                return to_stored(new)
+                return resource.stored(new)
             claims = hook.claims(new, None) if hook is not None else None
-            stored = to_stored(new)
+            stored = resource.stored(new)
             lease = await self._leases(resource.prefix)
             compare, success = hooks.join(ops.mod_revision(key, "=", 0), ops.put(key, stored, lease=lease), claims)
             committed = await self._transactions.write(compare, success, key)
@@ -144,7 +144,7 @@ class Objects:
                     state, live = await self.present(resource, namespace, name), True
                     continue
                 if dry_run or await self.delete(resource, namespace, name, state) is not None:
-                    return to_item(to_stored(gone.obj), state.revision), False
+                    return to_item(resource.stored(gone.obj), state.revision), False
                 state, live = await self.present(resource, namespace, name), True
                 continue
             except StatusError:
@@ -152,7 +152,7 @@ class Objects:
                     raise
                 state, live = await self.present(resource, namespace, name), True
                 continue
-            stored = to_stored(new)
+            stored = resource.stored(new)
             if state.revision and same(stored, state.item):
                 if live or dry_run:
                     return state.item, False

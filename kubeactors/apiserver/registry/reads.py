@@ -15,7 +15,7 @@ from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.registry.selectors import check_selectors, matcher_for
 from kubeactors.apiserver.registry.versions import Freshness, too_large_version
 from kubeactors.apiserver.request import Form, ListItems, Request, Response
-from kubeactors.apiserver.storage.encoding import to_item, to_wire
+from kubeactors.apiserver.storage.encoding import to_item
 from kubeactors.apiserver.storage.transactions import Transactions
 from kubeactors.apiserver.watchcache.feed import Feed
 from kubeactors.apiserver.watchcache.matcher import Matcher
@@ -52,7 +52,7 @@ class Reader:
     async def get(self, resource: Resource, request: Request) -> Response:
         item = await self.item(resource, request.namespace, request.name, request.options.resource_version)
         if request.form is Form.OBJECT:
-            return Response(200, to_wire(resource.head, item))
+            return Response(200, resource.whole(item))
         return Response(200, forms.render_one(resource, item, request, self._clock))
 
     async def item(self, resource: Resource, namespace: str, name: str, version: str = "") -> bytes:
@@ -75,7 +75,7 @@ class Reader:
         page = await self.page(resource, request)
         token = page.token(request)
         if request.items:
-            whole = [to_wire(resource.head, item) for item in page.items]
+            whole = [resource.whole(item) for item in page.items]
             return Response(200, items=ListItems(whole, str(page.version), token, page.remaining))
         if request.form is not Form.OBJECT:
             metadata = list_metadata(page.version, token, page.remaining)
@@ -214,4 +214,6 @@ def join_list(
 ) -> bytes:
     """A list document; the items are only put in a row."""
     metadata = list_metadata(version, token, remaining)
+    if resource.converts:
+        items = map(resource.listed, items)
     return b'%b"metadata":%b,"items":[%b]}' % (resource.list_head, metadata, b",".join(items))

@@ -15,7 +15,6 @@ from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.registry.selectors import check_selectors, matcher_for
 from kubeactors.apiserver.registry.versions import Freshness
 from kubeactors.apiserver.request import Form, Request, Response
-from kubeactors.apiserver.storage.encoding import to_wire
 from kubeactors.apiserver.watchcache.cache import ResourceCache, WindowExceeded
 from kubeactors.apiserver.watchcache.channels import Channel, ChannelKey, View
 from kubeactors.apiserver.watchcache.feed import Feed
@@ -67,7 +66,7 @@ class Watches:
         # A version yet to come: nothing is sent until it has passed.
         after = version if not initial and version > self._feed.revision else 0
         key = ChannelKey(matcher, view.key, view.encoding.name, after)
-        first = _First(self._feed, resource.cache, matcher, view, resource.head)
+        first = _First(self._feed, resource.cache, matcher, view, resource)
         if initial:
             # Also for a client that did not ask for initial events by that name, as Kubernetes' defaults have it.
             closing = options.allow_watch_bookmarks
@@ -92,18 +91,19 @@ class Watches:
         return Watcher(resource.cache, key, view, begin, timeout=self._min_timeout, bookmark=None)
 
     def _view(self, resource: Resource, request: Request) -> View:
-        head = resource.head
         encoding = request.watch_encoding
         if request.form is Form.OBJECT:
-            return View(resource.kind.api_version, lambda change, deleted: change.whole(head, deleted), encoding)
+            return View(
+                resource.kind.api_version, lambda change, deleted: resource.whole(change.item(deleted)), encoding
+            )
         if request.form is Form.PARTIAL:
-            return View("partial", lambda change, deleted: forms.partial(change.whole(head, deleted)), encoding)
+            return View("partial", lambda change, deleted: forms.partial(change.item(deleted)), encoding)
         # The columns are told once, in a watch's first event, so two watches never share their Tables.
         columns = [True]
 
         def render(change: Change, deleted: bool) -> bytes:
             told, columns[0] = columns[0], False
-            whole = change.whole(head, deleted)
+            whole = resource.whole(change.item(deleted))
             return forms.table_row(resource, whole, request, self._clock, columns=told)
 
         return View(("table", next(_unique)), render, encoding)
@@ -119,12 +119,12 @@ class Watches:
 class _First:
     """The events with which a watch begins."""
 
-    def __init__(self, feed: Feed, cache: ResourceCache, matcher: Matcher, view: View, head: bytes) -> None:
+    def __init__(self, feed: Feed, cache: ResourceCache, matcher: Matcher, view: View, resource: Resource) -> None:
         self._feed = feed
         self._cache = cache
         self._matcher = matcher
         self._view = view
-        self._head = head
+        self._resource = resource
 
     def present(self, end: bytes | None) -> Start:
         """ADDED for everything that there is. The state is taken now, the encoding is made as it is asked for."""
@@ -135,11 +135,11 @@ class _First:
     def _added(self, record: Record) -> bytes:
         view = self._view
         if view.key == "partial":
-            document = forms.partial(to_wire(self._head, record.item))
+            document = forms.partial(record.item)
         elif isinstance(view.key, tuple):
             document = view.render(Change(record.revision, record, None), False)
         else:
-            document = to_wire(self._head, record.item)
+            document = self._resource.whole(record.item)
         return view.encoding.encode("ADDED", document)
 
     def changes(self, version: int, key: ChannelKey) -> Start:

@@ -22,7 +22,6 @@ from kubeactors.apiserver.registry.objects import Gone, Objects, State
 from kubeactors.apiserver.registry.patching import Patch
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.request import APPLY_PATCH, Form, Request, Response
-from kubeactors.apiserver.storage.encoding import to_wire
 
 # From the present object (None: there is none), which it may change, to what the client wants it to be.
 Wanted = Callable[[Object | None], Object]
@@ -349,7 +348,7 @@ class Writer:
         resource, request = write.resource, write.request
         if request.form is not Form.OBJECT:
             return Response(status, forms.render_one(resource, item, request, self._clock), warnings=write.warnings)
-        return Response(status, to_wire(resource.head, item), warnings=write.warnings)
+        return Response(status, resource.whole(item), warnings=write.warnings)
 
 
 def _keep_times(new: Object, old: Object) -> None:

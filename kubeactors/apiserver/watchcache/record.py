@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import orjson
 
 from kubeactors.api.meta import Object
-from kubeactors.apiserver.storage.encoding import to_wire, with_revision
+from kubeactors.apiserver.storage.encoding import with_revision
 
 logger = logging.getLogger(__name__)
 
@@ -84,16 +84,16 @@ class Change:
         assert record is not None
         return record
 
-    def whole(self, head: bytes, deleted: bool) -> bytes:
-        """The whole object as an event carries it: the new state, or the last one under the deletion's version.
+    def item(self, deleted: bool) -> bytes:
+        """The item bytes that an event carries: the new state, or the last one under the deletion's version.
 
         `deleted` is also set when the object left a selector: then the event carries the state before.
         """
         if not deleted:
             assert self.record is not None
-            return to_wire(head, self.record.item)
+            return self.record.item
         assert self.previous is not None
-        return to_wire(head, with_revision(self.previous.item, self.revision))
+        return with_revision(self.previous.item, self.revision)
 
     def encoded(self, key: object, make: Callable[[], bytes]) -> bytes:
         """What `make` gives, made once per key."""

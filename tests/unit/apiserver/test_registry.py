@@ -370,6 +370,31 @@ async def test_volumes_and_claims_are_kept_while_in_use(store: FakeStore) -> Non
         assert made["metadata"]["finalizers"] == ["kubernetes.io/pv-protection"]
 
 
+async def test_an_event_is_read_and_written_in_two_groups(store: FakeStore) -> None:
+    async with running_core(store) as api:
+        new = "events.events.k8s.io"
+        regarding = {"namespace": "ns", "kind": "Pod", "name": "p"}
+        event = {"metadata": {"name": "e"}, "regarding": regarding, "eventTime": "2001-01-01T00:00:00.000000Z"}
+        event |= {"reportingController": "x.io/c", "reportingInstance": "i", "action": "a", "reason": "r"}
+        made = await api.create(new, {**event, "type": "Normal", "note": "text"}, "ns")
+        assert (made["apiVersion"], made["note"]) == ("events.k8s.io/v1", "text")
+        old = await api.get("events", "e", "ns")
+        assert (old["apiVersion"], old["message"], old["involvedObject"]) == ("v1", "text", regarding)
+        assert old["metadata"] == made["metadata"]
+        watching = await api.watch(new, "ns", field_selector="regarding.name=p")
+        first = await watching.next()
+        assert (first["type"], first["object"]["regarding"]["name"]) == ("ADDED", "p")
+        await api.patch("events", "e", {"count": 3}, "ns")
+        assert (await watching.next())["object"]["deprecatedCount"] == 3
+        await watching.close()
+        (listed,) = (await api.list(new, "ns", field_selector="regarding.name=p"))["items"]
+        assert listed["deprecatedCount"] == 3
+        assert "message" not in listed
+        assert (await api.list(new, "ns", field_selector="regarding.name=q"))["items"] == []
+        assert (await api.delete(new, "e", "ns"))["status"] == "Success"
+        assert await api.names("events", "ns") == []
+
+
 async def test_events_expire(store: FakeStore) -> None:
     async with running_core(store, event_ttl=600) as api:
         for name in ("a", "b"):
