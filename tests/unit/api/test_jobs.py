@@ -383,7 +383,7 @@ def test_jobs_are_selected_by_their_successes() -> None:
     assert JOBS.selectable_fields(made)["status.successful"] == "0"
     made["status"]["succeeded"] = 3
     assert JOBS.selectable_fields(made)["status.successful"] == "3"
-    with pytest.raises(SelectorError, match='field label "spec.x" not supported for Job'):
+    with pytest.raises(SelectorError, match=r'field label "spec.x" not supported for Job'):
         JOBS.convert_field("spec.x", "")
 
 
