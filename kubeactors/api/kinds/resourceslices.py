@@ -45,7 +45,11 @@ def _complete(obj: Object, now: datetime) -> None:
 
 def _fields(obj: Object) -> dict[str, str]:
     spec = obj.get("spec") or {}
-    return {"spec.driver": spec.get("driver") or "", "spec.nodeName": spec.get("nodeName") or ""}
+    return {
+        "spec.driver": spec.get("driver") or "",
+        "spec.nodeName": spec.get("nodeName") or "",
+        "spec.pool.name": (spec.get("pool") or {}).get("name") or "",
+    }
 
 
 def _cells(obj: Object, now: datetime) -> list[Any]:
@@ -62,7 +66,7 @@ KIND = Kind(
     namespaced=False,
     schema="io.k8s.api.resource.v1.ResourceSlice",
     strategy=ResourceSliceStrategy(),
-    field_labels=("spec.driver", "spec.nodeName"),
+    field_labels=("spec.driver", "spec.nodeName", "spec.pool.name"),
     field_values=_fields,
     legacy_field_errors=True,
     columns=(

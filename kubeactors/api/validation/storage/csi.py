@@ -45,6 +45,10 @@ def csi_driver_errors(obj: Mapping[str, Any]) -> list[FieldError]:
     if seconds is not None and seconds < _MIN_UPDATE_SECONDS:
         message = f"must be greater than or equal to {_MIN_UPDATE_SECONDS} seconds"
         errors.append(invalid("spec.nodeAllocatableUpdatePeriodSeconds", seconds, message))
+    in_secrets = spec.get("serviceAccountTokenInSecrets")
+    if in_secrets is not None and not spec.get("tokenRequests"):
+        message = "serviceAccountTokenInSecrets is set but no tokenRequests are specified"
+        errors.append(invalid("spec.serviceAccountTokenInSecrets", in_secrets, message))
     return errors
 
 
