@@ -275,7 +275,8 @@ def test_an_allocation_is_made_once_and_takes_its_reports_with_it() -> None:
                 capacity={"m": {"value": "9", "requestPolicy": {"default": "4", "validRange": {"max": "5"}}}},
             ),
             [
-                "spec.devices[0].capacity[m].requestPolicy.validRange.min: Required value: required when validRange is defined"
+                "spec.devices[0].capacity[m].requestPolicy.validRange.min: Required value: "
+                "required when validRange is defined"
             ],
         ),
         (
