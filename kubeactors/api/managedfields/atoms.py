@@ -13,6 +13,9 @@ from kubeactors.api.managedfields import elements
 from kubeactors.api.schema import types
 from kubeactors.api.schema.types import NO_DEFAULT, ListType, MapType, Scalar, SchemaType, Struct
 
+_MAX_KNOWN: Final = 512
+_MAX_KNOWN_LENGTH: Final = 64
+
 STRING: Final = "string"
 NUMERIC: Final = "numeric"
 BOOLEAN: Final = "boolean"
@@ -39,6 +42,12 @@ class MapAtom:
     fields: dict[str, Atom] = field(default_factory=dict)
     element: Atom | None = None
     atomic: bool = False
+    #: Field → its path element and its type, made once.
+    steps: dict[str, tuple[str, Atom]] = field(default_factory=dict, repr=False)
+
+    def declare(self, fields: dict[str, Atom]) -> None:
+        self.fields = fields
+        self.steps = {name: (elements.field(name), of) for name, of in fields.items()}
 
     def of(self, name: str) -> Atom:
         """The type of a field. An undeclared one has none, and is taken for what it is."""
@@ -57,11 +66,20 @@ class ListAtom:
     atomic: bool = True
     keys: tuple[str, ...] = ()
     defaults: dict[str, Any] = field(default_factory=dict)
+    _known: dict[Any, str] = field(default_factory=dict, repr=False)  # names of items come again and again
 
     def element(self, item: Any) -> str:
         """The path element of an item. Raises ElementError."""
         if self.keys:
-            return self._keyed(item)
+            key = self._key(item)
+            known = self._known.get(key) if key is not None else None
+            if known is None:
+                known = self._keyed(item)
+                if key is not None:
+                    if len(self._known) >= _MAX_KNOWN:
+                        self._known.clear()
+                    self._known[key] = known
+            return known
         if isinstance(item, dict):
             raise ElementError("associative list without keys has an element that's a map type")
         if isinstance(item, list):
@@ -69,6 +87,19 @@ class ListAtom:
         if item is None:
             raise ElementError("associative list without keys has an element that's an explicit null")
         return elements.value(item)
+
+    def _key(self, item: Any) -> Any:
+        """The item's keys as they stand in it, where they are texts and short."""
+        try:
+            if len(self.keys) == 1:
+                key = item[self.keys[0]]
+                return key if key.__class__ is str and len(key) <= _MAX_KNOWN_LENGTH else None
+            number, text = map(item.__getitem__, self.keys)
+        except (KeyError, TypeError, ValueError):
+            return None
+        if number.__class__ is int and text.__class__ is str and len(text) <= _MAX_KNOWN_LENGTH:
+            return number, text
+        return None
 
     def _keyed(self, item: Any) -> str:
         if item is None:
@@ -137,7 +168,7 @@ def _build(of: SchemaType, known: dict[int, tuple[SchemaType, Atom]]) -> Atom:
     known[id(of)] = (of, atom)  # before its parts: types may refer to themselves
     if isinstance(of, Struct):
         atom.map = MapAtom(atomic=of.atomic, element=DEDUCED if of.preserve_unknown else None)
-        atom.map.fields = {name: _build(each.type, known) for name, each in of.fields.items()}
+        atom.map.declare({name: _build(each.type, known) for name, each in of.fields.items()})
     elif isinstance(of, MapType):
         atom.map = MapAtom(atomic=of.atomic, element=_build(of.value, known))
     else:

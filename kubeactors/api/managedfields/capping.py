@@ -5,7 +5,6 @@ Source: managedfields/internal/capmanagers.go of apimachinery.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from kubeactors.api.managedfields import fieldset
@@ -18,6 +17,8 @@ BUCKET: Final = "ancient-changes"
 def cap_updaters(managed: Managed, limit: int = MAX_UPDATERS) -> None:
     """Put the oldest updaters of a version together, in place, until there are no more than `limit`."""
     sets = managed.sets
+    if len(sets) <= limit:
+        return
     updaters = [who for who, owned in sets.items() if not owned.applied]
     left = len(updaters)
     if left <= limit:
@@ -38,5 +39,5 @@ def cap_updaters(managed: Managed, limit: int = MAX_UPDATERS) -> None:
         both = fieldset.union(owned.fields, sets[bucket].fields)
         if who != bucket:
             del sets[who]
-        sets[bucket] = replace(owned, fields=both)
+        sets[bucket] = owned.of(both)
         left -= 1

@@ -6,12 +6,14 @@ Source: typed/compare.go and typed/tofieldset.go of sigs.k8s.io/structured-merge
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from kubeactors.api.managedfields import fieldset
-from kubeactors.api.managedfields.atoms import Atom, ListAtom, MapAtom
-from kubeactors.api.managedfields.fieldset import LEAF, SELF, Fields, Path
+from kubeactors.api.managedfields.atoms import DEDUCED, Atom, ListAtom, MapAtom
+from kubeactors.api.managedfields.fieldset import LEAF, SELF, Fields
 from kubeactors.api.meta import Object
+
+_ABSENT: Final = object()
 
 
 @dataclass(slots=True)
@@ -33,44 +35,35 @@ class Comparison:
 
 def compare(atom: Atom, old: Object, new: Object) -> Comparison:
     """Both are objects of the type. Raises atoms.ElementError."""
-    found = Comparison()
-    kind = atom.map
-    assert kind is not None, "objects are maps"
-    for name, item in new.items():
-        if name not in old:
-            found.added["f:" + name] = present(kind.of(name), item)
-        elif (before := old[name]) != item:
-            _compare(kind.of(name), before, item, ("f:" + name,), found)
-    for name, item in old.items():
-        if name not in new:
-            found.removed["f:" + name] = present(kind.of(name), item)
-    return found
+    assert atom.map is not None, "objects are maps"
+    added, removed, modified = _compare_maps(atom.map, old, new)
+    return Comparison(added or {}, removed or {}, modified or {})
 
 
 def present(atom: Atom, value: Any) -> Fields:
     """The node of a value that is there as a whole: it, and everything in it."""
     if value.__class__ is dict:
         kind = atom.map
-        if not value or kind is None or kind.atomic:
-            return LEAF
-        return {SELF: LEAF, **_in_map(kind, value)}
+        return LEAF if not value or kind is None or kind.atomic else _present_map(kind, value)
     if value.__class__ is list:
         items = atom.list
-        if not value or items is None or items.atomic:
-            return LEAF
-        return {SELF: LEAF, **_in_list(items, value)}
+        return LEAF if not value or items is None or items.atomic else _present_list(items, value)
     return LEAF
 
 
-def _in_map(kind: MapAtom, value: dict[str, Any]) -> Fields:
-    made: Fields = {}
+def _present_map(kind: MapAtom, value: dict[str, Any]) -> Fields:
+    made: Fields = {SELF: LEAF}
+    steps = kind.steps
     for name, item in value.items():
-        made["f:" + name] = present(kind.of(name), item) if item.__class__ in (dict, list) else LEAF
+        step = steps.get(name)
+        element, atom = step if step is not None else ("f:" + name, kind.element or DEDUCED)
+        of = item.__class__
+        made[element] = present(atom, item) if of is dict or of is list else LEAF
     return made
 
 
-def _in_list(kind: ListAtom, value: list[Any]) -> Fields:
-    made: Fields = {}
+def _present_list(kind: ListAtom, value: list[Any]) -> Fields:
+    made: Fields = {SELF: LEAF}
     for item in value:
         element = kind.element(item)
         # Items that cannot be told apart are owned together and whole.
@@ -78,61 +71,81 @@ def _in_list(kind: ListAtom, value: list[Any]) -> Fields:
     return made
 
 
-def _compare(atom: Atom, old: Any, new: Any, path: Path, found: Comparison) -> None:
+# What was added, removed and modified at and below a value, as nodes; None where nothing was.
+_Found = tuple[Fields | None, Fields | None, Fields | None]
+_MODIFIED: Final[_Found] = (None, None, LEAF)
+
+
+def _compare(atom: Atom, old: Any, new: Any) -> _Found:
     """Of two values that differ."""
     if isinstance(old, dict | None) and isinstance(new, dict | None) and (kind := atom.map) is not None:
         if kind.atomic or not (old or new):
-            fieldset.insert(found.modified, path, LEAF)
-        else:
-            _compare_maps(kind, old or {}, new or {}, path, found)
-    elif isinstance(old, list | None) and isinstance(new, list | None) and (items := atom.list) is not None:
+            return _MODIFIED
+        return _compare_maps(kind, old or {}, new or {})
+    if isinstance(old, list | None) and isinstance(new, list | None) and (items := atom.list) is not None:
         if items.atomic or not (old or new):
-            fieldset.insert(found.modified, path, LEAF)
-        else:
-            _compare_lists(items, old or [], new or [], path, found)
-    else:
-        fieldset.insert(found.modified, path, LEAF)
-        # One of another kind: what was in the old goes, what is in the new comes.
-        for value, into in ((old, found.removed), (new, found.added)):
-            for element, node in present(atom, value).items():
-                if element != SELF:
-                    fieldset.insert(into, (*path, element), node)
+            return _MODIFIED
+        return _compare_lists(items, old or [], new or [])
+    # One of another kind: what was in the old goes, what is in the new comes.
+    return _inside(atom, new), _inside(atom, old), LEAF
 
 
-def _compare_maps(kind: MapAtom, old: dict[str, Any], new: dict[str, Any], path: Path, found: Comparison) -> None:
+def _inside(atom: Atom, value: Any) -> Fields | None:
+    return {element: node for element, node in present(atom, value).items() if element != SELF} or None
+
+
+def _compare_maps(kind: MapAtom, old: dict[str, Any], new: dict[str, Any]) -> _Found:
+    added: Fields = {}
+    removed: Fields = {}
+    modified: Fields = {}
+    steps = kind.steps
     for name, item in new.items():
-        if name not in old:
-            fieldset.insert(found.added, (*path, "f:" + name), present(kind.of(name), item))
-        elif (before := old[name]) != item:
-            _compare(kind.of(name), before, item, (*path, "f:" + name), found)
+        before = old.get(name, _ABSENT)
+        if before is _ABSENT or before != item:
+            step = steps.get(name)
+            element, atom = step if step is not None else ("f:" + name, kind.element or DEDUCED)
+            if before is _ABSENT:
+                added[element] = present(atom, item)
+            else:
+                _note(element, _compare(atom, before, item), added, removed, modified)
     for name, item in old.items():
         if name not in new:
-            fieldset.insert(found.removed, (*path, "f:" + name), present(kind.of(name), item))
+            removed["f:" + name] = present(kind.of(name), item)
+    return added or None, removed or None, modified or None
 
 
-def _compare_lists(kind: ListAtom, old: list[Any], new: list[Any], path: Path, found: Comparison) -> None:
+def _note(element: str, found: _Found, added: Fields, removed: Fields, modified: Fields) -> None:
+    for node, into in zip(found, (added, removed, modified), strict=True):
+        if node is not None:
+            into[element] = node
+
+
+def _compare_lists(kind: ListAtom, old: list[Any], new: list[Any]) -> _Found:
+    added: Fields = {}
+    removed: Fields = {}
+    modified: Fields = {}
     before, after = _by_element(kind, old), _by_element(kind, new)
     for element in before | after:
         was, now = before.get(element, []), after.get(element, [])
-        where = (*path, element)
         if len(was) <= 1 and len(now) <= 1:
             if not was:
-                fieldset.insert(found.added, where, present(kind.item, now[0]))
+                added[element] = present(kind.item, now[0])
             elif not now:
-                fieldset.insert(found.removed, where, present(kind.item, was[0]))
+                removed[element] = present(kind.item, was[0])
             elif was[0] != now[0]:
-                _compare(kind.item, was[0], now[0], where, found)
+                _note(element, _compare(kind.item, was[0], now[0]), added, removed, modified)
         elif len(was) > 1 and len(now) > 1:
             if was != now:
-                fieldset.insert(found.modified, where, LEAF)
+                modified[element] = LEAF
         elif len(was) > 1:
             if now:
-                fieldset.insert(found.added, where, present(kind.item, now[0]))
-            fieldset.insert(found.removed, where, LEAF)
+                added[element] = present(kind.item, now[0])
+            removed[element] = LEAF
         else:
             if was:
-                fieldset.insert(found.removed, where, present(kind.item, was[0]))
-            fieldset.insert(found.added, where, LEAF)
+                removed[element] = present(kind.item, was[0])
+            added[element] = LEAF
+    return added or None, removed or None, modified or None
 
 
 def _by_element(kind: ListAtom, items: list[Any]) -> dict[str, list[Any]]:

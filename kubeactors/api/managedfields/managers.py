@@ -5,7 +5,7 @@ Source: managedfields.go, buildmanagerinfo.go of apimachinery's pkg/util/managed
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from kubeactors.api.managedfields.elements import FieldsError, read_fields
@@ -31,9 +31,12 @@ class Manager(NamedTuple):
     subresource: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class VersionedSet:
-    """The fields of a manager, as paths of a version of the API. `time` (RFC 3339): when it last took some; or None."""
+    """The fields of a manager, as paths of a version of the API. `time` (RFC 3339): when it last took some; or None.
+
+    Never changed once made.
+    """
 
     fields: Fields
     api_version: str
@@ -41,7 +44,10 @@ class VersionedSet:
     time: str | None = None
 
     def of(self, fields: Fields) -> VersionedSet:
-        return self if fields is self.fields else replace(self, fields=fields)
+        return self if fields is self.fields else VersionedSet(fields, self.api_version, self.applied, self.time)
+
+    def at(self, time: str) -> VersionedSet:
+        return VersionedSet(self.fields, self.api_version, self.applied, time)
 
 
 @dataclass(slots=True)

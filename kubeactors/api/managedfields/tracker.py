@@ -5,7 +5,7 @@ Source: managedfields/internal/fieldmanager.go of apimachinery and the managers 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from kubeactors.api import codec, errors
@@ -20,6 +20,7 @@ from kubeactors.api.managedfields.managers import (
     Managed,
     ManagedFieldsError,
     Manager,
+    VersionedSet,
     decode,
     encode,
     manager,
@@ -72,7 +73,11 @@ class Tracker:
         """
         metadata = new["metadata"]
         stored = live["metadata"].get("managedFields") if live is not None else None
-        managed = self._given(metadata.pop("managedFields", None), stored)
+        given = metadata.pop("managedFields", None)
+        managed = self._given(given) if given is not None and given != stored else None
+        edited = managed is not None
+        if managed is None:
+            managed = _stored(stored)
         if not managed.sets and live is not None:
             return
         try:
@@ -80,35 +85,36 @@ class Tracker:
         except ElementError:
             # Items that cannot be told apart: whose they are is not known, but the write itself is another's to judge.
             return
-        if after.sets:
+        if after is managed and not edited:
+            metadata["managedFields"] = stored
+        elif after.sets:
             metadata["managedFields"] = encode(after)
 
     def _updated(self, live: Object, new: Object, managed: Managed, name: str, now: str) -> Managed:
+        """`managed` itself when nothing changes."""
         after = self.updater.update(live, new, managed, _CURRENT)
+        if after is managed:
+            return managed
         taken = after.sets.pop(_CURRENT, None)
         if taken is not None:
             who = manager(name, UPDATE, self.updater.api_version, self.subresource)
             before = after.sets.get(who)
             fields = taken.fields if before is None else fieldset.union(before.fields, taken.fields)
-            after.sets[who] = replace(taken, fields=fields, time=now)
+            after.sets[who] = VersionedSet(fields, taken.api_version, False, now)
         cap_updaters(after)
         return after
 
-    def _given(self, given: list[Entry] | None, stored: list[Entry] | None) -> Managed:
-        """What the client says is managed, where it may say so and that makes sense; else what is stored."""
-        if given is not None and not self.subresource and given != stored:
-            if given in ([], [{}]):
-                return Managed()
-            try:
-                managed = decode(given)
-            except ManagedFieldsError:
-                managed = Managed()
-            if managed.sets:
-                return managed
-        try:
-            return decode(stored, trusted=True)
-        except ManagedFieldsError:
+    def _given(self, given: list[Entry]) -> Managed | None:
+        """What the client says is managed; None where it may not say so, or says nothing that makes sense."""
+        if self.subresource:
+            return None
+        if given in ([], [{}]):
             return Managed()
+        try:
+            managed = decode(given)
+        except ManagedFieldsError:
+            return None
+        return managed if managed.sets else None
 
     # --- apply
 
@@ -135,7 +141,7 @@ class Tracker:
             raise errors.unknown(f"failed to merge config: {error}") from None
         who = manager(name, APPLY, self.updater.api_version, self.subresource)
         if new is not None and who in managed.sets:
-            managed.sets[who] = replace(managed.sets[who], time=now)
+            managed.sets[who] = managed.sets[who].at(now)
         made: Object = codec.copy(base if new is None else new)
         if name == last_applied.MANAGER and last_applied.last_applied(made):
             last_applied.write_last_applied(made, applied)
@@ -171,6 +177,13 @@ class Tracker:
             if left.sets:
                 raise left from None
         return self.updater.apply(live, applied, managed, who, force=True)
+
+
+def _stored(entries: list[Entry] | None) -> Managed:
+    try:
+        return decode(entries, trusted=True)
+    except ManagedFieldsError:
+        return Managed()
 
 
 def described(obj: Object) -> str:

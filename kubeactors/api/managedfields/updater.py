@@ -83,6 +83,10 @@ class ResetFields:
         """The fields at the top that are excluded as a whole."""
         return frozenset(name[2:] for name, node in self.excluded.items() if fieldset.is_member(node))
 
+    @property
+    def are_names_only(self) -> bool:
+        return self.included is None and len(self.names) == len(self.excluded)
+
     def left(self, fields: Fields) -> Fields:
         """Without what may not be owned."""
         if self.included is not None:
@@ -99,9 +103,11 @@ class Updater:
     reset: ResetFields = field(default_factory=ResetFields)
     reconciles: bool = False
     _skipped: frozenset[str] = field(init=False, repr=False)
+    _filters: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_skipped", self.reset.names | {"apiVersion", "kind"})
+        object.__setattr__(self, "_filters", not self.reset.are_names_only)
 
     @property
     def atom(self) -> Atom:
@@ -110,18 +116,26 @@ class Updater:
         return found
 
     def update(self, live: Object, new: Object, managed: Managed, manager: Manager) -> Managed:
-        """Managers after a create, update or patch made `new` of `live`. What it changed, its manager owns alone."""
-        managed = self._reconciled(managed)
+        """Managers after a create, update or patch made `new` of `live`. What it changed, its manager owns alone.
+
+        `managed` itself when nothing changes.
+        """
+        reconciled = self._reconciled(managed)
         comparison = self._compare(live, new, self.api_version)
-        managed = self._take_over(live, new, managed, manager, comparison, force=True)
-        owned = managed.sets.get(manager)
+        if comparison.is_same and reconciled is managed and all(map(self._is_served, managed.sets.values())):
+            return managed
+        after = self._take_over(live, new, reconciled, manager, comparison, force=True)
+        owned = after.sets.get(manager)
         fields = fieldset.difference(owned.fields, comparison.removed) if owned is not None else {}
-        fields = fieldset.difference(fieldset.union(fields, comparison.written), _UNOWNED)
+        fields = fieldset.union(fields, comparison.written)
         if fields:
-            managed.sets[manager] = VersionedSet(fields, self.api_version, False, owned.time if owned else None)
+            after.sets[manager] = VersionedSet(fields, self.api_version, False, owned.time if owned else None)
         else:
-            managed.sets.pop(manager, None)
-        return managed
+            after.sets.pop(manager, None)
+        return after
+
+    def _is_served(self, owned: VersionedSet) -> bool:
+        return owned.api_version == self.api_version or self.versions.atom(owned.api_version) is not None
 
     def apply(
         self, live: Object, applied: Object, managed: Managed, manager: Manager, *, force: bool
@@ -130,7 +144,7 @@ class Updater:
 
         What the manager applied before and now does not, goes, unless another applier has it too. Raises Conflicts.
         """
-        managed = self._reconciled(managed)
+        managed = self._reconciled(managed).copy()
         merged = merge(self.atom, live, applied)
         last = managed.sets.get(manager)
         fields = self.reset.left(fields_of(self.atom, applied))
@@ -151,6 +165,8 @@ class Updater:
         atom = self.versions.atom(api_version)
         assert atom is not None
         found = compare(atom, self._view(live), self._view(new))
+        if not self._filters:
+            return found
         left = self.reset.left
         return Comparison(left(found.added), left(found.removed), left(found.modified))
 
@@ -192,13 +208,15 @@ class Updater:
 
     def _reconciled(self, managed: Managed) -> Managed:
         if not self.reconciles:
-            return managed.copy()
+            return managed
         found: dict[Manager, VersionedSet] = {}
+        changed = False
         for each, owned in managed.sets.items():
             atom = self.versions.atom(owned.api_version)
             if atom is not None:
                 found[each] = owned.of(reconcile(atom, owned.fields))
-        return Managed(found)
+            changed = changed or found.get(each) is not owned
+        return Managed(found) if changed else managed
 
     # --- what an apply takes away
 
