@@ -15,7 +15,6 @@ import orjson
 
 from kubeactors.api.errors import StatusError
 from kubeactors.client import retry
-from kubeactors.client.apply import LAST_APPLIED, last_applied_document, three_way_patch
 from kubeactors.client.backoff import Backoff
 from kubeactors.client.calls import (
     Call,
@@ -56,6 +55,7 @@ PATCH_CONTENT_TYPES: Mapping[str, str] = {
     "json": "application/json-patch+json",
     "strategic": "application/strategic-merge-patch+json",
 }
+APPLY_CONTENT_TYPE = "application/apply-patch+yaml"
 
 
 class AsyncClient:
@@ -66,7 +66,8 @@ class AsyncClient:
 
     `resource` is a name as kubectl takes it ("pods", "po", "Pod", "deployments.apps", "deployments.v1.apps") or a
     `Resource`. Where a namespaced object is named without a namespace, `default_namespace` is meant; `list` and
-    `watch` without one span all namespaces. Objects are plain dictionaries, as decoded from JSON.
+    `watch` without one span all namespaces. Objects are plain dictionaries, as decoded from JSON. `field_manager` is
+    who managedFields name for this client's writes; the user agent up to a slash when it is not given.
 
     Errors: `kubeactors.api.errors.StatusError` for every answer that is not a success; its subclasses
     `ApiUnavailable` (nothing happened) and `OutcomeUnknown` (a write was sent, no answer came). While the API server
@@ -89,7 +90,7 @@ class AsyncClient:
             config = ClientConfig(endpoints=tuple(endpoints), tls=tls, namespace=default_namespace)
         self.default_namespace = config.namespace or "default"
         self.timeout = timeout
-        self._field_manager = field_manager
+        self._field_manager = field_manager or user_agent.partition("/")[0]
         self._transport = transport if transport is not None else open_transport(config, user_agent)
 
     @classmethod
@@ -305,39 +306,34 @@ class AsyncClient:
         call = PatchCall(target, PATCH_CONTENT_TYPES[patch_type], orjson.dumps(patch), self._options(dry_run, None))
         return await self._object(call, timeout)
 
-    async def apply(self, obj: Object, *, resource: ResourceLike | None = None, timeout: float | None = None) -> Object:
-        """Makes the cluster's object as `obj` says: creates it, or changes what differs since the last apply.
+    async def apply(
+        self,
+        obj: Object,
+        *,
+        field_manager: str | None = None,
+        force: bool = False,
+        subresource: str | None = None,
+        resource: ResourceLike | None = None,
+        dry_run: bool = False,
+        field_validation: str | None = None,
+        timeout: float | None = None,
+    ) -> Object:
+        """Makes the cluster's object as `obj` says, by server-side apply: creates it, or changes what differs.
 
-        The three-way patch of `kubectl apply`, with its annotation: fields that an earlier apply set and this one
-        leaves out are removed, fields that others set stay. `resource` is needed for kinds this library does not know.
+        `obj` holds just the fields that this manager cares for. The API server notes whose they are: a field that an
+        earlier apply of the same manager set and this one leaves out goes; what others set stays. A field that another
+        manager set otherwise is a conflict (StatusError, 409), which names the manager; `force` takes it over.
+        `field_manager` is the client's own when not given. `resource` is needed for kinds this library does not know.
         """
         found = resolve(resource) if resource is not None else resolve_object(obj["apiVersion"], obj["kind"])
         metadata = obj["metadata"]
-        name, namespace = metadata["name"], metadata.get("namespace")
-        document = last_applied_document(obj)
-        modified = {**obj, "metadata": {**metadata}}
-        modified["metadata"]["annotations"] = {**(metadata.get("annotations") or {}), LAST_APPLIED: document}
-        for attempt in range(5):
-            try:
-                current = await self.get(found, name, namespace, timeout=timeout)
-            except StatusError as error:
-                if error.code != 404:
-                    raise
-                try:
-                    return await self.create(found, modified, namespace, timeout=timeout)
-                except StatusError as raced:
-                    if raced.reason != "AlreadyExists" or attempt == 4:
-                        raise
-                    continue
-            patch_type, patch = three_way_patch(current, modified, found)
-            if not patch:
-                return current
-            try:
-                return await self.patch(found, name, patch, namespace, patch_type=patch_type, timeout=timeout)
-            except StatusError as raced:
-                if raced.code not in (404, 409) or attempt == 4:
-                    raise
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        target = self._named(found, metadata["name"], metadata.get("namespace"), subresource)
+        if "managedFields" in metadata:
+            # Of an object that was read; an applied one may not have them.
+            metadata = {name: value for name, value in metadata.items() if name != "managedFields"}
+        body = orjson.dumps({**_typed(obj, found), "metadata": metadata})
+        options = WriteOptions(dry_run, field_manager or self._field_manager, field_validation or "", force)
+        return await self._object(PatchCall(target, APPLY_CONTENT_TYPE, body, options), timeout)
 
     async def delete(
         self,

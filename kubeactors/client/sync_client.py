@@ -228,9 +228,31 @@ class Client:
             )
         )
 
-    def apply(self, obj: Object, *, resource: ResourceLike | None = None, timeout: float | None = None) -> Object:
+    def apply(
+        self,
+        obj: Object,
+        *,
+        field_manager: str | None = None,
+        force: bool = False,
+        subresource: str | None = None,
+        resource: ResourceLike | None = None,
+        dry_run: bool = False,
+        field_validation: str | None = None,
+        timeout: float | None = None,
+    ) -> Object:
         """See `AsyncClient.apply`."""
-        return self._run(self._async.apply(obj, resource=resource, timeout=timeout))
+        return self._run(
+            self._async.apply(
+                obj,
+                field_manager=field_manager,
+                force=force,
+                subresource=subresource,
+                resource=resource,
+                dry_run=dry_run,
+                field_validation=field_validation,
+                timeout=timeout,
+            )
+        )
 
     def delete(
         self,

@@ -28,8 +28,9 @@ from kubeactors.api import errors, meta
 from kubeactors.api.errors import FieldError
 from kubeactors.api.kinds import Kind, Strategy, registry
 from kubeactors.api.kinds.strategy import StatusStrategy
+from kubeactors.api.managedfields import Trackers
 from kubeactors.api.selectors import parse_field_selector, parse_label_selector
-from kubeactors.client.async_client import AsyncClient
+from kubeactors.client.async_client import APPLY_CONTENT_TYPE, AsyncClient
 from kubeactors.client.calls import (
     Call,
     CreateCall,
@@ -81,6 +82,7 @@ class FakeApi:
         self._logs: dict[tuple[str, str, str], bytes] = {}
         self._pages: dict[str, tuple[list[bytes], int]] = {}
         self._numbers = itertools.count(1)
+        self._trackers = Trackers()
 
     def client(self, **options: Any) -> AsyncClient:
         """A client; `options` are AsyncClient's keywords."""
@@ -210,6 +212,8 @@ class FakeApi:
                 return reply_of(self._create(kind, target, body, call.options.dry_run))
             case UpdateCall(target):
                 return reply_of(self._update(kind, target, orjson.loads(call.body), call.options.dry_run))
+            case PatchCall(target) if call.content_type == APPLY_CONTENT_TYPE:
+                return reply_of(self._apply(kind, target, call))
             case PatchCall(target):
                 current = self._find(kind, target)
                 shown = scale_of(current) if target.subresource == "scale" else current
@@ -323,6 +327,18 @@ class FakeApi:
         elif kind.plural == "pods":
             body["status"] = {"phase": "Pending"}
         return body if dry_run else self._commit(kind, None, body)
+
+    def _apply(self, kind: Kind, target: Target, call: PatchCall) -> Object:
+        live = self._table(kind).get(key_of(kind, target.namespace, target.name))
+        if live is None and target.subresource:
+            raise errors.not_found(kind.qualified_resource, target.name)
+        strategy = kind.strategy_for(target.subresource)
+        assert strategy is not None
+        tracker = self._trackers.of(kind, target.subresource, strategy)
+        options, now = call.options, meta.now_rfc3339(self._now())
+        wanted = tracker.apply(live, orjson.loads(call.body), options.field_manager, now, force=options.force)
+        write = self._create if live is None else self._update
+        return write(kind, target, wanted, options.dry_run)
 
     def _update(self, kind: Kind, target: Target, body: Object, dry_run: bool) -> Object:
         if target.subresource == "scale":

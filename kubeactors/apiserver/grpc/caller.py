@@ -19,3 +19,11 @@ def caller(context: Any, certificates: X509Authenticator) -> UserInfo:
         except CertificateRefused as error:
             raise errors.unauthorized() from error
     raise errors.unauthorized()
+
+
+def user_agent(context: Any) -> str:
+    """What the client calls itself; gRPC's libraries put their own name behind it, after a space."""
+    for key, value in context.invocation_metadata() or ():
+        if key == "user-agent":
+            return str(value).partition(" ")[0]
+    return ""

@@ -16,7 +16,7 @@ from kubeactors.api.errors import StatusError
 from kubeactors.api.kinds import KindRegistry
 from kubeactors.apiserver.authn.x509 import X509Authenticator
 from kubeactors.apiserver.grpc import convert
-from kubeactors.apiserver.grpc.caller import caller
+from kubeactors.apiserver.grpc.caller import caller, user_agent
 from kubeactors.apiserver.grpc.errors import grpc_code, trailing_metadata
 from kubeactors.apiserver.grpc.session import SessionStream
 from kubeactors.apiserver.grpc.watch import QueueSink, run_watch
@@ -99,7 +99,9 @@ class ResourcesService:
         async def method(message: Any, context: Any) -> Any:
             try:
                 user = caller(context, self._certificates)
-                return reply(await self._handle(build(self._registry, message, user)))
+                request = build(self._registry, message, user)
+                request.user_agent = user_agent(context)
+                return reply(await self._handle(request))
             except StatusError as error:
                 await _fail(context, error)
             except Exception as error:  # noqa: BLE001  a fault is logged and answered, as over HTTPS
@@ -161,7 +163,8 @@ class ResourcesService:
 
     async def _session(self, frames: AsyncIterator[pb.SessionCalls], context: Any) -> None:
         async def serve(user: UserInfo) -> None:
-            stream = SessionStream(lambda call: self._answer(call, user), self._max_session_calls)
+            agent = user_agent(context)
+            stream = SessionStream(lambda call: self._answer(call, user, agent), self._max_session_calls)
             with self._ended_by(stream.finish):
                 await stream.run(frames, context.write)
 
@@ -175,12 +178,13 @@ class ResourcesService:
         finally:
             self._enders.discard(end)
 
-    async def _answer(self, call: pb.SessionCall, user: UserInfo) -> pb.SessionReply:
+    async def _answer(self, call: pb.SessionCall, user: UserInfo, agent: str) -> pb.SessionReply:
         try:
             which = call.WhichOneof("call")
             if which is None:
                 raise errors.bad_request("a session call must hold a request that this server knows")
             request = convert.SESSION_CALLS[which](self._registry, getattr(call, which), user)
+            request.user_agent = agent
             response = await self._handle(request)
             if which == "list":
                 return pb.SessionReply(id=call.id, list=convert.list_reply(response))

@@ -149,21 +149,35 @@ async def test_apply(client: AsyncClient, namespace: str) -> None:
     assert changed["spec"]["replicas"] == 3
     again = await client.apply(deployment)
     assert meta.resource_version(again) == meta.resource_version(changed)
+    with pytest.raises(StatusError) as conflict:
+        await client.apply({**deployment, "spec": {**deployment["spec"], "replicas": 5}}, field_manager="scaler")
+    assert conflict.value.code == 409
+    scaled = await client.apply(
+        {**deployment, "spec": {**deployment["spec"], "replicas": 5}}, field_manager="scaler", force=True
+    )
+    assert scaled["spec"]["replicas"] == 5
+    managers = [(entry["manager"], entry["operation"]) for entry in scaled["metadata"]["managedFields"]]
+    assert ("kubeactors", "Apply") in managers and ("scaler", "Apply") in managers
+    # What was read may be applied again.
+    assert await client.apply(scaled, field_manager="scaler", dry_run=True)
     await client.delete("deployments", "web", namespace)
 
 
-async def test_kubectl_goes_on_where_the_sdk_applied(plane: ControlPlane, client: AsyncClient, namespace: str) -> None:
+async def test_apply_beside_kubectl(plane: ControlPlane, client: AsyncClient, namespace: str) -> None:
     wanted = config_map("shared", x="1", y="1")
     wanted["metadata"]["namespace"] = namespace
     await client.apply(wanted)
     manifest = plane.directory / "shared.yaml"
     text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: shared, namespace: {namespace}}}\ndata: {{x: '2'}}\n"
     manifest.write_text(text)
-    done = await plane.kubectl("apply", "-f", str(manifest))
+    refused = await plane.kubectl("apply", "--server-side", "-f", str(manifest))
+    assert refused.code != 0
+    assert 'conflict with "kubeactors": .data.x' in refused.stderr
+    done = await plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(manifest))
     assert (done.code, done.stderr) == (0, "")
-    assert (await client.get("configmaps", "shared", namespace))["data"] == {"x": "2"}
+    assert (await client.get("configmaps", "shared", namespace))["data"] == {"x": "2", "y": "1"}
     await client.apply({**wanted, "data": {"z": "1"}})
-    assert (await client.get("configmaps", "shared", namespace))["data"] == {"z": "1"}
+    assert (await client.get("configmaps", "shared", namespace))["data"] == {"x": "2", "z": "1"}
 
 
 async def test_events_and_leases(client: AsyncClient, namespace: str) -> None:
