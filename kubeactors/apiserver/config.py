@@ -38,6 +38,9 @@ class ApiServerConfig:
     tls_key: Path
     #: Client certificates signed by this CA are who their subject says.
     client_ca: Path
+    #: Whether requests without credentials reach authorization as system:anonymous (kube-apiserver's --anonymous-auth);
+    #: without it only health and version are answered to them, and everything else with 401.
+    anonymous_auth: bool = False
     bind_address: str = "0.0.0.0"
     https_port: int = 6443
     grpc_port: int = 6444

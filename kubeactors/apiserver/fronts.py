@@ -62,6 +62,7 @@ class Fronts:
             accounts=core.accounts,
             checks=checks,
             metrics=self.metrics,
+            anonymous_auth=config.anonymous_auth,
         )
         service = ResourcesService(
             handler=core.handler,

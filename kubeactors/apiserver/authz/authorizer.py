@@ -60,7 +60,7 @@ class AllowAuthenticated:
         groups = attributes.user.groups
         if AUTHENTICATED in groups and not attributes.verb.startswith("impersonate"):
             return ALLOWED
-        if MASTERS in groups or (attributes.path and _is_public(attributes)):
+        if MASTERS in groups or (is_public(attributes)):
             return ALLOWED
         return NO_OPINION
 
@@ -71,7 +71,10 @@ class AllowAuthenticated:
         return Rules(paths=[{"verbs": ["get"], "nonResourceURLs": sorted(PUBLIC)}])
 
 
-def _is_public(attributes: Attributes) -> bool:
+def is_public(attributes: Attributes) -> bool:
+    """Whether everybody may see this: health and version."""
+    if not attributes.path:
+        return False
     first = "/" + attributes.path.split("/")[1]
     return attributes.verb == "get" and (attributes.path in PUBLIC or first in ("/healthz", "/livez", "/readyz"))
 

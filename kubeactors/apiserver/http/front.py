@@ -15,7 +15,7 @@ from kubeactors.apiserver.accounts.service import Accounts
 from kubeactors.apiserver.authn.chain import AuthenticationChain
 from kubeactors.apiserver.authn.impersonation import PREFIX, impersonate, wanted_user
 from kubeactors.apiserver.authz import Attributes, Authorizer
-from kubeactors.apiserver.authz.authorizer import check
+from kubeactors.apiserver.authz.authorizer import check, is_public
 from kubeactors.apiserver.authz.request_info import attributes_of
 from kubeactors.apiserver.discovery.endpoints import CachedDocument, Discovery
 from kubeactors.apiserver.http import health, negotiate
@@ -30,7 +30,7 @@ from kubeactors.apiserver.http.routes import UnknownPathError, resource_path, ve
 from kubeactors.apiserver.metrics import CONTENT_TYPE, Metrics
 from kubeactors.apiserver.metrics.requests import path_key
 from kubeactors.apiserver.openapi.endpoints import OpenApi, OpenApiDocument
-from kubeactors.apiserver.request import UserInfo
+from kubeactors.apiserver.request import ANONYMOUS, UserInfo
 from kubeactors.apiserver.version import version_info
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,9 @@ class HttpFront:
         accounts: Accounts | None,
         checks: health.Checks,
         metrics: Metrics,
+        anonymous_auth: bool = False,
     ) -> None:
+        self._anonymous_auth = anonymous_auth
         self._registry = registry
         self._resources = resources
         self._discovery = discovery
@@ -99,6 +101,8 @@ class HttpFront:
         chain = connection.certificates if isinstance(connection, Connection) else ()
         headers = request.headers
         user = await self._authentication.authenticate(chain, headers.get("Authorization", ""))
+        if user is ANONYMOUS and not self._anonymous_auth and not is_public(_question(request, target, user)):
+            raise errors.unauthorized()
         for name in headers:
             if name[0] in "Ii" and name.lower().startswith(PREFIX):
                 wanted = wanted_user(headers.items())

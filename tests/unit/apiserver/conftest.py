@@ -86,7 +86,8 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def running(pki: Path) -> AsyncIterator[RunningFronts]:
+async def running(pki: Path, request: pytest.FixtureRequest) -> AsyncIterator[RunningFronts]:
+    """Its parameter, where a test gives one, holds fields of the configuration."""
     config = ApiServerConfig(
         advertise_address="127.0.0.1",
         bind_address="127.0.0.1",
@@ -100,6 +101,7 @@ async def running(pki: Path) -> AsyncIterator[RunningFronts]:
         max_watch_buffer_bytes=200_000,
         max_session_calls=4,
         shutdown_grace=0.2,
+        **getattr(request, "param", {}),
     )
     handler = ScriptedHandler()
     checks = {"ping": "ok", "etcd": "ok"}

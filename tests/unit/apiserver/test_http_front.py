@@ -48,7 +48,13 @@ async def test_a_get_becomes_a_request_of_the_certificates_user(
     assert request.user_agent == "test/1"
 
 
-async def test_without_a_certificate_only_open_paths_answer(running: RunningFronts) -> None:
+@pytest.mark.parametrize("running", [{"anonymous_auth": False}, {"anonymous_auth": True}], indirect=True)
+async def test_without_a_certificate_only_open_paths_answer(
+    running: RunningFronts, request: pytest.FixtureRequest
+) -> None:
+    refused = (401, "Unauthorized", "Unauthorized")
+    if request.node.callspec.params["running"]["anonymous_auth"]:
+        refused = (403, "Forbidden", 'User "system:anonymous" cannot')
     connector = aiohttp.TCPConnector(ssl=running.tls(None))
     async with aiohttp.ClientSession(running.url, connector=connector) as client:
         for path in ("/healthz", "/livez", "/readyz", "/version"):
@@ -66,8 +72,8 @@ async def test_without_a_certificate_only_open_paths_answer(running: RunningFron
         ):
             async with client.get(path) as answer:
                 body = await answer.json()
-                assert (answer.status, body["reason"]) == (403, "Forbidden"), path
-                assert 'User "system:anonymous" cannot' in body["message"]
+                assert (answer.status, body["reason"]) == refused[:2], path
+                assert refused[2] in body["message"]
         async with client.get("/healthz", headers={"Authorization": "Bearer nope"}) as answer:
             assert answer.status == 401
     assert not running.handler.requests
