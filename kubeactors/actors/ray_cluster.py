@@ -28,7 +28,8 @@ from kubeactors.actors.paths import ROOT_DIR_VARIABLE, Paths
 CALL_TIMEOUT = 10.0
 """Seconds after which a call of Ray's is given up; Ray's own default is never."""
 
-START_TIMEOUT = 90.0
+START_TIMEOUT = 120.0
+MOST_STARTS = 3
 CONNECT_TIMEOUT = 60.0
 OBJECT_STORE_BYTES = 80_000_000
 MACHINE_SHARE = 0.001
@@ -204,16 +205,28 @@ async def start_local(config: ClusterConfig, paths: Paths) -> None:
     environment[ROOT_DIR_VARIABLE] = str(paths.root)
     paths.ray_storage.mkdir(parents=True, exist_ok=True, mode=0o700)
     daemon = Daemon(paths.ray_pid)
-    pid = await daemon.start(command, environment=environment, log_file=log_file)
-    ended = asyncio.create_task(daemon.wait())
     try:
         async with asyncio.timeout(START_TIMEOUT):
-            while not await connect(config, paths, None):
-                if ended.done():
-                    raise RayUnavailableError(f"`ray start` (process {pid}) ended; see {log_file}")
-                await asyncio.wait([ended], timeout=0.25)
+            for attempt in range(1, MOST_STARTS + 1):
+                pid = await daemon.start(command, environment=environment, log_file=log_file)
+                if await _answers(daemon, config, paths):
+                    return
+                # On a busy machine Ray gives up after 30 s, which no setting changes.
+                logger.warning("`ray start` (process %d, attempt %d) ended; see %s", pid, attempt, log_file)
     except TimeoutError:
         raise RayUnavailableError(f"Ray did not answer within {START_TIMEOUT:.0f} s; see {log_file}") from None
+    raise RayUnavailableError(f"`ray start` ended {MOST_STARTS} times; see {log_file}")
+
+
+async def _answers(daemon: Daemon, config: ClusterConfig, paths: Paths) -> bool:
+    """True once Ray can be connected to, False when its process has ended first."""
+    ended = asyncio.create_task(daemon.wait())
+    try:
+        while not ended.done():
+            if await connect(config, paths, None):
+                return True
+            await asyncio.wait([ended], timeout=0.25)
+        return False
     finally:
         ended.cancel()
         await asyncio.gather(ended, return_exceptions=True)
