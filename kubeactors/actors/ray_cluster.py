@@ -25,6 +25,8 @@ from kubeactors.actors.daemon import Daemon
 from kubeactors.actors.machines import Machine, alive_machines
 from kubeactors.actors.paths import ROOT_DIR_VARIABLE, Paths
 
+logger = logging.getLogger(__name__)
+
 CALL_TIMEOUT = 10.0
 """Seconds after which a call of Ray's is given up; Ray's own default is never."""
 
