@@ -27,6 +27,7 @@ from nodeagent.runtime.podman.configuration import Directories
 from nodeagent.runtime.podman.runtime import PodmanRuntime
 from nodeagent.server.service import NodeServer
 from nodeagent.status_manager import StatusManager
+from nodeagent.tokens import PodTokens
 from nodeagent.volumes.manager import remove_tree
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class NodeAgent:
         self._runtime = runtime or _podman(config, clock)
         self._images = Images(self._runtime, clock=clock)
         self._objects = ReferencedObjects(client, self._objects_changed)
+        self._tokens = PodTokens(client, self._objects_changed, clock=clock)
         self._handlers = Handlers(self._runtime)
         self._recorder = EventRecorder(client, "kubelet", config.node_name)
         self._statuses = StatusManager(client)
@@ -92,6 +94,7 @@ class NodeAgent:
             network=self._network,
             images=self._images,
             objects=self._objects,
+            tokens=self._tokens,
             handlers=self._handlers,
             recorder=self._recorder,
             host=Host((config.node_ip,)),
@@ -135,6 +138,7 @@ class NodeAgent:
             await self._manager.stop()
         await self._services.stop()
         await self._objects.stop()
+        await self._tokens.stop()
         await self._images.stop()
         await self._statuses.stop()
         await self._recorder.stop()

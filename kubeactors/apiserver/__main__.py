@@ -50,7 +50,7 @@ def configuration(arguments: argparse.Namespace) -> ApiServerConfig:
         value = getattr(arguments, field.name)
         if value is None:
             continue
-        if field.name == "store_endpoints":
+        if field.name in ("store_endpoints", "disable_admission_plugins"):
             value = value.split(",")
         elif field.name == "store_tls":
             value = dict(zip(("ca", "cert", "key"), value.split(","), strict=True))

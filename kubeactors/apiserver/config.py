@@ -54,6 +54,8 @@ class ApiServerConfig:
     service_account_public_key: Path | None = None
     #: Who the tokens say made them, and their audience where none is asked for.
     service_account_issuer: str = "https://kubernetes.default.svc.cluster.local"
+    #: Admission plugins by Kubernetes' names that are left out.
+    disable_admission_plugins: list[str] = dataclasses.field(default_factory=list)
     service_cidr: str = "10.96.0.0/12"
     node_port_range: tuple[int, int] = (30000, 32767)
     #: The largest request body, in bytes.

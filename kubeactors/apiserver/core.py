@@ -23,6 +23,7 @@ from kubeactors.apiserver.admission.default_tolerations import DefaultToleration
 from kubeactors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kubeactors.apiserver.admission.node_taint import NodeTaint
 from kubeactors.apiserver.admission.priority import Priority
+from kubeactors.apiserver.admission.service_account import ServiceAccounts
 from kubeactors.apiserver.admission.storage_protection import StorageProtection
 from kubeactors.apiserver.authn.tokens import Tokens
 from kubeactors.apiserver.authz import AllowAuthenticated, Authorizer
@@ -61,6 +62,9 @@ from kubeactors.apiserver.watchcache.record import FieldsOf
 
 logger = logging.getLogger(__name__)
 
+#: Seconds that a pod waits for the default account of its namespace.
+_ACCOUNT_PATIENCE = 1.5
+
 # Fields by which many watchers select one value each.
 _INDEXED_FIELDS = {("", "pods"): "spec.nodeName"}
 
@@ -68,12 +72,13 @@ _INDEXED_FIELDS = {("", "pods"): "spec.nodeName"}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoreConfig:
     """`agent_tls` None: node agents are reached in plaintext (tests). `account_keys` None: service accounts have no
-    tokens. Times are seconds."""
+    tokens. `disabled_plugins` are admission plugins by Kubernetes' names. Times are seconds."""
 
     service_cidr: str = "10.96.0.0/12"
     node_port_range: tuple[int, int] = (30000, 32767)
     agent_tls: AgentTls | None = None
     account_keys: AccountKeys | None = None
+    disabled_plugins: tuple[str, ...] = ()
     min_watch_timeout: float = 1800.0
     bookmark_interval: float = 60.0
     event_ttl: int = 3600
@@ -114,16 +119,7 @@ class ApiCore:
 
         reader = Reader(self._feed, freshness, self._transactions, now)
         objects = Objects(self._feed, self._transactions, self._leases.lease_for)
-        chain = AdmissionChain(
-            [
-                NamespaceLifecycle(self._finder(registry, objects), monotonic),
-                Priority(self._priority_classes(registry, objects)),
-                DefaultTolerations(),
-                NodeTaint(),
-                StorageProtection(),
-                *plugins,
-            ]
-        )
+        chain = AdmissionChain([*self._plugins(registry, objects), *plugins])
         writer = Writer(objects, chain, now)
         deleter = Deleter(objects, reader, chain, now)
         watches = Watches(self._feed, freshness, now, config.min_watch_timeout)
@@ -205,6 +201,43 @@ class ApiCore:
             self._caches[prefix] = cache
             self._feed.add(cache)
         return cache
+
+    def _plugins(self, registry: KindRegistry, objects: Objects) -> list[Plugin]:
+        """The built-in admission plugins that are not disabled, in Kubernetes' order. Raises ValueError."""
+        built: dict[str, Plugin] = {
+            "NamespaceLifecycle": NamespaceLifecycle(self._finder(registry, objects), self._monotonic),
+            "ServiceAccount": ServiceAccounts(self._account_finder(registry, objects)),
+            "TaintNodesByCondition": NodeTaint(),
+            "Priority": Priority(self._priority_classes(registry, objects)),
+            "DefaultTolerationSeconds": DefaultTolerations(),
+            "StorageObjectInUseProtection": StorageProtection(),
+        }
+        disabled = set(self._config.disabled_plugins)
+        if disabled - set(built):
+            raise ValueError(f"no admission plugins: {', '.join(sorted(disabled - set(built)))}")
+        return [plugin for name, plugin in built.items() if name not in disabled]
+
+    def _account_finder(
+        self, registry: KindRegistry, objects: Objects
+    ) -> Callable[[str, str, bool], Awaitable[Object | None]]:
+        kind = registry.by_resource("", "v1", "serviceaccounts")
+        assert kind is not None, "service accounts are a kind of every server"
+        accounts = self._resources[kind]
+
+        async def find(namespace: str, name: str, patient: bool) -> Object | None:
+            record = accounts.cache.get(namespace, name)
+            if record is not None:
+                return record.decode()
+            found = (await objects.present(accounts, namespace, name)).obj
+            deadline = self._monotonic() + _ACCOUNT_PATIENCE
+            while found is None and patient and (left := deadline - self._monotonic()) > 0:
+                # A new namespace's account is being made by a controller.
+                await self._feed.wait_for(self._feed.revision + 1, left)
+                record = accounts.cache.get(namespace, name)
+                found = record.decode() if record is not None else None
+            return found
+
+        return find
 
     def _finder(self, registry: KindRegistry, objects: Objects) -> Callable[[str, bool], Awaitable[Object | None]]:
         kind = registry.by_resource("", "v1", "namespaces")

@@ -148,5 +148,6 @@ def _core_config(config: ApiServerConfig) -> CoreConfig:
         node_port_range=config.node_port_range,
         agent_tls=agent_tls,
         account_keys=account_keys,
+        disabled_plugins=tuple(config.disable_admission_plugins),
         min_watch_timeout=config.min_watch_timeout,
     )

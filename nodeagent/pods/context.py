@@ -16,6 +16,7 @@ from nodeagent.pods.status import Host
 from nodeagent.probes.prober import Handlers
 from nodeagent.runtime.interface import Runtime
 from nodeagent.slots import Slots
+from nodeagent.tokens import PodTokens
 
 
 @dataclass
@@ -27,6 +28,7 @@ class NodeContext:
     network: NetworkPlugin
     images: Images
     objects: ReferencedObjects
+    tokens: PodTokens
     handlers: Handlers
     recorder: EventRecorder
     host: Host

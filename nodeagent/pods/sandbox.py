@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,12 +25,14 @@ from nodeagent.pods.resources import pod_resources, qos_class
 from nodeagent.volumes.empty_dir import mount_tmpfs
 from nodeagent.volumes.interface import VolumeContext, VolumeError
 from nodeagent.volumes.manager import (
+    has_refreshed_volumes,
     present_volumes,
     refresh_volumes,
     remove_tree,
     set_up_volumes,
     tear_down_volumes,
     volume_references,
+    volume_tokens,
 )
 
 logger = logging.getLogger(__name__)
@@ -60,6 +63,7 @@ class PodSandbox:
         self._local: asyncio.Task[None] | None = None
         self._volumes: asyncio.Task[dict[str, Path]] | None = None
         self._network: asyncio.Task[tuple[str, ...]] | None = None
+        self._refreshing = asyncio.Lock()
 
     async def set_up(self, pod: Object, *, anew: bool) -> tuple[str, ...]:
         """Make everything; the pod's addresses. `anew` removes a broken network before. Raises SandboxError."""
@@ -125,8 +129,12 @@ class PodSandbox:
         return await self._context.network.mend(self._request(pod)) is not None
 
     async def refresh(self, pod: Object, ips: tuple[str, ...]) -> None:
-        """Bring the volumes up to date with the objects that they are made from. Raises VolumeError."""
-        await asyncio.to_thread(refresh_volumes, self._volume_context(pod, ips))
+        """Bring the volumes up to date with what they are made from. Raises VolumeError, TimeoutError or OSError."""
+        if not has_refreshed_volumes(pod):
+            return
+        async with self._refreshing:
+            await self._use_sources(pod)
+            await asyncio.to_thread(refresh_volumes, self._volume_context(pod, ips))
 
     async def tear_down(self, pod: Object) -> None:
         """Remove network, volumes and control group. Raises NetworkError or OSError; may be repeated."""
@@ -136,6 +144,7 @@ class PodSandbox:
         await asyncio.to_thread(tear_down_volumes, self._paths)
         await asyncio.to_thread(self._context.cgroups.remove, self.cgroup(pod))
         await self._context.objects.release(self._uid)
+        self._context.tokens.release(self._uid)
         self._local = self._volumes = self._network = None
 
     async def forget(self, pod: Object) -> None:
@@ -183,14 +192,24 @@ class PodSandbox:
             os.symlink("/proc/self/ns/net", paths.netns)
         self._context.cgroups.make(self.cgroup(pod), pod_resources(pod))
 
-    async def _make_volumes(self, pod: Object) -> dict[str, Path]:
+    async def _use_sources(self, pod: Object) -> None:
+        """Have the objects and tokens that volumes and environments are made from. Raises TimeoutError."""
         namespace = pod["metadata"].get("namespace", "")
         needed = set(volume_references(pod))
         for container in [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]:
             needed |= references(container)
+        objects = self._context.objects.use(self._uid, [(r, namespace, name) for r, name in sorted(needed)])
+        outcomes = await asyncio.gather(
+            objects, self._context.tokens.use(pod, volume_tokens(pod)), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
+
+    async def _make_volumes(self, pod: Object) -> dict[str, Path]:
         try:
             try:
-                await self._context.objects.use(self._uid, [(r, namespace, name) for r, name in sorted(needed)])
+                await self._use_sources(pod)
             except TimeoutError as error:
                 present = await asyncio.to_thread(present_volumes, self._volume_context(pod, ()))
                 if present is None:
@@ -234,7 +253,11 @@ class PodSandbox:
         namespace = pod["metadata"].get("namespace", "")
         objects = self._context.objects
         return VolumeContext(
-            pod, self._paths, self._context.facts(ips), lambda resource, name: objects.get(resource, namespace, name)
+            pod,
+            self._paths,
+            self._context.facts(ips),
+            lambda resource, name: objects.get(resource, namespace, name),
+            partial(self._context.tokens.get, self._uid),
         )
 
     def _request(self, pod: Object) -> PodRequest:

@@ -79,6 +79,7 @@ class PodWorker:
         self.state = adoption.adopted_state(self.pod, recorded, found, self._context.clock())
         if self.state.sandbox.status == "ready":
             self._sandbox.adopt(self.state.sandbox.ips)
+            self._refresh = True  # nobody has watched what its volumes are made from
         for container in self.state.containers.values():
             if container.is_running and container.run is not None:
                 record = next(r for r in found if r.id == container.run.id)
@@ -103,7 +104,7 @@ class PodWorker:
         self._changed.set()
 
     def objects_changed(self) -> None:
-        """A ConfigMap or Secret that the pod refers to changed."""
+        """A ConfigMap or Secret that the pod refers to changed, or a token of it is to be replaced."""
         self._refresh = True
         self.state.sandbox.retry_at = 0.0
         for container in self.state.containers.values():
@@ -180,11 +181,11 @@ class PodWorker:
                 # A pod that cannot be planned must not take the agent with it, nor be given up.
                 logger.exception("planning pod %s failed", key(self.pod))
                 result = planner.Plan(wake_at=self._context.clock() + 10.0)
-            timeout = None if result.wake_at is None else max(0.0, result.wake_at - self._context.clock())
-            await wait_event(self._changed, timeout)
             if self._refresh:
                 self._refresh = False
                 self._tasks.chore(self._refresh_volumes())
+            timeout = None if result.wake_at is None else max(0.0, result.wake_at - self._context.clock())
+            await wait_event(self._changed, timeout)
 
     def _begin(self, action: planner.Action) -> None:
         match action:
@@ -401,7 +402,7 @@ class PodWorker:
             return
         try:
             await self._sandbox.refresh(self.pod, self.state.sandbox.ips)
-        except (VolumeError, OSError) as error:
+        except (VolumeError, TimeoutError, OSError) as error:
             self._context.tell(self.pod, "Warning", "FailedMount", f"updating volumes: {error}")
 
     async def _remove_attempt(self, name: str, run: Run) -> None:

@@ -20,6 +20,8 @@ _DATA = "..data"
 class File:
     data: bytes
     mode: int
+    #: Who owns it; None: whoever writes it.
+    user: int | None = None
 
 
 def write_atomically(target: Path, files: Mapping[str, File], *, group: int | None = None) -> bool:
@@ -76,8 +78,8 @@ def _write(path: Path, file: File, group: int | None) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(file.data)
-        if group is not None:
-            os.fchown(stream.fileno(), -1, group)
+        if group is not None or file.user is not None:
+            os.fchown(stream.fileno(), -1 if file.user is None else file.user, -1 if group is None else group)
         os.fchmod(stream.fileno(), _mode(file, group))
 
 

@@ -9,10 +9,16 @@ from typing import Any, Protocol
 from kubeactors.api.meta import Object
 from nodeagent.paths import PodPaths
 from nodeagent.pods.field_refs import PodFacts
+from nodeagent.tokens import TokenError, Wanted
 
 
 class VolumeError(Exception):
     """A volume cannot be made; the text is kubelet's."""
+
+
+def no_tokens(wanted: Wanted) -> str:
+    """Where pods have no service account."""
+    raise TokenError("failed to fetch token: pods have no tokens here")
 
 
 @dataclass(frozen=True)
@@ -23,11 +29,24 @@ class VolumeContext:
     paths: PodPaths
     facts: PodFacts
     find: Callable[[str, str], Object | None]
+    #: The pod's token for an audience and life. Raises TokenError.
+    token: Callable[[Wanted], str] = no_tokens
 
     @property
     def fs_group(self) -> int | None:
         group: int | None = (self.pod["spec"].get("securityContext") or {}).get("fsGroup")
         return group
+
+    @property
+    def fs_user(self) -> int | None:
+        """The one user as whom all of the pod's containers run; None if there is no such."""
+        spec = self.pod["spec"]
+        common = (spec.get("securityContext") or {}).get("runAsUser")
+        users = {
+            (container.get("securityContext") or {}).get("runAsUser", common)
+            for container in (*(spec.get("initContainers") or ()), *spec["containers"])
+        }
+        return users.pop() if len(users) == 1 else None
 
 
 class VolumeType(Protocol):

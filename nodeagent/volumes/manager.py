@@ -7,12 +7,13 @@ from pathlib import Path
 from kubeactors.api.meta import Object
 from nodeagent.kernel import libc
 from nodeagent.paths import PodPaths
+from nodeagent.tokens import Wanted
 from nodeagent.volumes.config_map import ConfigMap
 from nodeagent.volumes.downward_api import DownwardApi
 from nodeagent.volumes.empty_dir import EmptyDir
 from nodeagent.volumes.host_path import HostPath
 from nodeagent.volumes.interface import VolumeContext, VolumeError, VolumeType
-from nodeagent.volumes.projected import Projected
+from nodeagent.volumes.projected import Projected, wanted_tokens
 from nodeagent.volumes.secret import Secret
 
 TYPES: dict[str, VolumeType] = {
@@ -32,6 +33,15 @@ def volume_references(pod: Object) -> set[tuple[str, str]]:
         kind = _kind(volume)
         if kind in TYPES:
             found |= TYPES[kind].references(volume[kind] or {})
+    return found
+
+
+def volume_tokens(pod: Object) -> set[Wanted]:
+    """The tokens that the pod's volumes hold."""
+    found: set[Wanted] = set()
+    for volume in pod["spec"].get("volumes") or ():
+        if volume.get("projected"):
+            found |= wanted_tokens(volume["projected"])
     return found
 
 

@@ -1,8 +1,9 @@
-"""projected: configMaps, secrets and fields of the pod together in one directory, in memory."""
+"""projected: configMaps, secrets, fields of the pod and its tokens together in one directory, in memory."""
 
 from pathlib import Path
 
 from kubeactors.api.meta import Object
+from nodeagent.tokens import DEFAULT_SECONDS, TokenError, Wanted
 from nodeagent.volumes.atomic_writer import File, write_atomically
 from nodeagent.volumes.config_map import config_map_files
 from nodeagent.volumes.downward_api import downward_files
@@ -35,6 +36,9 @@ class Projected:
                 files.update(secret_files(projection["secret"].get("name", ""), projection["secret"], mode, context))
             elif projection.get("downwardAPI"):
                 files.update(downward_files(projection["downwardAPI"], mode, context))
+            elif projection.get("serviceAccountToken"):
+                token = projection["serviceAccountToken"]
+                files[token["path"]] = token_file(wanted_token(token), mode, context)
             else:
                 raise VolumeError(f"projection of {', '.join(sorted(projection))} is not supported")
         path = self.path(name, source, context)
@@ -42,3 +46,24 @@ class Projected:
         mount_tmpfs(path)
         write_atomically(path, files, group=context.fs_group)
         return path
+
+
+def wanted_tokens(source: Object) -> set[Wanted]:
+    """The tokens that a projected volume holds."""
+    projections = (projection.get("serviceAccountToken") for projection in source.get("sources") or ())
+    return {wanted_token(projection) for projection in projections if projection}
+
+
+def wanted_token(projection: Object) -> Wanted:
+    return Wanted(projection.get("audience") or "", projection.get("expirationSeconds") or DEFAULT_SECONDS)
+
+
+def token_file(wanted: Wanted, mode: int, context: VolumeContext) -> File:
+    """A token for no more eyes than need be: where user or group is known, theirs alone. Raises VolumeError."""
+    try:
+        token = context.token(wanted)
+    except TokenError as error:
+        raise VolumeError(str(error)) from error
+    user = context.fs_user
+    guarded = user is not None or context.fs_group is not None
+    return File(token.encode(), 0o600 if guarded else mode, user)

@@ -190,6 +190,7 @@ class Api:
 @contextlib.asynccontextmanager
 async def running_core(store: StoreApi, namespace: str = "ns", **config: Any) -> AsyncIterator[Api]:
     """A started core on a store, with one namespace (unless another core on the store made it)."""
+    config.setdefault("disabled_plugins", ("ServiceAccount",))  # no controller makes accounts here
     core = ApiCore(store, registry, CoreConfig(**config), now=lambda: NOW)
     await core.start()
     api = Api(core)

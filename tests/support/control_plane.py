@@ -17,7 +17,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -220,14 +220,17 @@ class ControlPlane:
 
 
 @contextlib.asynccontextmanager
-async def control_plane(directory: Path, store: Store = "own", **config: Any) -> AsyncIterator[ControlPlane]:
+async def control_plane(
+    directory: Path, store: Store = "own", names: Sequence[str] = (), **config: Any
+) -> AsyncIterator[ControlPlane]:
     """Start a store and an API server below `directory`; `config` sets fields of ApiServerConfig.
 
-    `store` "etcd" takes a real etcd in the place of the project's own store.
+    `names` are further ones that the server's certificate has. `store` "etcd" takes a real etcd in the place
+    of the project's own store.
     """
     pki = ClusterPki(directory / "pki")
-    names = (HOST, "localhost", "kubernetes", "kubernetes.default.svc", "10.96.0.1")
-    pki.ensure(names, (HOST, "localhost"), datetime.now(UTC))
+    known = (HOST, "localhost", "kubernetes", "kubernetes.default.svc", "10.96.0.1")
+    pki.ensure([*known, *names], (HOST, "localhost"), datetime.now(UTC))
     store_port = free_port()
     store_tls = {
         "ca": str(pki.store_ca),
@@ -244,11 +247,13 @@ async def control_plane(directory: Path, store: Store = "own", **config: Any) ->
         "client_ca": str(pki.ca),
         "kubelet_client_cert": str(pki.certificate("apiserver-kubelet-client")),
         "kubelet_client_key": str(pki.key("apiserver-kubelet-client")),
+        # No controller makes accounts here, unless the test starts one and has the plugin.
+        "disable_admission_plugins": ["ServiceAccount"],
         "service_account_key": str(pki.service_account_key),
         "service_account_public_key": str(pki.service_account_public_key),
         **config,
     }
-    plane = ControlPlane(directory, pki, store_port, fields, store)
+    plane = ControlPlane(directory, pki, store_port, fields, store, fields.get("https_port", 0))
     try:
         await plane.start_store()
         await plane.start_apiserver()

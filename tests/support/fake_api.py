@@ -5,8 +5,9 @@
     client = api.client()
 
 It keeps what components rely on: resourceVersions and conflicts, watches with history and expiry, label and field
-selectors, generateName, finalizers and grace periods, status, scale and binding subresources, dry run, generations.
-There is no schema check, defaulting or validation, so objects need no more than what the component looks at.
+selectors, generateName, finalizers and grace periods, status, scale, binding and token subresources, dry run,
+generations. There is no schema check, defaulting or validation, so objects need no more than what the component looks
+at.
 The methods that are not the client's (`seed`, `get`, `modify`, …) are synchronous, for arranging and asserting.
 """
 
@@ -209,6 +210,8 @@ class FakeApi:
                 body = orjson.loads(call.body)
                 if target.subresource == "binding":
                     return reply_of(self._bind(kind, target, body))
+                if target.subresource == "token":
+                    return reply_of(self._token(kind, target, body))
                 return reply_of(self._create(kind, target, body, call.options.dry_run))
             case UpdateCall(target):
                 return reply_of(self._update(kind, target, orjson.loads(call.body), call.options.dry_run))
@@ -430,6 +433,14 @@ class FakeApi:
         meta.set_condition(new, "PodScheduled", "True", now=self._now())
         self._commit(kind, old, new)
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+    def _token(self, kind: Kind, target: Target, request: Object) -> Object:
+        self._find(kind, target)
+        spec = request["spec"]
+        ends = self._now() + timedelta(seconds=spec["expirationSeconds"])
+        audience = ",".join(spec["audiences"])
+        token = f"{target.namespace}/{target.name} for {audience} #{next(self._numbers)}"
+        return {**request, "status": {"token": token, "expirationTimestamp": meta.now_rfc3339(ends)}}
 
     # -- state -------------------------------------------------------------------------------------------------------
 

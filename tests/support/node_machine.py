@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeactors.api.meta import Object
+from kubeactors.client import AsyncClient
 from netplugin.config import NetworkConfig
 from netplugin.plugin import BridgeNetwork
 from nodeagent.agent import NodeAgent
@@ -33,6 +34,9 @@ class Machine:
         # A part of 10.201.0.0/16 by chance, so that two runs on one machine do not share addresses.
         self.pod_cidr = f"10.201.{secrets.randbelow(256)}.0/24"
         self.api = FakeApi()
+        #: A real API server's client, in the place of the one in memory.
+        self.real: AsyncClient | None = None
+        self.network_options: dict[str, Any] = {"proxy_mode": "none"}
         self.agent: NodeAgent | None = None
 
     def config(self, **changes: Any) -> NodeAgentConfig:
@@ -49,7 +53,7 @@ class Machine:
 
     def network(self) -> BridgeNetwork:
         return BridgeNetwork(
-            self.api.client(),
+            self.client(),
             NetworkConfig(
                 node_name=self.name,
                 node_ip="127.0.0.1",
@@ -57,9 +61,13 @@ class Machine:
                 state_dir=self.root / "network",
                 run_dir=self.root / "run" / "network",
                 pod_cidr="10.201.0.0/16",
-                proxy_mode="none",
+                **self.network_options,
             ),
         )
+
+    def client(self) -> AsyncClient:
+        """A client of the API server that the agent has."""
+        return self.real or self.api.client()
 
     async def start_agent(self, **changes: Any) -> NodeAgent:
         """A new agent, as after a restart of the process."""
@@ -82,7 +90,7 @@ class Machine:
 
     async def purge(self) -> None:
         await self.stop_agent()
-        await NodeAgent(self.api.client(), self.network(), self.config()).purge()
+        await NodeAgent(self.client(), self.network(), self.config()).purge()
 
     def import_image(self) -> None:
         """Import busybox as IMAGE, with the configuration that the agent wrote."""

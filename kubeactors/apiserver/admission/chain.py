@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from kubeactors.api import errors
+from kubeactors.api.errors import StatusError
 from kubeactors.api.kinds import Kind
 from kubeactors.api.meta import Object
 from kubeactors.apiserver.request import UserInfo
 
+#: A name for what is refused before it has one.
+_UNKNOWN = "Unknown"
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
 
@@ -26,6 +30,13 @@ class Attributes:
     old: Object | None
     user: UserInfo
     dry_run: bool
+
+
+def refusal(attributes: Attributes, message: str) -> StatusError:
+    """403 by a plugin, with the name that the object has or will begin with (admission.NewForbidden)."""
+    metadata = (attributes.obj or {}).get("metadata") or {}
+    name = attributes.name or metadata.get("name") or metadata.get("generateName") or _UNKNOWN
+    return errors.forbidden(attributes.kind.qualified_resource, name, message)
 
 
 class Plugin(Protocol):

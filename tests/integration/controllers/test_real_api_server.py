@@ -78,7 +78,7 @@ async def until(check: Callable[[], Awaitable[Any]], timeout: float = 15.0) -> A
 @contextlib.asynccontextmanager
 async def running(directory: Path, **config: Any) -> AsyncIterator[Cluster]:
     async with contextlib.AsyncExitStack() as stack:
-        plane = await stack.enter_async_context(control_plane(directory))
+        plane = await stack.enter_async_context(control_plane(directory, disable_admission_plugins=[]))
 
         def client(user: str) -> AsyncClient:
             made = AsyncClient([plane.grpc_endpoint], plane.tls(user))
