@@ -62,6 +62,7 @@ def _controller_manager(settings: ComponentSettings, paths: Paths) -> Component:
             node_cidr_mask=settings.config.node_cidr_mask,
             node_monitor_grace_period=settings.config.node_monitor_grace_period,
             root_ca=pki.ca.read_text(),
+            service_account_key=pki.service_account_key.read_text(),
         ),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class ControllerManagerConfig:
     pod_gc_quarantine: float = 40.0
     # The cluster's CA certificate (PEM), published as ConfigMap kube-root-ca.crt in each namespace; None: not at all.
     root_ca: str | None = None
+    # Signs the tokens in secrets of service accounts (PEM); None: such secrets are not filled.
+    service_account_key: str | None = field(default=None, repr=False)
     sync_timeout: float = 60.0
     lease_name: str = "kube-controller-manager"
     lease_duration: float = 15.0

@@ -22,6 +22,7 @@ from kubeactors.controllers.nodelifecycle.controller import NodeLifecycleControl
 from kubeactors.controllers.nodelifecycle.eviction import TaintEviction
 from kubeactors.controllers.pod_gc import PodGarbageCollector
 from kubeactors.controllers.replicaset.controller import ReplicaSetController
+from kubeactors.controllers.service_account_tokens import TokenSecrets
 from kubeactors.controllers.storage_protection import AttributesClassProtection, ClaimProtection, VolumeProtection
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ CONTROLLERS: Mapping[type[Controller], str] = {
     NodeIpamController: "cidrAllocator",
     PodGarbageCollector: "pod-garbage-collector",
     ServiceAccountController: "serviceaccount-controller",
+    TokenSecrets: "serviceaccount-token-controller",
     RootCaPublisher: "root-ca-certificate-publisher",
     ClaimProtection: "pvc-protection-controller",
     VolumeProtection: "pv-protection-controller",
@@ -67,6 +69,8 @@ def chosen_controllers(config: ControllerManagerConfig) -> list[type[Controller]
         wanted = [controller for controller in wanted if controller is not NodeIpamController]
     if config.root_ca is None:
         wanted = [controller for controller in wanted if controller is not RootCaPublisher]
+    if config.service_account_key is None:
+        wanted = [controller for controller in wanted if controller is not TokenSecrets]
     return wanted
 
 

@@ -85,7 +85,12 @@ async def running(directory: Path, **config: Any) -> AsyncIterator[Cluster]:
             stack.push_async_callback(made.close)
             return made
 
-        settings = ControllerManagerConfig(leader_elect=False, root_ca=plane.pki.ca.read_text(), **config)
+        settings = ControllerManagerConfig(
+            leader_elect=False,
+            root_ca=plane.pki.ca.read_text(),
+            service_account_key=plane.pki.service_account_key.read_text(),
+            **config,
+        )
         manager = ControllerManager(client("controller-manager"), config=settings)
         stack.push_async_callback(manager.stop)
         await manager.start()
