@@ -16,6 +16,7 @@ from kubeactors.apiserver.authn.x509 import X509Authenticator
 from kubeactors.apiserver.authz import Authorizer
 from kubeactors.apiserver.config import ApiServerConfig
 from kubeactors.apiserver.discovery.endpoints import Discovery
+from kubeactors.apiserver.grpc.caller import Callers
 from kubeactors.apiserver.grpc.listener import GrpcListener
 from kubeactors.apiserver.grpc.service import ResourcesService
 from kubeactors.apiserver.http.front import HttpFront
@@ -67,7 +68,7 @@ class Fronts:
         service = ResourcesService(
             handler=core.handler,
             registry=registry,
-            certificates=certificates,
+            callers=Callers(certificates, core.tokens),
             metrics=self.metrics,
             max_request_bytes=config.max_request_bytes,
             max_watch_buffer_bytes=config.max_watch_buffer_bytes,
@@ -77,6 +78,7 @@ class Fronts:
         self._grpc = GrpcListener(service, config.tls_cert, config.tls_key, config.client_ca)
         self.https_port = 0
         self.grpc_port = 0
+        self.grpc_token_port = 0
 
     async def start(self) -> None:
         """Listen on both ports. Raises OSError."""
@@ -84,7 +86,9 @@ class Fronts:
         address = self._config.advertise_address
         host = f"[{address}]" if ":" in address else address
         self._discovery.server_address = f"{host}:{self.https_port}"
-        self.grpc_port = await self._grpc.start(self._config.bind_address, self._config.grpc_port)
+        config = self._config
+        self.grpc_port = await self._grpc.start(config.bind_address, config.grpc_port, config.grpc_token_port)
+        self.grpc_token_port = self._grpc.token_port
 
     async def stop(self) -> None:
         """End every request and connection, within the configured grace."""

@@ -1,4 +1,4 @@
-"""The gRPC server's socket: mutual TLS, health and reflection."""
+"""The gRPC server's sockets: mutual TLS, and TLS for those who have a token; health and reflection."""
 
 from __future__ import annotations
 
@@ -26,30 +26,37 @@ _OPTIONS = (
 
 
 class GrpcListener:
-    """Serves the Resources service on one address."""
+    """Serves the Resources service on one address, on a second port for clients without a certificate.
+
+    gRPC's servers either demand a client's certificate or do not ask for one, so that one port cannot be for both.
+    """
 
     def __init__(self, service: ResourcesService, certificate: Path, key: Path, client_ca: Path) -> None:
         self._service = service
-        self._credentials = grpc.ssl_server_credentials(
-            [(key.read_bytes(), certificate.read_bytes())],
-            root_certificates=client_ca.read_bytes(),
-            require_client_auth=True,
+        pair = (key.read_bytes(), certificate.read_bytes())
+        self._mutual = grpc.ssl_server_credentials(
+            [pair], root_certificates=client_ca.read_bytes(), require_client_auth=True
         )
+        self._one_sided = grpc.ssl_server_credentials([pair])
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
+        #: Where clients with a token are served; 0: nowhere.
+        self.token_port = 0
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port, which the kernel chooses if `port` is 0. Raises OSError."""
+    async def start(self, host: str, port: int, token_port: int | None = None) -> int:
+        """Listen; returns the port, which the kernel chooses if `port` is 0. `token_port` None: no second port.
+
+        Raises OSError.
+        """
         server = grpc.aio.server(options=_OPTIONS)
         server.add_generic_rpc_handlers((self._service.methods(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
         address = f"[{host}]" if ":" in host else host
-        try:
-            chosen: int = server.add_secure_port(f"{address}:{port}", self._credentials)
-        except RuntimeError as error:
-            raise OSError(f"cannot listen on {address}:{port}: {error}") from error
+        chosen = _listen(server, f"{address}:{port}", self._mutual)
+        if token_port is not None:
+            self.token_port = _listen(server, f"{address}:{token_port}", self._one_sided)
         await server.start()
         for name in ("", SERVICE):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -64,3 +71,11 @@ class GrpcListener:
         self._service.end_streams()
         await self._server.stop(grace)
         self._server = None
+
+
+def _listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials) -> int:
+    try:
+        chosen: int = server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {address}: {error}") from error
+    return chosen

@@ -14,9 +14,8 @@ import grpc
 from kubeactors.api import errors
 from kubeactors.api.errors import StatusError
 from kubeactors.api.kinds import KindRegistry
-from kubeactors.apiserver.authn.x509 import X509Authenticator
 from kubeactors.apiserver.grpc import convert
-from kubeactors.apiserver.grpc.caller import caller, user_agent
+from kubeactors.apiserver.grpc.caller import Again, Callers, user_agent
 from kubeactors.apiserver.grpc.errors import grpc_code, trailing_metadata
 from kubeactors.apiserver.grpc.session import SessionStream
 from kubeactors.apiserver.grpc.watch import QueueSink, run_watch
@@ -40,7 +39,7 @@ class ResourcesService:
         *,
         handler: ApiHandler,
         registry: KindRegistry,
-        certificates: X509Authenticator,
+        callers: Callers,
         metrics: Metrics,
         max_request_bytes: int,
         max_watch_buffer_bytes: int,
@@ -48,7 +47,7 @@ class ResourcesService:
     ) -> None:
         self._handler = handler
         self._registry = registry
-        self._certificates = certificates
+        self._callers = callers
         self._metrics = metrics
         self._max_request_bytes = max_request_bytes
         self._max_watch_buffer_bytes = max_watch_buffer_bytes
@@ -98,7 +97,7 @@ class ResourcesService:
     def _unary(self, build: Convert, reply: Callable[[Response], Any]) -> Callable[[Any, Any], Awaitable[Any]]:
         async def method(message: Any, context: Any) -> Any:
             try:
-                user = caller(context, self._certificates)
+                user = await self._callers.user(context)
                 request = build(self._registry, message, user)
                 request.user_agent = user_agent(context)
                 return reply(await self._handle(request))
@@ -162,9 +161,9 @@ class ResourcesService:
             await context.write(pb.LogsChunk(data=data))
 
     async def _session(self, frames: AsyncIterator[pb.SessionCalls], context: Any) -> None:
-        async def serve(user: UserInfo) -> None:
-            agent = user_agent(context)
-            stream = SessionStream(lambda call: self._answer(call, user, agent), self._max_session_calls)
+        async def serve(_user: UserInfo) -> None:
+            again, agent = await self._callers.lasting(context), user_agent(context)
+            stream = SessionStream(lambda call: self._answer(call, again, agent), self._max_session_calls)
             with self._ended_by(stream.finish):
                 await stream.run(frames, context.write)
 
@@ -178,12 +177,12 @@ class ResourcesService:
         finally:
             self._enders.discard(end)
 
-    async def _answer(self, call: pb.SessionCall, user: UserInfo, agent: str) -> pb.SessionReply:
+    async def _answer(self, call: pb.SessionCall, again: Again, agent: str) -> pb.SessionReply:
         try:
             which = call.WhichOneof("call")
             if which is None:
                 raise errors.bad_request("a session call must hold a request that this server knows")
-            request = convert.SESSION_CALLS[which](self._registry, getattr(call, which), user)
+            request = convert.SESSION_CALLS[which](self._registry, getattr(call, which), await again())
             request.user_agent = agent
             response = await self._handle(request)
             if which == "list":
@@ -196,7 +195,7 @@ class ResourcesService:
 
     async def _stream(self, context: Any, serve: Callable[[UserInfo], Awaitable[None]]) -> None:
         try:
-            await serve(caller(context, self._certificates))
+            await serve(await self._callers.user(context))
         except StatusError as error:
             await _fail(context, error)
         except (asyncio.CancelledError, grpc.aio.AbortError):

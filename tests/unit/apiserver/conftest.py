@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,11 +12,11 @@ import pytest
 
 from kubeactors.api.kinds import registry
 from kubeactors.apiserver.accounts.service import Accounts
-from kubeactors.apiserver.authn.tokens import Tokens
+from kubeactors.apiserver.authn.tokens import Tokens, TokenUser
 from kubeactors.apiserver.authz import AllowAuthenticated, Authorizer
 from kubeactors.apiserver.config import ApiServerConfig
 from kubeactors.apiserver.fronts import Fronts
-from kubeactors.apiserver.request import ApiHandler, Request, Response
+from kubeactors.apiserver.request import ApiHandler, Request, Response, UserInfo
 from kubeactors.pki.authority import Authority, Identity
 
 
@@ -32,13 +32,23 @@ class ScriptedHandler:
         return self.respond(request)
 
 
+class OneToken:
+    """Knows the token "right", until it is `ended`."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    async def authenticate(self, token: str, audiences: Sequence[str] = ()) -> TokenUser | None:
+        return TokenUser(UserInfo("robot")) if token == "right" and not self.ended else None
+
+
 @dataclasses.dataclass
 class ScriptedCore:
-    """The handler with everything allowed and no tokens."""
+    """The handler with everything allowed and one token."""
 
     handler: ApiHandler
     authorizer: Authorizer = dataclasses.field(default_factory=AllowAuthenticated)
-    tokens: Tokens = dataclasses.field(default_factory=Tokens)
+    tokens: Tokens = dataclasses.field(default_factory=lambda: Tokens([OneToken()]))
     accounts: Accounts | None = None
 
 
@@ -48,6 +58,7 @@ class RunningFronts:
 
     fronts: Fronts
     handler: ScriptedHandler
+    token: OneToken
     checks: dict[str, str]
     directory: Path
 
@@ -93,6 +104,7 @@ async def running(pki: Path, request: pytest.FixtureRequest) -> AsyncIterator[Ru
         bind_address="127.0.0.1",
         https_port=0,
         grpc_port=0,
+        grpc_token_port=0,
         store_endpoints=["http://127.0.0.1:1"],
         tls_cert=pki / "server.crt",
         tls_key=pki / "server.key",
@@ -109,9 +121,10 @@ async def running(pki: Path, request: pytest.FixtureRequest) -> AsyncIterator[Ru
     async def run_checks() -> dict[str, str]:
         return checks
 
-    fronts = Fronts(config, ScriptedCore(handler), registry, run_checks)
+    token = OneToken()
+    fronts = Fronts(config, ScriptedCore(handler, tokens=Tokens([token])), registry, run_checks)
     await fronts.start()
     try:
-        yield RunningFronts(fronts, handler, checks, pki)
+        yield RunningFronts(fronts, handler, token, checks, pki)
     finally:
         await fronts.stop()

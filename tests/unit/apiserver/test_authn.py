@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,10 +14,11 @@ from cryptography.x509.oid import NameOID
 
 from kubeactors.api.errors import StatusError
 from kubeactors.apiserver.authn.chain import AuthenticationChain
-from kubeactors.apiserver.authn.tokens import Tokens, TokenUser
+from kubeactors.apiserver.authn.tokens import Tokens
 from kubeactors.apiserver.authn.x509 import CertificateRefused, X509Authenticator
-from kubeactors.apiserver.request import ANONYMOUS, UserInfo
+from kubeactors.apiserver.request import ANONYMOUS
 from kubeactors.pki.authority import CERTIFICATE_LIFETIME, Authority, Identity
+from tests.unit.apiserver.conftest import OneToken
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -114,7 +115,7 @@ def test_a_leaf_cannot_sign() -> None:
 async def test_what_is_refused(certificate: bytes) -> None:
     with pytest.raises(CertificateRefused):
         _authenticator().by_pem(certificate)
-    chain = AuthenticationChain(_authenticator(), Tokens([_OneToken()]))
+    chain = AuthenticationChain(_authenticator(), Tokens([OneToken()]))
     with pytest.raises(StatusError) as caught:
         await chain.authenticate([_der(certificate)], "")
     assert (caught.value.code, caught.value.message) == (401, "Unauthorized")
@@ -135,18 +136,13 @@ def test_what_is_no_certificate_is_refused() -> None:
         _authenticator().by_der([b"nothing"])
 
 
-class _OneToken:
-    async def authenticate(self, token: str, audiences: Sequence[str] = ()) -> TokenUser | None:
-        return TokenUser(UserInfo("robot")) if token == "right" else None
-
-
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic YTpi"])
 async def test_no_credentials_are_anonymous(header: str) -> None:
-    assert await AuthenticationChain(_authenticator(), Tokens([_OneToken()])).authenticate([], header) is ANONYMOUS
+    assert await AuthenticationChain(_authenticator(), Tokens([OneToken()])).authenticate([], header) is ANONYMOUS
 
 
 async def test_tokens_and_certificates() -> None:
-    chain = AuthenticationChain(_authenticator(), Tokens([_OneToken()]))
+    chain = AuthenticationChain(_authenticator(), Tokens([OneToken()]))
     bob = _der(_issue(Identity("bob", client=True)))
     assert (await chain.authenticate([], "bearer right")).name == "robot"
     assert (await chain.authenticate([bob], "Bearer wrong")).name == "bob"

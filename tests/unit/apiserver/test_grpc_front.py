@@ -306,3 +306,36 @@ async def test_streams_end_in_good_order_when_the_server_stops(
         assert await session.read() is grpc.aio.EOF
         assert await watch.read() is grpc.aio.EOF
         assert await watch.code() == grpc.StatusCode.OK
+
+
+def _token_channel(running: RunningFronts) -> grpc.aio.Channel:
+    credentials = grpc.ssl_channel_credentials(running.pem("ca.crt"))
+    return grpc.aio.secure_channel(f"127.0.0.1:{running.fronts.grpc_token_port}", credentials)
+
+
+async def test_a_bearer_token_takes_the_certificates_place(running: RunningFronts) -> None:
+    async with _token_channel(running) as channel:
+        stub = api_pb2_grpc.ResourcesStub(channel)
+        request = pb.GetRequest(key=POD)
+        await stub.Get(request, metadata=[("authorization", "Bearer right")])
+        assert running.handler.requests[-1].user.name == "robot"
+        for metadata in ([], [("authorization", "Bearer wrong")], [("authorization", "Basic YTpi")]):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub.Get(request, metadata=metadata)
+            assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Get(request, metadata=[("authorization", "Bearer right"), ("impersonate-user", "alice")])
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert len(running.handler.requests) == 1
+
+
+async def test_a_session_ends_to_answer_when_its_token_ends(running: RunningFronts) -> None:
+    async with _token_channel(running) as channel:
+        stub = api_pb2_grpc.ResourcesStub(channel)
+        call = stub.Session(metadata=[("authorization", "Bearer right")])
+        await call.write(pb.SessionCalls(calls=[_get(1, "p")]))
+        assert (await _replies(call, 1))[1].object.json
+        running.token.ended = True
+        await call.write(pb.SessionCalls(calls=[_get(2, "p")]))
+        assert b'"Unauthorized"' in (await _replies(call, 1))[2].status
+        await call.done_writing()
