@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import socket
 import ssl
 import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,9 @@ import aiohttp
 import orjson
 
 from kubeactors.api.errors import StatusError, status_failure
-from kubeactors.client import rest
+from kubeactors.client import exec_plugin, rest
 from kubeactors.client.calls import Call, ListCall, LogsCall, RawEvent, Reply, WatchCall
+from kubeactors.client.exec_plugin import ExecCredential, ExecPluginError
 from kubeactors.client.kubeconfig import ClientConfig
 from kubeactors.client.tls import TlsConfig
 from kubeactors.client.transport import ConnectionLost
@@ -47,6 +50,8 @@ class HttpsTransport:
         self._opening = asyncio.Lock()
         self._files: Mapping[Path, tuple[int, int]] = {}
         self._token = config.token
+        self._credential: ExecCredential | None = None
+        self._refused = False
         self._checked = 0.0
         self._closed = False
 
@@ -69,6 +74,7 @@ class HttpsTransport:
             ) as response:
                 body = await response.read()
                 if response.status >= 400:
+                    self._note(response.status)
                     raise _refusal(response, body)
                 if isinstance(call, ListCall):
                     return await asyncio.to_thread(rest.list_reply, body)
@@ -112,6 +118,7 @@ class HttpsTransport:
                     endpoint + path, params=query, headers=headers, timeout=limits, ssl=self._context
                 ) as response:
                     if response.status >= 400:
+                        self._note(response.status)
                         raise _refusal(response, await response.read())
                     deadline.reschedule(None)
                     yield b""
@@ -123,7 +130,14 @@ class HttpsTransport:
     def _headers(self, headers: dict[str, str]) -> dict[str, str]:
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
+        elif self._config.basic is not None:
+            headers["Authorization"] = aiohttp.encode_basic_auth(*self._config.basic, encoding="utf-8")
         return headers
+
+    def _note(self, status: int) -> None:
+        """What is refused must not be shown again: the next call asks the program for other credentials."""
+        if status == 401 and self._credential is not None:
+            self._refused, self._checked = True, float("-inf")
 
     def _lost(self, endpoint: str, error: Exception) -> ConnectionLost:
         unreached = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
@@ -150,15 +164,34 @@ class HttpsTransport:
             self._session = aiohttp.ClientSession(connector=connector, headers={"User-Agent": self._user_agent})
         return self._session, self._endpoints[self._next % len(self._endpoints)]
 
+    async def _ask_plugin(self) -> bool:
+        """Has credentials of the kubeconfig's program that are not about to end; whether they are new."""
+        plugin, present = self._config.exec_plugin, self._credential
+        if plugin is None:
+            return False
+        soon = datetime.now(UTC) + timedelta(seconds=2 * CREDENTIALS_CHECK)
+        if present is not None and not self._refused and (present.expires is None or present.expires > soon):
+            return False
+        self._credential = await exec_plugin.run(plugin)
+        self._refused = False
+        return True
+
     async def _renew(self) -> None:
         """Takes up renewed certificates (for new connections; pooled ones go on) and tokens."""
         try:
             files, token = await asyncio.to_thread(_read_credentials, self._config)
-            if self._session is not None and files == self._files:
+            asked = await self._ask_plugin()
+            if self._session is not None and files == self._files and not asked:
                 return
-            if self._config.tls is not None:
-                self._context = await asyncio.to_thread(ssl_context, self._config.tls)
-        except (OSError, ssl.SSLError) as error:
+            tls = self._config.tls
+            if self._credential is not None:
+                token = self._credential.token
+                tls = dataclasses.replace(
+                    tls or TlsConfig(), cert_data=self._credential.certificate, key_data=self._credential.key
+                )
+            if tls is not None:
+                self._context = await asyncio.to_thread(ssl_context, tls)
+        except (OSError, ssl.SSLError, ExecPluginError) as error:
             if self._session is None:
                 raise ConnectionLost(f"cannot read the credentials: {error}", sent=False, final=True) from error
             logger.warning("cannot read renewed credentials, going on with the old ones: %s", error)

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from kubeactors.client.exec_plugin import ExecPlugin
 from kubeactors.client.tls import TlsConfig
 
 SERVICE_ACCOUNT_DIR = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -29,6 +30,10 @@ class ClientConfig:
     namespace: str = "default"
     token: str | None = None
     token_file: Path | None = None
+    #: User name and password, over HTTPS only.
+    basic: tuple[str, str] | None = None
+    #: A program that gives tokens or certificates, over HTTPS only.
+    exec_plugin: ExecPlugin | None = None
 
 
 def kubeconfig_path() -> Path:
@@ -64,9 +69,8 @@ def parse_kubeconfig(document: dict[str, Any], base: Path, context: str | None =
     entry = _named(document, "contexts", "context", name)
     cluster = _named(document, "clusters", "cluster", entry.get("cluster", ""))
     user = _named(document, "users", "user", entry["user"]) if entry.get("user") else {}
-    for unsupported in ("exec", "auth-provider", "username", "password"):
-        if unsupported in user:
-            raise KubeconfigError(f"user {entry['user']!r}: {unsupported!r} credentials are not supported")
+    if "auth-provider" in user:
+        raise KubeconfigError(f"user {entry['user']!r}: 'auth-provider' credentials are not supported")
     server = cluster.get("server")
     if not server:
         raise KubeconfigError(f"cluster {entry.get('cluster')!r} has no server")
@@ -86,6 +90,8 @@ def parse_kubeconfig(document: dict[str, Any], base: Path, context: str | None =
         namespace=entry.get("namespace") or "default",
         token=user.get("token"),
         token_file=_file(user, "tokenFile", base),
+        basic=(user["username"], user.get("password") or "") if user.get("username") else None,
+        exec_plugin=_exec_plugin(entry["user"], user["exec"], cluster, base) if user.get("exec") else None,
     )
 
 
@@ -127,3 +133,21 @@ def _data(entry: dict[str, Any], field: str) -> bytes | None:
         return base64.b64decode(value, validate=True)
     except binascii.Error as error:
         raise KubeconfigError(f"{field} is not base64") from error
+
+
+def _exec_plugin(name: str, entry: dict[str, Any], cluster: dict[str, Any], base: Path) -> ExecPlugin:
+    command = entry.get("command") or ""
+    if not command:
+        raise KubeconfigError(f"user {name!r}: exec names no command")
+    if entry.get("interactiveMode") == "Always":
+        raise KubeconfigError(f"user {name!r}: an exec plugin that needs a terminal is not supported")
+    # As client-go does: a path is relative to the kubeconfig, a plain name is looked up.
+    path = str(base / command) if os.sep in command else command
+    environment = tuple((each["name"], each.get("value") or "") for each in entry.get("env") or ())
+    told = None
+    if entry.get("provideClusterInfo"):
+        told = {key: value for key, value in cluster.items() if key != "extensions"}
+    try:
+        return ExecPlugin(path, tuple(entry.get("args") or ()), environment, entry.get("apiVersion") or "", told)
+    except ValueError as error:
+        raise KubeconfigError(f"user {name!r}: {error}") from error

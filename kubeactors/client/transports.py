@@ -12,6 +12,8 @@ def open_transport(config: ClientConfig, user_agent: str) -> Transport:
         raise ValueError("a client needs at least one endpoint")
     schemes = {endpoint.partition("://")[0] if "://" in endpoint else "grpc" for endpoint in config.endpoints}
     if schemes == {"grpc"}:
+        if config.basic is not None or config.exec_plugin is not None:
+            raise ValueError("passwords and credential plugins are for kubeconfigs: only over HTTPS")
         from kubeactors.client.grpc_transport import GrpcTransport
 
         return GrpcTransport([endpoint.removeprefix("grpc://") for endpoint in config.endpoints], config, user_agent)

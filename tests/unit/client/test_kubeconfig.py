@@ -10,7 +10,13 @@ import pytest
 import yaml
 
 from kubeactors.client import AsyncClient, KubeconfigError
-from kubeactors.client.kubeconfig import in_cluster_config, kubeconfig_path, load_kubeconfig, parse_kubeconfig
+from kubeactors.client.kubeconfig import (
+    ClientConfig,
+    in_cluster_config,
+    kubeconfig_path,
+    load_kubeconfig,
+    parse_kubeconfig,
+)
 
 
 def document(**user: Any) -> dict[str, Any]:
@@ -52,12 +58,32 @@ def test_tokens_and_contexts() -> None:
     assert (bare.endpoints, bare.tls, bare.namespace) == (("http://h:8080",), None, "default")
 
 
+def test_other_users() -> None:
+    assert parse_kubeconfig(document(username="u", password="p"), Path("/base")).basic == ("u", "p")
+    entry = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": "./bin/login",
+        "args": ["--for", "x"],
+        "env": [{"name": "A", "value": "b"}],
+        "provideClusterInfo": True,
+    }
+    plugin = parse_kubeconfig(document(exec=entry), Path("/base")).exec_plugin
+    assert plugin is not None
+    assert (plugin.command, plugin.arguments, plugin.environment) == ("/base/bin/login", ("--for", "x"), (("A", "b"),))
+    assert plugin.cluster is not None and plugin.cluster["server"] == "https://h:6443/"
+    named = parse_kubeconfig(document(exec={**entry, "command": "login"}), Path("/base")).exec_plugin
+    assert named is not None and named.command == "login"
+
+
 @pytest.mark.parametrize(
     ("context", "user", "message"),
     [
         ("nope", {}, "no context named 'nope'"),
         ("lost", {}, "no cluster named 'nowhere'"),
-        ("main", {"exec": {}}, "'exec' credentials are not supported"),
+        ("main", {"auth-provider": {"name": "x"}}, "'auth-provider' credentials are not supported"),
+        ("main", {"exec": {"args": ["x"]}}, "exec names no command"),
+        ("main", {"exec": {"command": "c", "apiVersion": "v9"}}, "exec plugin c: apiVersion 'v9' is not one of"),
+        ("main", {"exec": {"command": "c", "interactiveMode": "Always"}}, "needs a terminal is not supported"),
         ("main", {"client-key-data": "!!"}, "client-key-data is not base64"),
     ],
 )
@@ -106,5 +132,7 @@ def test_the_scheme_chooses_the_transport() -> None:
     assert type(AsyncClient(["https://h:6443"])._transport).__name__ == "HttpsTransport"
     with pytest.raises(ValueError, match="all be gRPC or all be HTTP"):
         AsyncClient(["h:6444", "https://h:6443"])
+    with pytest.raises(ValueError, match="only over HTTPS"):
+        AsyncClient(config=ClientConfig(("h:6444",), basic=("u", "p")))
     with pytest.raises(ValueError, match="at least one endpoint"):
         AsyncClient([])
