@@ -8,6 +8,7 @@ import logging
 from kubeactors.actors.masters import Masters
 from kubeactors.actors.paths import Paths
 from kubeactors.actors.settings import ComponentSettings
+from kubeactors.apiserver import collector
 from kubeactors.apiserver.config import ApiServerConfig, TlsFiles
 from kubeactors.apiserver.server import ApiServer
 from kubeactors.pki.cluster import ClusterPki
@@ -31,6 +32,7 @@ class ApiServerHost:
     async def start(self) -> None:
         """As `ApiServer.start`."""
         await self._server.start()
+        collector.settle()
         if not self._settings.config.external_store:
             self._following = asyncio.create_task(self._follow(), name="store-endpoints")
 

@@ -1,14 +1,43 @@
 """Durations: how ages are printed (`5m`, `2d3h`), and Go's duration texts (`1m30s`)."""
 
 import re
-from datetime import datetime, timedelta
-from typing import Final
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NoReturn, Self
 
 from kubeactors.api.meta import parse_time
 
 _GO_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _GO_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _GO_MAX: Final = 2**63 / 1e9  # seconds; Go counts nanoseconds in 64 bits
+
+# No object can hold these: nobody outside knows them.
+MARK_START: Final = f"<{secrets.token_hex(8)}|"
+MARK_END: Final = f"|{secrets.token_hex(8)}>"
+
+
+class TimeNeeded(Exception):
+    """Something was to be computed with a time that is not known."""
+
+
+class Marks(datetime):
+    """Stands for a present that is not known yet: `since` and `until` leave a mark for it, all else raises TimeNeeded.
+
+    A mark is MARK_START, `+` (since) or `-` (until), the time and MARK_END.
+    """
+
+    @classmethod
+    def now_unknown(cls) -> Self:
+        return cls(1970, 1, 1, tzinfo=UTC)
+
+    def mark(self, sign: str, timestamp: str) -> str:
+        return f"{MARK_START}{sign}{timestamp}{MARK_END}"
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        raise TimeNeeded
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    timestamp = isoformat = strftime = _refuse  # type: ignore[assignment]
 
 
 def human(seconds: float) -> str:
@@ -58,12 +87,16 @@ def since(timestamp: str | None, now: datetime) -> str:
     """How long ago an RFC 3339 time was, as printed in an AGE column; `<unknown>` without one."""
     if not timestamp:
         return "<unknown>"
+    if now.__class__ is Marks:
+        return now.mark("+", timestamp)
     return human((now - parse_time(timestamp)).total_seconds())
 
 
 def until(timestamp: str | None, now: datetime) -> str:
     if not timestamp:
         return "<unknown>"
+    if now.__class__ is Marks:
+        return now.mark("-", timestamp)
     return human((parse_time(timestamp) - now).total_seconds())
 
 

@@ -21,6 +21,7 @@ from typing import Any
 import uvloop
 import yaml
 
+from kubeactors.apiserver import collector
 from kubeactors.apiserver.config import ApiServerConfig, ConfigError, from_mapping
 from kubeactors.apiserver.server import ApiServer
 
@@ -67,6 +68,7 @@ async def serve(config: ApiServerConfig, ready_file: Path | None) -> None:
     server = ApiServer(config)
     try:
         await server.start()
+        collector.settle()
         if ready_file is not None:
             ports = json.dumps(
                 {"https": server.https_port, "grpc": server.grpc_port, "grpc-token": server.grpc_token_port}

@@ -7,6 +7,7 @@ Source: schema/elements.go of sigs.k8s.io/structured-merge-diff, and kube-openap
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from kubeactors.api.managedfields import elements
@@ -70,6 +71,10 @@ class ListAtom:
 
     def element(self, item: Any) -> str:
         """The path element of an item. Raises ElementError."""
+        if len(self.keys) == 1 and item.__class__ is dict:
+            given = item.get(self.keys[0])
+            if given.__class__ is str and len(given) < _SHORT:
+                return _named(self.keys[0], given)
         if self.keys:
             key = self._key(item)
             known = self._known.get(key) if key is not None else None
@@ -119,6 +124,15 @@ class ListAtom:
                 "(and doesn't have default values for any key fields)"
             )
         return elements.key(pairs)
+
+
+_SHORT: Final = 128
+
+
+@lru_cache(maxsize=8192)
+def _named(key: str, given: str) -> str:
+    """Most lists are keyed by a name, and the same names come again and again."""
+    return elements.key({key: given})
 
 
 #: Data without a schema: scalars, lists that are owned whole, and maps field by field.

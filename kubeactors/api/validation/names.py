@@ -180,7 +180,7 @@ def env_name_errors(value: str) -> list[str]:
     errors = []
     if not value:
         errors.append("environment variable name must be non-empty")
-    if any(not (" " <= c <= "~") or c == "=" for c in value):
+    if not (value.isascii() and value.isprintable()) or "=" in value:
         errors.append(_RELAXED_ENV_MESSAGE)
     return errors
 

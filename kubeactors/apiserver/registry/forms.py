@@ -11,12 +11,17 @@ import orjson
 from kubeactors.api import table
 from kubeactors.api.kinds import Kind
 from kubeactors.api.meta import Object
+from kubeactors.api.row_template import row_template
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.request import Form, IncludeObject, Request
+from kubeactors.apiserver.storage.encoding import to_wire
+from kubeactors.apiserver.watchcache.record import Record
 
 Clock = Callable[[], datetime]
 
 _META = "meta.k8s.io/v1"
+# Where an item's metadata begins.
+_METADATA = len(b'{"metadata":')
 _PARTIAL_HEAD = b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":'
 
 
@@ -39,15 +44,62 @@ def render_object(kind: Kind, obj: Object, request: Request, clock: Clock) -> by
     return _table(kind, [obj], _version(obj), request.options.include_object, clock)
 
 
-def render_list(resource: Resource, items: Sequence[bytes], metadata: bytes, request: Request, clock: Clock) -> bytes:
-    """A list as PartialObjectMetadataList or Table; `metadata` is its ListMeta."""
+def render_list(
+    resource: Resource,
+    items: Sequence[bytes],
+    metadata: bytes,
+    request: Request,
+    clock: Clock,
+    records: Sequence[Record] = (),
+) -> bytes:
+    """A list as PartialObjectMetadataList or Table; `metadata` is its ListMeta.
+
+    `records`: those of the cache that the items are of, which keep what was worked out for the next list.
+    """
+    if len(records) != len(items):
+        records = [resource.record("", 0, item) for item in items]
     if request.form is Form.PARTIAL:
         # Without items Kubernetes answers null here, though [] in lists of whole objects.
-        parts = b"[%b]" % b",".join(map(partial, items)) if items else b"null"
+        parts = b"[%b]" % b",".join(map(_partial, records)) if records else b"null"
         head = b'{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":'
         return b'%b%b,"items":%b}' % (head, metadata, parts)
-    objects = [resource.decode(item) for item in items]
-    return _table(resource.kind, objects, orjson.loads(metadata), request.options.include_object, clock)
+    kind, include = resource.kind, request.options.include_object
+    table_document = table.make_table(kind, (), clock(), include_object=include.value)
+    table_document["metadata"] = orjson.loads(metadata)
+    if not records:
+        return orjson.dumps(table_document)
+    del table_document["rows"]
+    now = clock()
+    rows = b",".join([_row(resource, record, include, now) for record in records])
+    return b'%b,"rows":[%b]}' % (orjson.dumps(table_document)[:-1], rows)
+
+
+def _row(resource: Resource, record: Record, include: IncludeObject, now: datetime) -> bytes:
+    template = record.row
+    if template is None or template.kind is not resource.kind:
+        obj = resource.decode(record.item)
+        template = row_template(resource.kind, obj)
+        if template is None:
+            return orjson.dumps(table.make_row(resource.kind, obj, now, include_object=include.value))
+        record.row = template
+    if include is IncludeObject.METADATA:
+        shown = _partial(record)
+    elif include is IncludeObject.OBJECT:
+        shown = to_wire(resource.head, record.item)
+    else:
+        shown = b"null"
+    return b"%b%b}" % (template.render(now), shown)
+
+
+def _partial(record: Record) -> bytes:
+    """PartialObjectMetadata of a record. Items begin with their metadata, so that is only cut out."""
+    end = record.metadata_end
+    if not end:
+        text = orjson.dumps(orjson.loads(record.item)["metadata"])
+        if not record.item.startswith(text, _METADATA):
+            return b"%b%b}" % (_PARTIAL_HEAD, text)  # written by another server, in another style
+        end = record.metadata_end = _METADATA + len(text)
+    return b"%b%b}" % (_PARTIAL_HEAD, record.item[_METADATA:end])
 
 
 def table_row(resource: Resource, whole: bytes, request: Request, clock: Clock, *, columns: bool) -> bytes:

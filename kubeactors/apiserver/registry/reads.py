@@ -19,6 +19,7 @@ from kubeactors.apiserver.storage.encoding import to_item
 from kubeactors.apiserver.storage.transactions import Transactions
 from kubeactors.apiserver.watchcache.feed import Feed
 from kubeactors.apiserver.watchcache.matcher import Matcher
+from kubeactors.apiserver.watchcache.record import Record
 from kubeactors.store.errors import Compacted, FutureRevision
 
 # How many keys are read from the store at a time while a selector thins them out.
@@ -28,12 +29,14 @@ _MAX_LIMIT = 2**31
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Items of a list. `last` is the last key below the resource's prefix if there is more, else empty."""
+    """Items of a list. `last` is the last key below the resource's prefix if there is more, else empty. `records` are
+    those of the items, if they came from the cache."""
 
     items: list[bytes]
     version: int
     last: str = ""
     remaining: int | None = None
+    records: Sequence[Record] = ()
 
     def token(self, request: Request) -> str:
         """The continue token behind this page; empty after the last one."""
@@ -79,8 +82,14 @@ class Reader:
             return Response(200, items=ListItems(whole, str(page.version), token, page.remaining))
         if request.form is not Form.OBJECT:
             metadata = list_metadata(page.version, token, page.remaining)
-            return Response(200, forms.render_list(resource, page.items, metadata, request, self._clock))
+            return Response(200, self._rendered(resource, page, metadata, request))
         return Response(200, join_list(resource, page.items, page.version, token, page.remaining))
+
+    def _rendered(self, resource: Resource, page: Page, metadata: bytes, request: Request) -> bytes:
+        records = page.records
+        if records and any(record.item is not item for record, item in zip(records, page.items, strict=True)):
+            records = ()  # shown in another version than the cache holds
+        return forms.render_list(resource, page.items, metadata, request, self._clock, records)
 
     async def page(self, resource: Resource, request: Request) -> Page:
         """What a list (or a deletecollection) with the request's options is about. Raises StatusError."""
@@ -118,21 +127,23 @@ class Reader:
         """`selected`: the request has a selector, so what remains is not counted."""
         version = self._feed.revision
         if not limit:
-            return Page([record.item for record in resource.cache.select(matcher)], version)
-        items: list[bytes] = []
+            found = list(resource.cache.select(matcher))
+            return Page([record.item for record in found], version, records=found)
+        records: list[Record] = []
         scope = resource.cache.in_scope(matcher)
         for record in scope:
             if matcher.selects and not matcher.selected(record):
                 continue
-            items.append(record.item)
-            if len(items) == limit:
+            records.append(record)
+            if len(records) == limit:
                 break
+        items = [record.item for record in records]
         # As in Kubernetes there is more when any object follows, whether or not it would be selected.
         if len(items) < limit or next(scope, None) is None:
-            return Page(items, version)
+            return Page(items, version, records=records)
         path = f"{record.namespace}/{record.name}" if record.namespace else record.name
         remaining = None if selected else resource.cache.count(matcher.namespace) - limit
-        return Page(items, version, path, remaining)
+        return Page(items, version, path, remaining, records)
 
     async def _exact(self, resource: Resource, matcher: Matcher, version: int, limit: int) -> Page:
         if version > self._feed.revision:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import orjson
 
 from kubeactors.api.meta import Object
+from kubeactors.api.row_template import RowTemplate
 from kubeactors.apiserver.storage.encoding import with_revision
 
 logger = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ class Record:
     Records are never changed: a new state of the object is a new record, so whoever holds one holds a snapshot.
     """
 
-    __slots__ = ("_fields", "_fields_of", "_labels", "item", "name", "namespace", "revision")
+    __slots__ = ("_fields", "_fields_of", "_labels", "item", "metadata_end", "name", "namespace", "revision", "row")
 
     def __init__(self, namespace: str, name: str, revision: int, item: bytes, fields_of: FieldsOf) -> None:
         self.namespace = namespace
@@ -29,6 +30,9 @@ class Record:
         self.revision = revision
         self.item = item
         self._fields_of = fields_of
+        #: Where the metadata ends in `item` and the row of a Table: kept by who works them out.
+        self.metadata_end = 0
+        self.row: RowTemplate | None = None
         self._labels: Mapping[str, str] | None = None
         self._fields: Mapping[str, str] | None = None
 
