@@ -36,7 +36,13 @@ class Decoded:
 def decode(kind: Kind, body: bytes, *, content_type: str = JSON, field_validation: str = WARN) -> Decoded:
     """Decode the body of a create or update. Raises StatusError (400, 415)."""
     return decode_as(
-        kind.kind, kind.api_version, kind.decoder, body, content_type=content_type, field_validation=field_validation
+        kind.kind,
+        kind.api_version,
+        kind.decoder,
+        body,
+        content_type=content_type,
+        field_validation=field_validation,
+        custom=kind.custom,
     )
 
 
@@ -68,8 +74,12 @@ def decode_as(
     *,
     content_type: str = JSON,
     field_validation: str = WARN,
+    custom: bool = False,
 ) -> Decoded:
-    """Decode a body by a decoder. Raises StatusError (400, 415)."""
+    """Decode a body by a decoder. Raises StatusError (400, 415).
+
+    `custom`: a custom resource must say its kind, and a wrong one is for validation to refuse.
+    """
     extra: list[str] = []
     if content_type == JSON:
         try:
@@ -85,19 +95,24 @@ def decode_as(
         raise errors.unsupported_media_type((*ACCEPTED, "application/vnd.kubernetes.protobuf"))
     if obj is None:
         obj = {}
-    _check_type_meta(obj, kind, api_version)
+    if custom:
+        given_kind = _check_custom_type(obj, kind, api_version, body)
+    else:
+        given_kind = kind
+        _check_type_meta(obj, kind, api_version)
     cleared = _clears_managed_fields(obj)
     try:
         problems = decoder(obj)
         if content_type == JSON and field_validation != IGNORE and _may_repeat_keys(body, problems.keys):
             obj, problems = _decode_with_duplicates(decoder, body)
-            _check_type_meta(obj, kind, api_version)
+            if not custom:
+                _check_type_meta(obj, kind, api_version)
     except TypeMismatchError as error:
         raise _cannot_handle(kind, api_version, str(error)) from None
     found = extra + problems.problems
     if found and field_validation == STRICT:
         raise _cannot_handle(kind, api_version, f"strict decoding error: {', '.join(found)}")
-    obj["kind"] = kind
+    obj["kind"] = given_kind
     obj["apiVersion"] = api_version
     if cleared:
         obj["metadata"]["managedFields"] = []
@@ -235,6 +250,32 @@ def _clears_managed_fields(obj: Object) -> bool:
     """Whether managedFields are given and empty, which clears them; decoding leaves empty lists out."""
     metadata = obj.get("metadata")
     return isinstance(metadata, dict) and metadata.get("managedFields") == []
+
+
+def _check_custom_type(obj: Any, kind: str, api_version: str, body: bytes) -> str:
+    """The kind that the body says."""
+    if not isinstance(obj, dict):
+        raise _unrecognized(kind, "couldn't get version/kind; json parse error: the document is no object")
+    given_version, given_kind = obj.get("apiVersion"), obj.get("kind")
+    for given in (given_version, given_kind):
+        if given is not None and not isinstance(given, str):
+            raise _unrecognized(kind, "couldn't get version/kind; json parse error: kind and apiVersion are strings")
+    if not given_kind:
+        text = body.decode("utf-8", "replace")
+        raise _unrecognized(kind, f"Object 'Kind' is missing in '{text}' ({_summary(body)})")
+    if given_version != api_version:
+        told = f"the API version in the data ({given_version or ''})"
+        raise errors.bad_request(f"{told} does not match the expected API version ({api_version})")
+    return str(given_kind)
+
+
+def _summary(body: bytes, limit: int = 30) -> str:
+    """The beginning of a body, as error messages quote it."""
+    if not body:
+        return "<empty>"
+    more = " ..." if len(body) > limit else ""
+    begin = body[:limit]
+    return (begin.decode("utf-8", "replace") if body.startswith(b"{") else begin.hex()) + more
 
 
 def _may_repeat_keys(body: bytes, keys: int) -> bool:

@@ -25,8 +25,14 @@ from kubeactors.apiserver.admission.node_taint import NodeTaint
 from kubeactors.apiserver.admission.priority import Priority
 from kubeactors.apiserver.admission.service_account import ServiceAccounts
 from kubeactors.apiserver.admission.storage_protection import StorageProtection
+from kubeactors.apiserver.admission.terminating_definition import TerminatingDefinition
 from kubeactors.apiserver.authn.tokens import Tokens
 from kubeactors.apiserver.authz import AllowAuthenticated, Authorizer
+from kubeactors.apiserver.customresources.controller import DefinitionController, update_definition
+from kubeactors.apiserver.customresources.finalizing import Finalizing
+from kubeactors.apiserver.customresources.names import PREFIX as GRANTED_NAMES
+from kubeactors.apiserver.customresources.names import NameClaims
+from kubeactors.apiserver.customresources.serving import Serving
 from kubeactors.apiserver.handler import Answering, Handler, Verb
 from kubeactors.apiserver.metrics.caches import cache_families
 from kubeactors.apiserver.metrics.families import Family
@@ -119,10 +125,15 @@ class ApiCore:
 
         reader = Reader(self._feed, freshness, self._transactions, now)
         objects = Objects(self._feed, self._transactions, self._leases.lease_for)
-        chain = AdmissionChain([*self._plugins(registry, objects), *plugins])
+        self._serving = Serving(self._feed, registry, self._resources, monotonic)
+        terminating = TerminatingDefinition(self._serving.terminating)
+        chain = AdmissionChain([terminating, *self._plugins(registry, objects), *plugins])
         writer = Writer(objects, chain, now)
         deleter = Deleter(objects, reader, chain, now)
         watches = Watches(self._feed, freshness, now, config.min_watch_timeout)
+        self._listeners: list[Callable[[], None]] = [chain.forget_kinds]
+        self._serving.changed = self._kinds_changed
+        self._definitions = self._define(registry, objects, writer, deleter, freshness, now)
         self.repair = self._serve_services(registry, objects, freshness, now)
         self.authorizer = authorizer or AllowAuthenticated()
         self.accounts = self._accounts(registry, objects, now)
@@ -159,6 +170,8 @@ class ApiCore:
         await self._feed.start()
         # The schema takes a while to load: better now than within the first write of each kind.
         await asyncio.to_thread(lambda: [kind.decoder for kind in self._resources])
+        if self._definitions is not None:
+            await self._definitions.start()
         self._tasks = [
             asyncio.create_task(self._bookmarks(), name="watch-bookmarks"),
             asyncio.create_task(self._compactor.run(), name="store-compaction"),
@@ -171,6 +184,8 @@ class ApiCore:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        if self._definitions is not None:
+            await self._definitions.stop()
         await self._feed.stop()
         await self._barrier.stop()
         await self._connections.stop()
@@ -182,6 +197,40 @@ class ApiCore:
     def metrics(self) -> list[Family]:
         """What the caches and the store's client have counted."""
         return [*self._store_metrics.families(), *cache_families(self._resources.values(), self._feed.revision)]
+
+    # --- custom resources
+
+    def when_kinds_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when custom resources come or go."""
+        self._listeners.append(listener)
+
+    def _kinds_changed(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+    async def settle(self) -> None:
+        """Wait until kinds that were defined before this call are served."""
+        if self._definitions is not None:
+            await self._definitions.settle()
+
+    def _define(
+        self,
+        registry: KindRegistry,
+        objects: Objects,
+        writer: Writer,
+        deleter: Deleter,
+        freshness: Freshness,
+        now: Callable[[], datetime],
+    ) -> DefinitionController | None:
+        kind = registry.by_resource("apiextensions.k8s.io", "v1", "customresourcedefinitions")
+        if kind is None:
+            return None
+        definitions = self._resources[kind]
+        claims = NameClaims(self._cache(GRANTED_NAMES, False))
+        objects.add_hook(kind.storage_prefix, claims)
+        update = partial(update_definition, writer, definitions)
+        finalizing = Finalizing(definitions, self._serving, deleter, freshness, update, now)
+        return DefinitionController(definitions, self._serving, claims, finalizing, writer, freshness, now)
 
     # --- parts
 
@@ -354,8 +403,8 @@ class ApiCore:
         """Tell the watchers that want to know how far they have seen, each at its own moment of the interval."""
         while True:
             await asyncio.sleep(self._config.bookmark_interval * random.uniform(0.9, 1.0))
-            for cache in self._caches.values():
-                for channel in cache.channels.each():
+            for cache in self._feed.caches():
+                for channel in cache.each_channel():
                     for receiver in list(channel.receivers):
                         receiver.send_bookmark()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from cryptography import x509
@@ -28,6 +29,8 @@ from kubeactors.apiserver.metrics import Metrics
 from kubeactors.apiserver.openapi.endpoints import OpenApi
 from kubeactors.apiserver.request import ApiHandler
 
+Settle = Callable[[], Awaitable[None]]
+
 
 class Served(Protocol):
     """What the fronts bring requests to: `ApiCore`."""
@@ -41,7 +44,14 @@ class Served(Protocol):
 class Fronts:
     """Everything that clients connect to."""
 
-    def __init__(self, config: ApiServerConfig, core: Served, registry: KindRegistry, checks: Checks) -> None:
+    def __init__(
+        self,
+        config: ApiServerConfig,
+        core: Served,
+        registry: KindRegistry,
+        checks: Checks,
+        settle: Settle | None = None,
+    ) -> None:
         self._config = config
         self.metrics = Metrics()
         authorities = x509.load_pem_x509_certificates(config.client_ca.read_bytes())
@@ -53,17 +63,19 @@ class Fronts:
             max_watch_buffer_bytes=config.max_watch_buffer_bytes,
         )
         self._discovery = Discovery(registry)
+        self._openapi = OpenApi(registry)
         front = HttpFront(
             registry=registry,
             resources=resources,
             discovery=self._discovery,
-            openapi=OpenApi(registry),
+            openapi=self._openapi,
             authentication=AuthenticationChain(certificates, core.tokens),
             authorizer=core.authorizer,
             accounts=core.accounts,
             checks=checks,
             metrics=self.metrics,
             anonymous_auth=config.anonymous_auth,
+            settle=settle,
         )
         service = ResourcesService(
             handler=core.handler,
@@ -79,6 +91,11 @@ class Fronts:
         self.https_port = 0
         self.grpc_port = 0
         self.grpc_token_port = 0
+
+    def kinds_changed(self) -> None:
+        """Kinds came or went: discovery and OpenAPI are made anew."""
+        self._discovery.changed()
+        self._openapi.changed()
 
     async def start(self) -> None:
         """Listen on both ports. Raises OSError."""

@@ -32,7 +32,8 @@ class ApiServer:
 
     def __init__(self, config: ApiServerConfig, registry: KindRegistry = builtin_registry) -> None:
         self._config = config
-        self._registry = registry
+        # A registry of its own, since custom resources come and go with this server.
+        self._registry = KindRegistry(registry.all())
         self._store: StoreClient | None = None
         self._core: ApiCore | None = None
         self._fronts: Fronts | None = None
@@ -66,7 +67,8 @@ class ApiServer:
         store_tls = TlsFiles(str(tls.ca), str(tls.cert), str(tls.key)) if tls is not None else None
         self._store = StoreClient(config.store_endpoints, store_tls)
         self._core = build_core(self._store, self._registry, _core_config(config))
-        self._fronts = Fronts(config, self._core, self._registry, self.health)
+        self._fronts = Fronts(config, self._core, self._registry, self.health, self._core.settle)
+        self._core.when_kinds_change(self._fronts.kinds_changed)
         self._fronts.metrics.add_source(self._core.metrics)
         await self._until_the_store_answers(self._core)
         # The port that clients reach is the configured one; 0 is for tests, which know the real one from `https_port`.

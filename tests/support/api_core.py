@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from kubeactors.api.kinds import registry
+from kubeactors.api.kinds import KindRegistry, registry
 from kubeactors.api.meta import Object
 from kubeactors.apiserver.core import ApiCore, CoreConfig
 from kubeactors.apiserver.request import JSON, MERGE_PATCH, Options, Request, Response, UserInfo, Verb, WatchStream
@@ -95,8 +95,9 @@ class Watching:
 class Api:
     """Calls on a handler. They raise StatusError and give decoded bodies."""
 
-    def __init__(self, core: ApiCore) -> None:
+    def __init__(self, core: ApiCore, kinds: KindRegistry = registry) -> None:
         self.core = core
+        self.kinds = kinds
         self.watches: list[Watching] = []
 
     async def request(
@@ -114,7 +115,7 @@ class Api:
     ) -> Response:
         request = Request(
             verb=verb,
-            kind=registry.lookup(resource),
+            kind=self.kinds.lookup(resource),
             user=USER,
             namespace=namespace,
             name=name,
@@ -191,9 +192,11 @@ class Api:
 async def running_core(store: StoreApi, namespace: str = "ns", **config: Any) -> AsyncIterator[Api]:
     """A started core on a store, with one namespace (unless another core on the store made it)."""
     config.setdefault("disabled_plugins", ("ServiceAccount",))  # no controller makes accounts here
-    core = ApiCore(store, registry, CoreConfig(**config), now=lambda: NOW)
+    # Each core has kinds of its own: custom resources come and go with it.
+    kinds = KindRegistry(registry.all())
+    core = ApiCore(store, kinds, CoreConfig(**config), now=lambda: NOW)
     await core.start()
-    api = Api(core)
+    api = Api(core, kinds)
     try:
         if namespace and namespace not in await api.names("namespaces"):
             await api.namespace(namespace)

@@ -115,11 +115,16 @@ class Kind:
     deprecation: str = ""  # a Warning header of every request
     storage_path: str = ""  # below /registry; empty: the plural
     conversion: Conversion | None = None  # another kind of the same storage_path is the one that is stored
+    list_kind: str = ""  # empty: the kind with "List" behind it
+    custom: bool = False  # made of a CustomResourceDefinition (see CustomKind)
 
     def __post_init__(self) -> None:
         if not self.singular:
             object.__setattr__(self, "singular", self.kind.lower())
-        definitions.expect(self.schema)
+        if not self.list_kind:
+            object.__setattr__(self, "list_kind", f"{self.kind}List")
+        if not self.custom:
+            definitions.expect(self.schema)
         for subresource in self.subresources:
             if subresource.schema:
                 definitions.expect(subresource.schema)
@@ -150,8 +155,9 @@ class Kind:
         return f"{self.kind}.{self.group}" if self.group else self.kind
 
     @property
-    def list_kind(self) -> str:
-        return f"{self.kind}List"
+    def storage_version(self) -> str:
+        """The version in which objects are stored."""
+        return self.version
 
     @cached_property
     def storage_prefix(self) -> str:

@@ -58,6 +58,19 @@ class KindRegistry:
     def all(self) -> list[Kind]:
         return list(self._by_resource.values())
 
+    def replace_custom(self, kinds: Iterable[Kind]) -> None:
+        """Make these the custom resources that are known, behind all other kinds."""
+        for kind in self.all():
+            if kind.custom:
+                self.remove(kind)
+        for kind in kinds:
+            self.add(kind)
+
+    def is_custom_group(self, group: str) -> bool:
+        """Whether a group has custom resources only."""
+        kinds = [kind for kind in self._by_resource.values() if kind.group == group]
+        return bool(kinds) and all(kind.custom for kind in kinds)
+
     def groups(self) -> dict[str, list[str]]:
         """Group → versions, in the order in which they were added."""
         groups: dict[str, list[str]] = {}

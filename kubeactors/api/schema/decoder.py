@@ -328,6 +328,20 @@ def _any(value: Any, path: Path, ctx: DecodeProblems) -> Any:
     return value
 
 
+def _json_schema(value: Any, path: Path, ctx: DecodeProblems) -> Any:
+    """Schemas inside of schemas, of which Kubernetes drops unknown fields without a word."""
+    if type(value) is dict:
+        inner = DecodeProblems()
+        _compile(struct(types.JSON_SCHEMA_PROPS))(value, path, inner)
+        ctx.keys += inner.keys
+    elif type(value) is list:
+        for index, each in enumerate(value):
+            _json_schema(each, (path, index), ctx)
+    elif type(value) is not bool:
+        raise _mismatch(value, path, "JSONSchemaProps")
+    return value
+
+
 def _count_keys(value: Any) -> int:
     if type(value) is dict:
         return len(value) + sum(_count_keys(v) for v in value.values())
@@ -346,6 +360,7 @@ _SCALARS: Final[dict[str, _Decode]] = {
     types.TIME: _time,
     types.MICRO_TIME: _micro_time,
     types.ANY: _any,
+    types.JSON_SCHEMA: _json_schema,
 }
 _ZEROS: Final[dict[str, Any]] = {
     types.STRING: "",

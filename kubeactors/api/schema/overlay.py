@@ -19,16 +19,41 @@ NULL: Final = None
 # Optional booleans and numbers that are plain values: false and 0 are left out. All others are pointers.
 _PLAIN_IN: Final[dict[str, frozenset[str]]] = {
     "APIServiceSpec": frozenset({"insecureSkipTLSVerify"}),
+    "CustomResourceColumnDefinition": frozenset({"priority"}),
+    "CustomResourceDefinitionCondition": frozenset({"observedGeneration"}),
+    "CustomResourceDefinitionSpec": frozenset({"preserveUnknownFields"}),
+    "CustomResourceDefinitionStatus": frozenset({"observedGeneration"}),
+    "CustomResourceDefinitionVersion": frozenset({"deprecated"}),
+    "JSONSchemaProps": frozenset(
+        {
+            "exclusiveMaximum",
+            "exclusiveMinimum",
+            "nullable",
+            "uniqueItems",
+            "x-kubernetes-embedded-resource",
+            "x-kubernetes-int-or-string",
+        }
+    ),
 }
 
 # Optional strings that are pointers: an empty one is stored.
-_POINTERS_IN: Final[dict[str, frozenset[str]]] = {}
+_POINTERS_IN: Final[dict[str, frozenset[str]]] = {
+    "CustomResourceDefinitionVersion": frozenset({"deprecationWarning"}),
+    "CustomResourceSubresourceScale": frozenset({"labelSelectorPath"}),
+    "JSONSchemaProps": frozenset({"$ref", "x-kubernetes-list-type", "x-kubernetes-map-type"}),
+    "ServiceReference": frozenset({"path"}),
+    "ValidationRule": frozenset({"reason"}),
+    "WebhookClientConfig": frozenset({"url"}),
+}
 
 # Optional fields that are written even when empty.
 _ALWAYS: Final[dict[str, Mapping[str, Any]]] = {
     "APIService": {"metadata": EMPTY, "spec": EMPTY, "status": EMPTY},
     "APIServiceCondition": {"lastTransitionTime": NULL},
     "APIServiceSpec": {"service": NULL},
+    "CustomResourceDefinition": {"metadata": EMPTY, "status": EMPTY},
+    "CustomResourceDefinitionCondition": {"lastTransitionTime": NULL},
+    "CustomResourceDefinitionStatus": {"conditions": NULL, "acceptedNames": EMPTY, "storedVersions": NULL},
 }
 
 NO_DEFAULT: Final = object()

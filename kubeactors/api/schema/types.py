@@ -23,6 +23,7 @@ TIME: Final = "time"
 MICRO_TIME: Final = "micro-time"
 ANY: Final = "any"  # any JSON value, kept as it is
 NO_DEFAULT: Final = overlay.NO_DEFAULT
+JSON_SCHEMA: Final = "json-schema"  # an OpenAPI schema, a list of them, or a boolean
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,11 @@ class Field:
     default: Any = NO_DEFAULT  # what a missing key of a list's item counts as
 
 
+JSON_SCHEMA_PROPS: Final = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+
 _NAMED: Final = {
+    f"{JSON_SCHEMA_PROPS}OrArray": Scalar(JSON_SCHEMA),
+    f"{JSON_SCHEMA_PROPS}OrBool": Scalar(JSON_SCHEMA),
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": Scalar(INT_OR_STRING),
     "io.k8s.apimachinery.pkg.api.resource.Quantity": Scalar(QUANTITY),
     "io.k8s.apimachinery.pkg.apis.meta.v1.Time": Scalar(TIME),

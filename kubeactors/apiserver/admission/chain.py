@@ -62,6 +62,10 @@ class AdmissionChain:
         self._plugins = tuple(plugins)
         self._concerned: dict[tuple[Operation, Kind, str], tuple[Plugin, ...]] = {}
 
+    def forget_kinds(self) -> None:
+        """Kinds came or went: ask the plugins anew what concerns them."""
+        self._concerned.clear()
+
     def _of(self, attributes: Attributes) -> tuple[Plugin, ...]:
         key = (attributes.operation, attributes.kind, attributes.subresource)
         found = self._concerned.get(key)

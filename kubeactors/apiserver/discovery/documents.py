@@ -7,24 +7,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from kubeactors.api.kinds import Kind, KindRegistry, Subresource
+from kubeactors.api.versions import version_order
 
 Document = dict[str, Any]
-
-_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
-
-
-def version_order(version: str) -> tuple[int, int, int, str]:
-    """A sort key: GA before beta before alpha, newer before older, other names last (as Kubernetes orders versions)."""
-    match = _VERSION.fullmatch(version)
-    if match is None:
-        return (3, 0, 0, version)
-    major, stage, minor = match.groups()
-    return ({None: 0, "beta": 1, "alpha": 2}[stage], -int(major), -int(minor or 0), "")
 
 
 def group_versions(registry: KindRegistry) -> dict[str, list[str]]:
@@ -66,7 +55,7 @@ def api_resource_list(registry: KindRegistry, group: str, version: str) -> Docum
     resources = []
     for kind in kinds:
         resources.append(_resource(kind))
-        resources.extend(_subresource(kind, each) for each in sorted(kind.subresources, key=lambda each: each.name))
+        resources.extend(_subresource(kind, each) for each in _ordered(kind))
     document: Document = {"kind": "APIResourceList"}
     if group:
         document["apiVersion"] = "v1"
@@ -77,13 +66,22 @@ def _kinds(registry: KindRegistry, group: str, version: str) -> list[Kind]:
     return sorted((k for k in registry.all() if (k.group, k.version) == (group, version)), key=lambda k: k.plural)
 
 
+def _verbs(kind: Kind) -> list[str]:
+    """Sorted, but for custom resources, whose order Kubernetes has written down once."""
+    return list(kind.verbs) if kind.custom else sorted(kind.verbs)
+
+
+def _ordered(kind: Kind) -> Iterable[Subresource]:
+    return kind.subresources if kind.custom else sorted(kind.subresources, key=lambda each: each.name)
+
+
 def _resource(kind: Kind) -> Document:
     document: Document = {
         "name": kind.plural,
         "singularName": kind.singular,
         "namespaced": kind.namespaced,
         "kind": kind.kind,
-        "verbs": sorted(kind.verbs),
+        "verbs": _verbs(kind),
     }
     if kind.short_names:
         document["shortNames"] = list(kind.short_names)
@@ -107,7 +105,7 @@ def _subresource(kind: Kind, subresource: Subresource) -> Document:
 
 def storage_version_hash(kind: Kind) -> str:
     """Kubernetes' hash of the version in which objects are stored (endpoints/discovery.StorageVersionHash)."""
-    text = f"{kind.group}/{kind.version}/{kind.kind}"
+    text = f"{kind.group}/{kind.storage_version}/{kind.kind}"
     return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
 
 
@@ -135,7 +133,7 @@ def _discovered(kind: Kind) -> Document:
         "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": kind.singular,
-        "verbs": sorted(kind.verbs),
+        "verbs": _verbs(kind),
     }
     if kind.short_names:
         document["shortNames"] = list(kind.short_names)
@@ -148,7 +146,7 @@ def _discovered(kind: Kind) -> Document:
 
 
 def _discovered_subresources(kind: Kind) -> Iterable[Document]:
-    for each in sorted(kind.subresources, key=lambda each: each.name):
+    for each in _ordered(kind):
         version, group = (each.version, each.group) if each.version else (kind.version, kind.group)
         response = {"group": group, "version": version, "kind": each.kind or kind.kind}
         yield {"subresource": each.name, "responseKind": response, "verbs": sorted(each.verbs)}

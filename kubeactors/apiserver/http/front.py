@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Awaitable, Callable
 
 import orjson
 from aiohttp import web
@@ -69,7 +70,9 @@ class HttpFront:
         checks: health.Checks,
         metrics: Metrics,
         anonymous_auth: bool = False,
+        settle: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`settle` waits until kinds that were defined before the call are served."""
         self._anonymous_auth = anonymous_auth
         self._registry = registry
         self._resources = resources
@@ -80,13 +83,21 @@ class HttpFront:
         self._accounts = accounts
         self._checks = checks
         self._metrics = metrics
+        self._settle = settle
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; failures become a Status."""
         target = split_target(request._message.path)
         try:
             user = await self._user(request, target)
-            return await self._dispatch(request, target, user)
+            try:
+                return await self._dispatch(request, target, user)
+            except UnknownPathError:
+                if self._settle is None or target.segments[:1] != ["apis"] or len(target.segments) < 2:
+                    raise
+                # The definition may have been made through another server a moment ago.
+                await self._settle()
+                return await self._dispatch(request, target, user)
         except StatusError as error:
             if error.code in (408, 413, 504):
                 self._metrics.note_termination(error.code)
@@ -184,7 +195,8 @@ class HttpFront:
         found = self._discovery.find(target.segments, form)
         if found is None:
             # A group that is not served is unknown to the router; a version of a known group is a missing resource.
-            if target.segments[0] == "apis" and target.segments[1] not in self._registry.groups():
+            group = target.segments[1] if target.segments[0] == "apis" else ""
+            if group and (group not in self._registry.groups() or self._registry.is_custom_group(group)):
                 raise UnknownPathError(target.path)
             raise errors.resource_not_found()
         if found.etag:

@@ -65,20 +65,27 @@ def resource_path(parts: list[str], registry: KindRegistry) -> ResourcePath:
     if len(rest) > 2 and rest[0] == "namespaces" and not (group == "" and rest[2] in _NAMESPACE_SUBRESOURCES):
         namespace, rest = rest[1], rest[2:]
     if not rest or "" in rest[:3]:
-        raise errors.resource_not_found()
+        raise _missing(group, parts, registry)
     kind = registry.by_resource(group, version, rest[0])
     name = rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 else ""
     if kind is None or (namespace and not kind.namespaced) or (name and kind.namespaced and not namespace):
-        raise errors.resource_not_found()
+        raise _missing(group, parts, registry)
     if watched and (subresource or "watch" not in kind.verbs):
         raise errors.resource_not_found()
     if not subresource:
         return ResourcePath(kind, namespace, name, subresource, watched)
     found = kind.subresource(subresource)
     if found is None or (len(rest) > 3 and subresource != "proxy"):
-        raise errors.resource_not_found()
+        raise errors.not_found(kind.qualified_resource, name) if kind.custom else errors.resource_not_found()
     return ResourcePath(kind, namespace, name, subresource, watched, found.connects, "/".join(rest[3:]))
+
+
+def _missing(group: str, parts: list[str], registry: KindRegistry) -> Exception:
+    """What custom resources do not have is unknown to the router; what built-in ones do not have is a Status."""
+    if group and registry.is_custom_group(group):
+        return UnknownPathError("/".join(parts))
+    return errors.resource_not_found()
 
 
 def verb_of(method: str, path: ResourcePath, *, watch: bool) -> Verb:
@@ -104,5 +111,7 @@ def verb_of(method: str, path: ResourcePath, *, watch: bool) -> Verb:
         whole = kind.namespaced and not path.namespace
         allowed = () if whole and verb not in ("list", "watch") else kind.verbs
     if verb is None or verb not in allowed:
+        if kind.custom:
+            raise errors.method_not_supported(kind.qualified_resource, verb or method.lower())
         raise errors.method_not_allowed()
     return verb

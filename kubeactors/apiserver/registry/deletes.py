@@ -54,7 +54,7 @@ class Deleter:
         dry_run = bool(options.dry_run)
         attributes = Attributes("DELETE", kind, namespace, name, "", None, None, request.user, dry_run)
         await self._admission.admit(attributes)
-        state = self._objects.cached(resource, namespace, name)
+        state = await self._objects.cached(resource, namespace, name)
         if state is None:
             state = await self._objects.present(resource, namespace, name)
         live = False
@@ -90,13 +90,13 @@ class Deleter:
                 return True, state.item
             revision = await objects.delete(resource, namespace, name, state)
             return None if revision is None else (True, with_revision(state.item, revision))
-        stored = resource.stored(decision.obj)
+        form = resource.form(decision.obj)
         gone = decision.action is Action.WRITE_THEN_DELETE
         if dry_run:
-            return gone, to_item(stored, state.revision)
-        if not gone and same(stored, state.item):
+            return gone, to_item(form, state.revision)
+        if not gone and same(form, state.item):
             return False, state.item
-        written = await objects.replace(resource, namespace, name, state, stored)
+        written = await objects.replace(resource, namespace, name, state, form)
         if written is None:
             return None
         if not gone:

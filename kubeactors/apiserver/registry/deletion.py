@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from kubeactors.api import errors
+from kubeactors.api.customresources import conditions
 from kubeactors.api.kinds import Kind
 from kubeactors.api.meta import Object, now_rfc3339, parse_time
 from kubeactors.apiserver.options import DeleteOptions
@@ -82,6 +83,8 @@ def decide(kind: Kind, obj: Object, options: DeleteOptions, now: datetime) -> De
     """What a delete does to an object; `obj` may be changed in place."""
     if kind.plural == "namespaces" and not kind.group:
         return _decide_namespace(obj, options, now)
+    if kind.plural == "customresourcedefinitions" and not obj["metadata"].get("deletionTimestamp"):
+        return _begin_definition_end(obj, now)
     if kind.plural == "pods" and not kind.group:
         graceful, pending, period = _begin_grace(obj, options, now)
         if pending:
@@ -190,6 +193,19 @@ def _decide_namespace(namespace: Object, options: DeleteOptions, now: datetime) 
     if (namespace.get("spec") or {}).get("finalizers") or metadata.get("finalizers"):
         return Decision(Action.NOTHING, namespace)
     return Decision(Action.DELETE, namespace)
+
+
+def _begin_definition_end(definition: Object, now: datetime) -> Decision:
+    """A definition goes after the objects of its kind, which the server deletes first."""
+    metadata = definition["metadata"]
+    _mark_deleting(metadata, now)
+    finalizers = metadata.setdefault("finalizers", [])
+    if conditions.FINALIZER not in finalizers:
+        finalizers.append(conditions.FINALIZER)
+    message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
+    pending = conditions.condition(conditions.TERMINATING, True, "InstanceDeletionPending", message)
+    conditions.set_condition(definition, pending, now)
+    return Decision(Action.WRITE, definition)
 
 
 def deleted_by_update(kind: Kind, new: Object, old: Object) -> bool:

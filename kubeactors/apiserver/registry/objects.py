@@ -67,19 +67,24 @@ class Objects:
 
     # --- reading for a write
 
-    def cached(self, resource: Resource, namespace: str, name: str) -> State | None:
+    async def cached(self, resource: Resource, namespace: str, name: str) -> State | None:
         """The state as the cache has it, which may be old; None if the cache has none."""
         record = resource.cache.get(namespace, name)
-        return None if record is None else State(resource.decode(record.item), record.revision, record.item)
+        if record is None:
+            return None
+        item = record.item
+        if resource.kind.custom:
+            item = (await resource.present([item]))[0]
+        return State(resource.decode(item), record.revision, item)
 
     async def present(self, resource: Resource, namespace: str, name: str) -> State:
         """The state in the store, now."""
         kv = await self._transactions.get(resource.key(namespace, name))
-        return State(None, 0) if kv is None else self._state(resource, kv.value, kv.mod_revision)
+        return State(None, 0) if kv is None else await self._state(resource, kv.value, kv.mod_revision)
 
     @staticmethod
-    def _state(resource: Resource, stored: bytes, revision: int) -> State:
-        item = to_item(stored, revision)
+    async def _state(resource: Resource, stored: bytes, revision: int) -> State:
+        item = await resource.item(stored, revision)
         return State(resource.decode(item), revision, item)
 
     # --- writing
@@ -101,23 +106,23 @@ class Objects:
             if dry_run:
                 if (await self.present(resource, namespace, name)).obj is not None:
                     raise errors.already_exists(resource.kind.qualified_resource, name)
-                return resource.stored(new)
+                return resource.form(new)
             claims = hook.claims(new, None) if hook is not None else None
-            stored = resource.stored(new)
+            stored = await resource.stored(resource.form(new))
             lease = await self._leases(resource.prefix)
             compare, success = hooks.join(ops.mod_revision(key, "=", 0), ops.put(key, stored, lease=lease), claims)
             committed = await self._transactions.write(compare, success, key)
             if committed.ok:
-                return to_item(stored, committed.revision)
+                return await resource.item(stored, committed.revision)
             if committed.current is not None:
-                raise self._exists(resource, name, committed)
+                raise await self._exists(resource, name, committed)
             await self._feed.wait_for(committed.revision, _WAIT)
         raise errors.conflict(resource.kind.qualified_resource, name)
 
-    def _exists(self, resource: Resource, name: str, committed: Committed) -> StatusError:
+    async def _exists(self, resource: Resource, name: str, committed: Committed) -> StatusError:
         error = errors.already_exists(resource.kind.qualified_resource, name)
         assert committed.current is not None
-        current = self._state(resource, committed.current.value, committed.current.mod_revision)
+        current = await self._state(resource, committed.current.value, committed.current.mod_revision)
         if current.obj is not None and current.obj["metadata"].get("deletionTimestamp"):
             error.status["message"] = f"object is being deleted: {error.status['message']}"
         return error
@@ -132,7 +137,7 @@ class Objects:
         """
         key = resource.key(namespace, name)
         hook = self.hook(resource)
-        state = self.cached(resource, namespace, name)
+        state = await self.cached(resource, namespace, name)
         live = state is None
         if state is None:
             state = await self.present(resource, namespace, name)
@@ -144,7 +149,7 @@ class Objects:
                     state, live = await self.present(resource, namespace, name), True
                     continue
                 if dry_run or await self.delete(resource, namespace, name, state) is not None:
-                    return to_item(resource.stored(gone.obj), state.revision), False
+                    return to_item(resource.form(gone.obj), state.revision), False
                 state, live = await self.present(resource, namespace, name), True
                 continue
             except StatusError:
@@ -152,37 +157,42 @@ class Objects:
                     raise
                 state, live = await self.present(resource, namespace, name), True
                 continue
-            stored = resource.stored(new)
-            if state.revision and same(stored, state.item):
+            form = resource.form(new)
+            if state.revision and same(form, state.item):
                 if live or dry_run:
                     return state.item, False
                 state, live = await self.present(resource, namespace, name), True
                 continue
             if dry_run:
-                return (to_item(stored, state.revision), False) if state.revision else (stored, True)
+                return (to_item(form, state.revision), False) if state.revision else (form, True)
             old = orjson.loads(state.item) if state.item and hook is not None else None
             claims = hook.claims(new, old) if hook is not None else None
+            stored = await resource.stored(form)
             lease = await self._leases(resource.prefix)
             compare, success = hooks.join(
                 ops.mod_revision(key, "=", state.revision), ops.put(key, stored, lease=lease), claims
             )
             committed = await self._transactions.write(compare, success, key)
             if committed.ok:
-                return to_item(stored, committed.revision), state.revision == 0
+                return await resource.item(stored, committed.revision), state.revision == 0
             if hook is not None:
                 await self._feed.wait_for(committed.revision, _WAIT)
             current = committed.current
-            state = State(None, 0) if current is None else self._state(resource, current.value, current.mod_revision)
+            if current is None:
+                state = State(None, 0)
+            else:
+                state = await self._state(resource, current.value, current.mod_revision)
             live = True
         raise errors.conflict(resource.kind.qualified_resource, name)
 
-    async def replace(self, resource: Resource, namespace: str, name: str, state: State, stored: bytes) -> State | None:
-        """Write a stored form if the object is still in this state; the new state, or None."""
+    async def replace(self, resource: Resource, namespace: str, name: str, state: State, form: bytes) -> State | None:
+        """Write a form if the object is still in this state; the new state, or None."""
         key = resource.key(namespace, name)
         compare = [ops.mod_revision(key, "=", state.revision)]
+        stored = await resource.stored(form)
         lease = await self._leases(resource.prefix)
         committed = await self._transactions.write(compare, [ops.put(key, stored, lease=lease)], key)
-        return self._state(resource, stored, committed.revision) if committed.ok else None
+        return await self._state(resource, stored, committed.revision) if committed.ok else None
 
     async def delete(self, resource: Resource, namespace: str, name: str, state: State) -> int | None:
         """Delete the object if it is still in this state; the revision of the deletion, or None."""

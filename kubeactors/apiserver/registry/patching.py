@@ -8,7 +8,7 @@ from kubeactors.api.kinds import Kind
 from kubeactors.api.meta import Object
 from kubeactors.api.patch import PATCH_TYPES, apply_patch
 from kubeactors.api.schema import struct
-from kubeactors.apiserver.request import STRATEGIC_PATCH, Request
+from kubeactors.apiserver.request import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, Request
 
 
 class Patch:
@@ -18,6 +18,8 @@ class Patch:
         """Raises StatusError (415)."""
         if request.content_type not in PATCH_TYPES:
             raise errors.unsupported_media_type(None)
+        if kind.custom and request.content_type == STRATEGIC_PATCH:
+            raise errors.unsupported_media_type((JSON_PATCH, MERGE_PATCH, APPLY_PATCH))
         self._kind = kind
         self._type = request.content_type
         self._body = request.body

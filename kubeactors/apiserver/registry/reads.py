@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,6 @@ from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.registry.selectors import check_selectors, matcher_for
 from kubeactors.apiserver.registry.versions import Freshness, too_large_version
 from kubeactors.apiserver.request import Form, ListItems, Request, Response
-from kubeactors.apiserver.storage.encoding import to_item
 from kubeactors.apiserver.storage.transactions import Transactions
 from kubeactors.apiserver.watchcache.feed import Feed
 from kubeactors.apiserver.watchcache.matcher import Matcher
@@ -66,12 +66,14 @@ class Reader:
                 kv = await self._transactions.get(resource.key(namespace, name))
                 if kv is None:
                     raise errors.not_found(resource.kind.qualified_resource, name)
-                return to_item(kv.value, kv.mod_revision)
+                return await resource.item(kv.value, kv.mod_revision)
         elif version != "0":
             await self._freshness.at_least(parse_version(version))
         record = resource.cache.get(namespace, name)
         if record is None:
             raise errors.not_found(resource.kind.qualified_resource, name)
+        if resource.kind.custom:
+            return (await resource.present([record.item]))[0]
         return record.item
 
     async def list(self, resource: Resource, request: Request) -> Response:
@@ -100,7 +102,10 @@ class Reader:
         matcher = matcher_for(
             resource.kind, request.namespace, request.name, options.label_selector, options.field_selector
         )
-        return await self._page(resource, request, matcher)
+        page = await self._page(resource, request, matcher)
+        if resource.kind.custom:
+            page = dataclasses.replace(page, items=await resource.present(page.items))
+        return page
 
     async def _page(self, resource: Resource, request: Request, matcher: Matcher) -> Page:
         options = request.options
@@ -188,7 +193,7 @@ class Reader:
             version = version or result.revision
             for index, kv in enumerate(result.kvs):
                 path = kv.key[len(prefix) :].decode()
-                item = to_item(kv.value, kv.mod_revision)
+                item = await resource.item(kv.value, kv.mod_revision)
                 if narrow and not matcher.matches(resource.record(path, kv.mod_revision, item)):
                     continue
                 items.append(item)
@@ -227,4 +232,7 @@ def join_list(
     metadata = list_metadata(version, token, remaining)
     if resource.converts:
         items = map(resource.listed, items)
+    if resource.kind.custom and not token:
+        # Lists of custom resources always have the field.
+        metadata = b'{"continue":"",' + metadata[1:]
     return b'%b"metadata":%b,"items":[%b]}' % (resource.list_head, metadata, b",".join(items))

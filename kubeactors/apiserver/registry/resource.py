@@ -6,7 +6,7 @@ import orjson
 
 from kubeactors.api.kinds import Kind
 from kubeactors.api.meta import Object
-from kubeactors.apiserver.storage.encoding import decode_item, to_stored, to_wire, wire_head
+from kubeactors.apiserver.storage.encoding import decode_item, to_item, to_stored, to_wire, wire_head
 from kubeactors.apiserver.watchcache.cache import ResourceCache
 from kubeactors.apiserver.watchcache.record import Record
 
@@ -42,8 +42,8 @@ class Resource:
             self._conversion.from_stored(obj)
         return obj
 
-    def stored(self, obj: Object) -> bytes:
-        """What is written to the store for an object."""
+    def form(self, obj: Object) -> bytes:
+        """An object as the items of this resource show it, without its revision: equal forms are equal objects."""
         return to_stored(obj if self._conversion is None else self._conversion.to_stored(obj))
 
     def whole(self, item: bytes) -> bytes:
@@ -62,6 +62,18 @@ class Resource:
     def converts(self) -> bool:
         """Whether items are in another version's form."""
         return self._conversion is not None
+
+    async def stored(self, form: bytes) -> bytes:
+        """What to store for a form. Raises StatusError."""
+        return form
+
+    async def item(self, stored: bytes, revision: int) -> bytes:
+        """An item of what is stored. Raises StatusError."""
+        return to_item(stored, revision)
+
+    async def present(self, items: list[bytes]) -> list[bytes]:
+        """Items of the cache in this resource's version. Raises StatusError."""
+        return items
 
     def record(self, path: str, revision: int, item: bytes) -> Record:
         """A record of an object that is not in the cache (a state of the past)."""

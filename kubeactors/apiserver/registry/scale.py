@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 
 from kubeactors.api import codec, errors, fielderrors
+from kubeactors.api.customresources.kinds import CustomKind
+from kubeactors.api.customresources.scale import custom_scale, scale_custom
 from kubeactors.api.kinds import Kind
 from kubeactors.api.kinds.kind import AGE_COLUMN, Column
 from kubeactors.api.meta import Object
@@ -50,6 +52,8 @@ _SHOWN = Kind(
 
 def scale_of(kind: Kind, obj: Object) -> Object:
     """The Scale of an object."""
+    if isinstance(kind, CustomKind):
+        return custom_scale(kind.scale or {}, obj)
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     scale: Object = {
         "kind": KIND,
@@ -70,17 +74,23 @@ def scale_of(kind: Kind, obj: Object) -> Object:
     return scale
 
 
-def apply_scale(obj: Object, scale: Object) -> None:
+def apply_scale(kind: Kind, obj: Object, scale: Object) -> None:
     """Make the object what its Scale says: replicas, and the preconditions on version and uid."""
     metadata, given = obj["metadata"], scale["metadata"]
     for field in ("resourceVersion", "uid"):
         if given.get(field):
             metadata[field] = given[field]
-    obj.setdefault("spec", {})["replicas"] = (scale.get("spec") or {}).get("replicas") or 0
+    replicas = (scale.get("spec") or {}).get("replicas") or 0
+    if isinstance(kind, CustomKind):
+        scale_custom(kind.scale or {}, obj, replicas)
+    else:
+        obj.setdefault("spec", {})["replicas"] = replicas
 
 
-def check_scale(scale: Object) -> None:
+def check_scale(kind: Kind, scale: Object) -> None:
     """Raises StatusError (422)."""
+    if kind.custom:
+        return  # their validation tells it in its own words
     replicas = (scale.get("spec") or {}).get("replicas") or 0
     if replicas < 0:
         cause = fielderrors.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
@@ -115,11 +125,11 @@ class Scales:
         scale = decoded.obj
         check_name(scale, request.name)
         check_namespace(scale, request.namespace)
-        check_scale(scale)
+        check_scale(resource.kind, scale)
 
         def wanted(old: Object | None) -> Object:
             assert old is not None
-            apply_scale(old, scale)
+            apply_scale(resource.kind, old, scale)
             return old
 
         return await self._write(resource, request, wanted, decoded.warnings)
@@ -143,9 +153,9 @@ class Scales:
                 strategic=request.content_type == STRATEGIC_PATCH,
             )
             check_name(decoded.obj, request.name)
-            check_scale(decoded.obj)
+            check_scale(resource.kind, decoded.obj)
             warnings[:] = decoded.warnings
-            apply_scale(old, decoded.obj)
+            apply_scale(resource.kind, old, decoded.obj)
             return old
 
         return await self._write(resource, request, wanted, warnings)

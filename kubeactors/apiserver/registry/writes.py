@@ -125,7 +125,7 @@ class Writer:
             await hook.allocate(obj, None, dry_run=write.dry_run)
         strategy = write.resource.kind.strategy
         strategy.prepare_for_create(obj, now)
-        self._check(write, name, strategy.validate_create(obj))
+        self._check(write, name, obj, strategy.validate_create(obj))
         write.warn(strategy.warnings_on_create(obj))
         await self._admission.validate(write.attributes("CREATE", name, obj, None))
 
@@ -252,7 +252,7 @@ class Writer:
             await hook.allocate(new, old, dry_run=write.dry_run)
         strategy = write.strategy
         strategy.prepare_for_update(new, old, self._clock())
-        self._check(write, request.name, strategy.validate_update(new, old))
+        self._check(write, request.name, new, strategy.validate_update(new, old))
         write.warn(strategy.warnings_on_update(new, old))
         await self._admission.validate(attributes)
         if deleted_by_update(kind, new, old):
@@ -340,9 +340,11 @@ class Writer:
         return _Write(resource, request, strategy, dry_run, [] if warnings is None else warnings)
 
     @staticmethod
-    def _check(write: _Write, name: str, found: Sequence[FieldError]) -> None:
+    def _check(write: _Write, name: str, obj: Object, found: Sequence[FieldError]) -> None:
         if found:
-            raise errors.invalid(write.resource.kind.qualified_kind, name, found)
+            # A custom resource may say that it is of another kind, which is then told as its own.
+            group = write.resource.kind.group
+            raise errors.invalid(f"{obj['kind']}.{group}" if group else obj["kind"], name, found)
 
     def _answer(self, write: _Write, status: int, item: bytes) -> Response:
         resource, request = write.resource, write.request
@@ -370,6 +372,8 @@ def check_namespace(obj: Object, namespace: str) -> None:
     given = metadata.get("namespace") or ""
     if namespace and not given:
         metadata["namespace"] = namespace
+    elif given and not namespace:
+        del metadata["namespace"]
     elif given != namespace:
         raise errors.bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"

@@ -26,12 +26,21 @@ _LEFT_OUT_METADATA = frozenset({"resourceVersion", "selfLink"})
 
 def to_stored(obj: Object) -> bytes:
     """Encode an object for the store. Its metadata must name it."""
+    return orjson.dumps(_document(obj))
+
+
+def to_typed_stored(obj: Object) -> bytes:
+    """The same with apiVersion and kind at its end, since custom resources may be stored in several versions."""
+    return orjson.dumps({**_document(obj), "apiVersion": obj["apiVersion"], "kind": obj["kind"]})
+
+
+def _document(obj: Object) -> dict[str, Any]:
     metadata = {k: v for k, v in obj["metadata"].items() if k not in _LEFT_OUT_METADATA}
     document: dict[str, Any] = {"metadata": metadata}
     for key, value in obj.items():
         if key not in _LEFT_OUT:
             document[key] = value
-    return orjson.dumps(document)
+    return document
 
 
 def to_item(stored: bytes, revision: int) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sortedcontainers import SortedDict
 
 from kubeactors.apiserver.storage.encoding import to_item
-from kubeactors.apiserver.watchcache.channels import Channels
+from kubeactors.apiserver.watchcache.channels import Channel, Channels
 from kubeactors.apiserver.watchcache.matcher import Matcher
 from kubeactors.apiserver.watchcache.record import Change, FieldsOf, Record
 
@@ -50,13 +50,18 @@ class ResourceCache:
         indexed_field: str = "",
         now: Callable[[], float],
         limits: WindowLimits = WindowLimits(),
+        load: Callable[[bytes, int], bytes] = to_item,
     ) -> None:
+        """`load` makes an item of what is stored and its revision; it raises ValueError for what is no object."""
         self.prefix = prefix
         self.namespaced = namespaced
         self.channels = Channels(indexed_field)
         self._fields_of = fields_of
         self._now = now
         self._limits = limits
+        self._load = load
+        # Told of every change, before the watchers are.
+        self.listeners: list[Callable[[Change], None]] = []
         # namespace → name → record; cluster-scoped objects lie under "".
         self._namespaces: dict[str, SortedDict] = {}
         # Value of the indexed field → (namespace, name) → record.
@@ -90,6 +95,10 @@ class ResourceCache:
     def in_scope(self, matcher: Matcher) -> Iterator[Record]:
         """The records among which the matcher selects, in the order of their keys."""
         return iter(self._in_scope(matcher))
+
+    def everything(self) -> list[Record]:
+        """All records, in no order."""
+        return [record for names in self._namespaces.values() for record in names.values()]
 
     def count(self, namespace: str) -> int:
         """How many objects there are, in one namespace or (empty) in all."""
@@ -140,7 +149,7 @@ class ResourceCache:
         record: Record | None = None
         if stored is not None:
             try:
-                item = to_item(stored, revision)
+                item = self._load(stored, revision)
             except ValueError:
                 logger.error("ignoring %s%s at revision %d: not an object", self.prefix, path, revision)
                 return
@@ -153,7 +162,13 @@ class ResourceCache:
         self.received += 1
         change = Change(revision, record, previous)
         self._remember(change)
+        for listener in self.listeners:
+            listener(change)
         self.channels.offer(change)
+
+    def flush(self) -> None:
+        """Let the watchers have the changes that were taken."""
+        self.channels.flush()
 
     def _put(self, record: Record, previous: Record | None) -> None:
         names = self._namespaces.get(record.namespace)
@@ -210,6 +225,10 @@ class ResourceCache:
             self.apply(path, modified, stored_or_none)
         self._window.clear()
         self._window_start = revision
+
+    def each_channel(self) -> list[Channel]:
+        """Every channel that has watchers."""
+        return self.channels.each()
 
     def end_watchers(self) -> None:
         """End every watch of this resource, as a timeout does."""

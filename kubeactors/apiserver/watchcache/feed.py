@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
 
 from kubeactors.apiserver.storage.transactions import StoreApi, StoreWatch
-from kubeactors.apiserver.watchcache.cache import ResourceCache
+from kubeactors.apiserver.watchcache.channels import Channel
 from kubeactors.store.client.results import Event
 from kubeactors.store.errors import Compacted, StoreError
 
@@ -20,6 +21,27 @@ logger = logging.getLogger(__name__)
 
 ROOT = b"/registry/"
 _RETRY_FIRST, _RETRY_LAST = 0.1, 5.0
+# Seconds in which the feed must reach what was read for a cache that joins; after them it is read again.
+_JOIN_WAIT = 10.0
+
+
+class FedCache(Protocol):
+    """What is fed with everything below a key prefix: a `ResourceCache`, or several as one."""
+
+    @property
+    def prefix(self) -> str: ...
+
+    def apply(self, path: str, revision: int, stored: bytes | None) -> None: ...
+
+    def replace(self, states: Iterable[tuple[str, int, bytes]], revision: int) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def each_channel(self) -> list[Channel]: ...
+
+    def end_watchers(self) -> None: ...
+
+    def forget(self) -> None: ...
 
 
 class Feed:
@@ -28,7 +50,11 @@ class Feed:
     def __init__(self, store: StoreApi, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._store = store
         self._sleep = sleep
-        self._caches: dict[bytes, ResourceCache] = {}
+        self._caches: dict[bytes, FedCache] = {}
+        # Prefixes that a cache is being filled for, with the changes below them meanwhile.
+        self._joining: dict[bytes, list[Event]] = {}
+        # How often everything was read.
+        self._readings = 0
         self.revision = 0
         self.synced = False
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
@@ -61,11 +87,51 @@ class Feed:
 
     # --- caches
 
-    def add(self, cache: ResourceCache) -> None:
+    def add(self, cache: FedCache) -> None:
         """Feed this cache too. Before `start` only."""
         self._caches[cache.prefix.encode()] = cache
 
-    def _cache_of(self, key: bytes) -> tuple[ResourceCache | None, str]:
+    async def join(self, cache: FedCache) -> None:
+        """Feed this cache too, in place of the one with its prefix, from the moment when it is filled.
+
+        One at a time for a prefix. Raises StoreError when the store cannot be read.
+        """
+        prefix = cache.prefix.encode()
+        later: list[Event] = []
+        try:
+            while True:
+                later = self._joining[prefix] = []
+                reading = self._readings
+                states: list[tuple[str, int, bytes]] = []
+                revision = 0
+                async for page in self._store.scan(prefix):
+                    revision = page.revision
+                    states += [(kv.key[len(prefix) :].decode(), kv.mod_revision, kv.value) for kv in page.kvs]
+                reached = await self.wait_for(revision, _JOIN_WAIT)
+                if reached and reading == self._readings:
+                    break
+        finally:
+            self._joining.pop(prefix, None)
+        cache.replace(states, revision)
+        for event in later:
+            if event.kv.mod_revision > revision:
+                path = event.kv.key[len(prefix) :].decode()
+                cache.apply(path, event.kv.mod_revision, None if event.deleted else event.kv.value)
+        before = self._caches.get(prefix)
+        self._caches[prefix] = cache
+        if before is not None:
+            before.end_watchers()
+
+    def leave(self, cache: FedCache) -> None:
+        """Feed this cache no more; its watchers end."""
+        if self._caches.get(cache.prefix.encode()) is cache:
+            del self._caches[cache.prefix.encode()]
+        cache.end_watchers()
+
+    def caches(self) -> list[FedCache]:
+        return list(self._caches.values())
+
+    def _cache_of(self, key: bytes) -> tuple[FedCache | None, str]:
         """The cache that a key belongs to, and the key's path below its prefix."""
         cut = key.find(b"/", len(ROOT)) + 1
         while cut > 0:
@@ -155,18 +221,22 @@ class Feed:
             self._advance(batch.revision)
 
     def _apply(self, events: list[Event]) -> None:
-        touched: dict[ResourceCache, None] = {}
+        touched: dict[FedCache, None] = {}
         for event in events:
             kv = event.kv
             cache, path = self._cache_of(kv.key)
             if cache is not None:
                 cache.apply(path, kv.mod_revision, None if event.deleted else kv.value)
                 touched[cache] = None
+            if self._joining:
+                for prefix, later in self._joining.items():
+                    if kv.key.startswith(prefix):
+                        later.append(event)
         for cache in touched:
-            cache.channels.flush()
+            cache.flush()
 
     async def _read_all(self) -> None:
-        found: dict[ResourceCache, list[tuple[str, int, bytes]]] = {cache: [] for cache in self._caches.values()}
+        found: dict[FedCache, list[tuple[str, int, bytes]]] = {cache: [] for cache in self._caches.values()}
         revision = 0
         async for page in self._store.scan(ROOT):
             revision = page.revision
@@ -183,6 +253,7 @@ class Feed:
             self.revision = 0
         for cache, states in found.items():
             cache.replace(states, revision)
-            cache.channels.flush()
+            cache.flush()
+        self._readings += 1
         self._advance(revision)
         self.synced = True
