@@ -9,11 +9,12 @@ from kubeactors.api.customresources.columns import columns_of
 from kubeactors.api.customresources.decoder import CustomDecoder
 from kubeactors.api.customresources.jsonpath import json_path
 from kubeactors.api.customresources.numbers import go_number
+from kubeactors.api.customresources.object_type import object_type
 from kubeactors.api.customresources.strategy import CustomStatusStrategy, CustomStrategy
 from kubeactors.api.customresources.structural import Structural, structural
 from kubeactors.api.kinds.kind import STATUS_VERBS, Fields, Kind, Subresource
 from kubeactors.api.meta import Object
-from kubeactors.api.schema import Decoder
+from kubeactors.api.schema import Decoder, Struct
 from kubeactors.api.versions import version_order
 
 # In the order in which Kubernetes lists them.
@@ -37,6 +38,10 @@ class CustomKind(Kind):
     @cached_property
     def decoder(self) -> Decoder:
         return CustomDecoder(self.structural)
+
+    @cached_property
+    def object_type(self) -> Struct:
+        return object_type(self.structural, self.schema)
 
     @property
     def storage_version(self) -> str:

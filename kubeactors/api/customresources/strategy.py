@@ -161,6 +161,10 @@ class CustomStatusStrategy(Strategy):
         self._main = main
         self.namespaced = main.namespaced
 
+    @property
+    def own_fields(self) -> tuple[tuple[str, ...], ...] | None:
+        return (("status",),)
+
     def prepare_for_update(self, new: Object, old: Object, now: datetime) -> None:
         given = new.get("status")
         had = "status" in new

@@ -177,7 +177,7 @@ def _build(of: SchemaType, known: dict[int, tuple[SchemaType, Atom]]) -> Atom:
     if present is not None:
         return present[1]
     if isinstance(of, Scalar):
-        return DEDUCED if of.type == types.ANY else Atom(_SCALARS[of.type])
+        return DEDUCED if of.type in (types.ANY, types.JSON_SCHEMA) else Atom(_SCALARS[of.type])
     atom = Atom()
     known[id(of)] = (of, atom)  # before its parts: types may refer to themselves
     if isinstance(of, Struct):

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 from kubeactors.api.kinds.kind import Kind
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.managedfields import elements, fieldset
-from kubeactors.api.managedfields.atoms import atom_of
+from kubeactors.api.managedfields.atoms import atom_of, build
 from kubeactors.api.managedfields.fieldset import Fields
 from kubeactors.api.managedfields.tracker import Tracker
 from kubeactors.api.managedfields.updater import OneVersion, ResetFields, Updater
@@ -32,7 +32,8 @@ class Trackers:
 
 
 def _tracker(kind: Kind, subresource: str, strategy: Strategy) -> Tracker:
-    versions = OneVersion(kind.api_version, atom_of(kind.object_type))
+    atom = build(kind.object_type) if kind.custom else atom_of(kind.object_type)
+    versions = OneVersion(kind.api_version, atom)
     included = strategy.own_fields
     reset = ResetFields(_set_of(strategy.reset_fields), None if included is None else _set_of(included))
     return Tracker(Updater(kind.api_version, versions, reset), kind.kind, empty_object(kind), subresource)
