@@ -33,6 +33,14 @@ def pss(pid: int) -> int:
     raise ValueError(f"process {pid} tells no PSS")
 
 
+def rss(pid: int) -> int:
+    """Resident set size of a process, in bytes."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError(f"process {pid} tells no RSS")
+
+
 def cpu_seconds(pid: int) -> float:
     """CPU time that a process has used, user and system, in seconds."""
     stat = Path(f"/proc/{pid}/stat").read_text()

@@ -49,13 +49,15 @@ class Wire(asyncio.Protocol):
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(exc or ConnectionResetError("closed by the server"))
 
-    async def request(self, method: str, path: str, body: bytes = b"", headers: str = "") -> tuple[int, bytes]:
+    async def request(
+        self, method: str, path: str, body: bytes = b"", headers: str = "", *, content_type: str = "application/json"
+    ) -> tuple[int, bytes]:
         """Status and body of one exchange. `headers` are whole lines, each with its line end."""
         assert self._transport is not None
         self._waiting = asyncio.get_running_loop().create_future()
         head = f"{method} {path} HTTP/1.1\r\nHost: x\r\n{headers}"
         if body:
-            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            head += f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
         self._transport.write(head.encode() + b"\r\n" + body)
         return await self._waiting
 

@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[2]
 KUBECTL = Path(sys.executable).with_name("kubectl")
 HOST = "127.0.0.1"
 START_TIMEOUT = 30.0
-Store = Literal["own", "etcd"]
+Store = Literal["own", "etcd", "none"]
 STOP_TIMEOUT = 10.0
 
 
@@ -255,7 +255,8 @@ async def control_plane(
     }
     plane = ControlPlane(directory, pki, store_port, fields, store, fields.get("https_port", 0))
     try:
-        await plane.start_store()
+        if store != "none":
+            await plane.start_store()
         await plane.start_apiserver()
         yield plane
     finally:
