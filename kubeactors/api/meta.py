@@ -1,6 +1,6 @@
 """Accessors for the metadata of Kubernetes objects, which are plain dictionaries as decoded from JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -91,6 +91,11 @@ def controller_ref(owner: Object, api_version: str, kind: str) -> dict[str, Any]
 
 def is_deleting(obj: Object) -> bool:
     return bool(metadata(obj).get("deletionTimestamp"))
+
+
+def is_static(pod: Mapping[str, Any]) -> bool:
+    """Whether a pod is the mirror of one that its node has from a file."""
+    return "kubernetes.io/config.mirror" in ((pod.get("metadata") or {}).get("annotations") or {})
 
 
 def get_condition(obj: Object, type: str) -> dict[str, Any] | None:

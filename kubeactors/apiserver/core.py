@@ -23,6 +23,7 @@ from kubeactors.apiserver.admission.default_tolerations import DefaultToleration
 from kubeactors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kubeactors.apiserver.admission.node_taint import NodeTaint
 from kubeactors.apiserver.admission.priority import Priority
+from kubeactors.apiserver.admission.resize_node import ResizeNode
 from kubeactors.apiserver.admission.service_account import ServiceAccounts
 from kubeactors.apiserver.admission.storage_protection import StorageProtection
 from kubeactors.apiserver.admission.terminating_definition import TerminatingDefinition
@@ -42,6 +43,7 @@ from kubeactors.apiserver.node.logs import PodLogs
 from kubeactors.apiserver.priority_classes import CachedPriorityClasses
 from kubeactors.apiserver.registry.binding import Bindings
 from kubeactors.apiserver.registry.deletes import Deleter
+from kubeactors.apiserver.registry.eviction import Evictions
 from kubeactors.apiserver.registry.objects import Objects
 from kubeactors.apiserver.registry.reads import Reader
 from kubeactors.apiserver.registry.resource import Resource
@@ -139,6 +141,10 @@ class ApiCore:
         self.accounts = self._accounts(registry, objects, now)
         self.tokens = Tokens([self.accounts.authenticator] if self.accounts is not None else ())
         subresources = self._subresources(registry, reader, writer, Bindings(objects, chain, now), now)
+        budgets = registry.by_resource("policy", "v1", "poddisruptionbudgets")
+        if budgets is not None:
+            evictions = Evictions(self._resources[budgets], reader, objects, deleter, chain, now)
+            subresources["pods", "eviction"] = {"create": evictions.create}
         if self.accounts is not None:
             requests = TokenRequests(
                 self.accounts.keys, self.accounts.audiences, self._getter(registry, reader), chain, now
@@ -260,6 +266,7 @@ class ApiCore:
             "Priority": Priority(self._priority_classes(registry, objects)),
             "DefaultTolerationSeconds": DefaultTolerations(),
             "StorageObjectInUseProtection": StorageProtection(),
+            "NodeDeclaredFeatureValidator": ResizeNode(self._node_finder(registry, objects)),
         }
         disabled = set(self._config.disabled_plugins)
         if disabled - set(built):
@@ -311,6 +318,16 @@ class ApiCore:
 
         return CachedPriorityClasses(classes.cache, present)
 
+    def _node_finder(self, registry: KindRegistry, objects: Objects) -> Callable[[str], Awaitable[bool]]:
+        kind = registry.by_resource("", "v1", "nodes")
+        assert kind is not None, "nodes are a kind of every server"
+        nodes = self._resources[kind]
+
+        async def exists(name: str) -> bool:
+            return nodes.cache.get("", name) is not None or (await objects.present(nodes, "", name)).obj is not None
+
+        return exists
+
     def _serve_services(
         self, registry: KindRegistry, objects: Objects, freshness: Freshness, now: Callable[[], datetime]
     ) -> Repair:
@@ -342,8 +359,11 @@ class ApiCore:
         async def log(resource: Resource, request: Request) -> Response:
             return await logs.log(request)
 
+        parts: dict[str, Verb] = {"get": reader.get, "update": writer.update, "patch": writer.patch}
         return {
-            "status": {"get": reader.get, "update": writer.update, "patch": writer.patch},
+            "status": parts,
+            ("pods", "ephemeralcontainers"): parts,
+            ("pods", "resize"): parts,
             "scale": {"get": scales.handle, "update": scales.handle, "patch": scales.handle},
             ("namespaces", "finalize"): {"update": writer.update},
             ("pods", "binding"): {"create": bindings.create},

@@ -268,12 +268,12 @@ def delete_options(request: Request, decode: Callable[[bytes, str], Any]) -> Del
             options.resource_version or None,
         )
     else:
-        found = _delete_options_of(decode(request.body, request.content_type))
+        found = delete_options_of(decode(request.body, request.content_type))
     found.check()
     return found
 
 
-def _delete_options_of(body: Any) -> DeleteOptions:
+def delete_options_of(body: Any) -> DeleteOptions:
     if body is None:
         return DeleteOptions()
     if not isinstance(body, dict) or body.get("kind", "DeleteOptions") != "DeleteOptions":

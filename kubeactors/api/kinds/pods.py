@@ -14,6 +14,7 @@ from kubeactors.api.kinds.kind import (
     Kind,
     Subresource,
 )
+from kubeactors.api.kinds.podsubresources import EphemeralContainersStrategy, ResizeStrategy
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object, now_rfc3339
 from kubeactors.api.printers.pod import pod_cells, pod_row_conditions
@@ -101,7 +102,17 @@ KIND = Kind(
         Subresource("portforward", CONNECT_VERBS, kind="PodPortForwardOptions", connects=True),
         Subresource("proxy", PROXY_VERBS, kind="PodProxyOptions", connects=True),
         Subresource("binding", ("create",), kind="Binding", schema="io.k8s.api.core.v1.Binding"),
+        Subresource("ephemeralcontainers", STATUS_VERBS, strategy=EphemeralContainersStrategy(_STRATEGY)),
+        Subresource(
+            "eviction",
+            ("create",),
+            kind="Eviction",
+            group="policy",
+            version="v1",
+            schema="io.k8s.api.policy.v1.Eviction",
+        ),
         Subresource("log", ("get",)),
+        Subresource("resize", STATUS_VERBS, strategy=ResizeStrategy(_STRATEGY)),
         Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=pod_status_update_errors)),
     ),
     field_labels=_FIELDS,

@@ -67,6 +67,15 @@ _DEFAULTS: Final = {
 _ZERO_DEFAULTS: Final[dict[str, Any]] = {"string": "", "int32": 0, "int64": 0, "boolean": False}
 
 
+# Lists of which an empty one is not a missing one: it is no choice to be defaulted, and validation refuses it.
+_EMPTY_LISTS: Final = frozenset({("io.k8s.api.autoscaling.v2.HPAScalingRules", "policies")})
+
+
+def keeps_empty_list(owner: str, field: str) -> bool:
+    """Whether an empty list of a field is told from a missing one."""
+    return (owner, field) in _EMPTY_LISTS
+
+
 def keeps_zero(owner: str, field: str, scalar: str, required: bool) -> bool:
     """Whether an empty value of a scalar field is stored."""
     known = _presence().get(owner)

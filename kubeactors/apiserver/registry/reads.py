@@ -93,6 +93,14 @@ class Reader:
             records = ()  # shown in another version than the cache holds
         return forms.render_list(resource, page.items, metadata, request, self._clock, records)
 
+    async def in_namespace(self, resource: Resource, namespace: str) -> Sequence[bytes]:
+        """The items of a namespace as they are now."""
+        matcher = matcher_for(resource.kind, namespace, "", "", "")
+        lagging = await self._freshness.latest()
+        if lagging:
+            return (await self._from_store(resource, matcher, lagging, 0, "")).items
+        return [record.item for record in resource.cache.select(matcher)]
+
     async def page(self, resource: Resource, request: Request) -> Page:
         """What a list (or a deletecollection) with the request's options is about. Raises StatusError."""
         options = request.options

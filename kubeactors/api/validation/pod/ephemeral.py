@@ -6,26 +6,17 @@ from typing import Any, Final
 from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, not_found
 from kubeactors.api.validation.pod.container import Volumes, container_common_errors, image_whitespace_errors
 
-_ALLOWED: Final = frozenset(
-    {
-        "name",
-        "image",
-        "command",
-        "args",
-        "workingDir",
-        "env",
-        "envFrom",
-        "volumeMounts",
-        "volumeDevices",
-        "terminationMessagePath",
-        "terminationMessagePolicy",
-        "imagePullPolicy",
-        "securityContext",
-        "stdin",
-        "stdinOnce",
-        "tty",
-        "targetContainerName",
-    }
+# What containers have and ephemeral ones may not, in the order in which Kubernetes tells it.
+_FORBIDDEN: Final = (
+    "ports",
+    "resources",
+    "resizePolicy",
+    "restartPolicy",
+    "restartPolicyRules",
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
+    "lifecycle",
 )
 
 
@@ -48,8 +39,8 @@ def ephemeral_containers_errors(
             errors.append(not_found(f"{at}.targetContainerName", target))
         errors += [
             forbidden(f"{at}.{field}", "cannot be set for an Ephemeral Container")
-            for field in sorted(container)
-            if field not in _ALLOWED and container[field]
+            for field in _FORBIDDEN
+            if container.get(field)
         ]
         for j, mount in enumerate(container.get("volumeMounts") or ()):
             for field in ("subPath", "subPathExpr"):
