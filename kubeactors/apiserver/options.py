@@ -11,6 +11,7 @@ from kubeactors.api import errors, fielderrors
 from kubeactors.api.errors import StatusError
 from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.table import check_include_object
+from kubeactors.api.validation.metadata import field_manager_errors
 from kubeactors.apiserver.request import APPLY_PATCH, NO_OPTIONS, IncludeObject, LogOptions, Options, Request
 
 _GROUP = ".meta.k8s.io"
@@ -193,7 +194,7 @@ def check_write(request: Request) -> None:
         found.append(fielderrors.required("fieldManager", "is required for apply patch"))
     if request.verb == "patch" and options.force is not None and not applies:
         found.append(fielderrors.forbidden("force", "may not be specified for non-apply patch"))
-    found += _check_field_manager(options.field_manager)
+    found += field_manager_errors(options.field_manager, "fieldManager")
     found += _check_dry_run(options.dry_run)
     if options.field_validation not in _VALIDATIONS:
         found.append(fielderrors.not_supported("fieldValidation", options.field_validation, _VALIDATIONS))
@@ -205,18 +206,6 @@ def _check_dry_run(dry_run: tuple[str, ...]) -> list[FieldError]:
     if all(each == "All" for each in dry_run):
         return []
     return [fielderrors.FieldError(fielderrors.NOT_SUPPORTED, "dryRun", 'supported values: "All"', list(dry_run))]
-
-
-def _check_field_manager(manager: str) -> list[FieldError]:
-    found: list[FieldError] = []
-    if len(manager.encode()) > 128:
-        found.append(fielderrors.too_long("fieldManager", 128))
-    for position, character in enumerate(manager):
-        if not character.isprintable():
-            message = f"invalid character U+{ord(character):04X} (at position {position})"
-            found.append(fielderrors.invalid("fieldManager", manager, message))
-            break
-    return found
 
 
 # --- deletes

@@ -40,6 +40,7 @@ class DeploymentStrategy(Strategy):
 
 
 _STRATEGY = DeploymentStrategy()
+_STATUS = StatusStrategy(_STRATEGY, validate=replica_status_errors, keep_labels=True)
 
 KIND = Kind(
     group="apps",
@@ -52,7 +53,7 @@ KIND = Kind(
     strategy=_STRATEGY,
     subresources=(
         SCALE,
-        Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=replica_status_errors)),
+        Subresource("status", STATUS_VERBS, strategy=_STATUS),
     ),
     columns=(
         NAME_COLUMN,

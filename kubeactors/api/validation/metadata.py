@@ -16,6 +16,8 @@ NameCheck = Callable[[str], list[str]]
 ANNOTATIONS_MAX_BYTES: Final = 256 * 1024
 FIELD_IMMUTABLE: Final = "field is immutable"
 
+MANAGER_MAX_BYTES: Final = 128
+SUBRESOURCE_MAX_BYTES: Final = 256
 STANDARD_FINALIZERS: Final = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _EVENT_OWNER: Final = ("v1", "Event")
 
@@ -141,7 +143,7 @@ def builtin_finalizer_errors(finalizers: Iterable[str], path: str) -> list[Field
 
 
 def common_metadata_errors(meta: Mapping[str, Any], path: str = "metadata") -> list[FieldError]:
-    """What creates and updates check alike: labels, annotations, owners, finalizers."""
+    """What creates and updates check alike: labels, annotations, owners, finalizers, managers."""
     errors: list[FieldError] = []
     if (meta.get("generation") or 0) < 0:
         errors.append(
@@ -155,4 +157,38 @@ def common_metadata_errors(meta: Mapping[str, Any], path: str = "metadata") -> l
         errors += owner_reference_errors(meta["ownerReferences"], f"{path}.ownerReferences")
     if meta.get("finalizers"):
         errors += finalizer_errors(meta["finalizers"], f"{path}.finalizers")
+    if meta.get("managedFields"):
+        errors += managed_fields_errors(meta["managedFields"], f"{path}.managedFields")
+    return errors
+
+
+def managed_fields_errors(entries: Iterable[Mapping[str, Any]], path: str) -> list[FieldError]:
+    """Of the entries that a client gave; those that make no sense at all never come this far."""
+    errors: list[FieldError] = []
+    for index, entry in enumerate(entries):
+        where = f"{path}[{index}]"
+        if entry.get("operation") not in ("Apply", "Update"):
+            operation = entry.get("operation") or ""
+            errors.append(fielderrors.invalid(f"{where}.operation", operation, "must be `Apply` or `Update`"))
+        if entry.get("fieldsType") not in (None, "", "FieldsV1"):
+            errors.append(fielderrors.invalid(f"{where}.fieldsType", entry["fieldsType"], "must be `FieldsV1`"))
+        errors += field_manager_errors(entry.get("manager") or "", f"{where}.manager")
+        if len((entry.get("subresource") or "").encode()) > SUBRESOURCE_MAX_BYTES:
+            errors.append(fielderrors.too_long(f"{where}.subresource", SUBRESOURCE_MAX_BYTES))
+    return errors
+
+
+def field_manager_errors(manager: str, path: str) -> list[FieldError]:
+    """Of a field manager's name."""
+    if manager.isascii() and manager.isprintable() and len(manager) <= MANAGER_MAX_BYTES:
+        return []
+    errors: list[FieldError] = []
+    if len(manager.encode()) > MANAGER_MAX_BYTES:
+        errors.append(fielderrors.too_long(path, MANAGER_MAX_BYTES))
+    position = 0  # in bytes
+    for character in manager:
+        if not character.isprintable():
+            message = f"invalid character U+{ord(character):04X} (at position {position})"
+            errors.append(fielderrors.invalid(path, manager, message))
+        position += len(character.encode())
     return errors
