@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubeactors.api.managedfields import elements, fieldset
+from kubeactors.api.managedfields.atoms import atom_of
 from kubeactors.api.managedfields.fieldset import Path
 from kubeactors.api.managedfields.managers import (
     Entry,
@@ -21,8 +22,13 @@ from kubeactors.api.managedfields.managers import (
     encode,
     manager,
 )
+from kubeactors.api.managedfields.tracker import Tracker
+from kubeactors.api.managedfields.updater import OneVersion, Updater
+from kubeactors.api.meta import Object
+from kubeactors.api.schema import decoder_for, struct
 
 SCALE_VERSION: Final = "autoscaling/v1"
+SCALE_SCHEMA: Final = "io.k8s.api.autoscaling.v1.Scale"
 SCALE_REPLICAS: Final = elements.path("spec", "replicas")
 
 
@@ -75,6 +81,14 @@ class ScaleManagers:
             else:
                 kept.sets[who] = VersionedSet(fields, self.api_version, owned.applied)
         return encode(kept)
+
+
+def scale_tracker() -> Tracker:
+    """Tracks writes to a Scale, as if it were an object of its own."""
+    versions = OneVersion(SCALE_VERSION, atom_of(struct(SCALE_SCHEMA)))
+    empty: Object = {"metadata": {}}
+    decoder_for(SCALE_SCHEMA)(empty)
+    return Tracker(Updater(SCALE_VERSION, versions), "Scale", empty, "scale")
 
 
 def _read(entries: list[Entry] | None) -> Managed:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kubeactors.api import codec, errors, yaml
-from kubeactors.api.kinds import Kind
+from kubeactors.api.errors import StatusError
 from kubeactors.api.managedfields import Tracker, described
 from kubeactors.api.meta import Object
 from kubeactors.api.schema import TypeMismatchError
@@ -15,22 +16,30 @@ from kubeactors.apiserver.request import Request
 class Configuration:
     """Read once, applied as often as the write is tried."""
 
-    def __init__(self, kind: Kind, request: Request) -> None:
+    def __init__(self, request: Request) -> None:
         """Raises StatusError (400)."""
-        self._kind = kind
         self._options = request.options
         self._applied, self._repeated = read_configuration(request.body)
 
-    def apply(self, tracker: Tracker, live: Object | None, now: str) -> tuple[Object, list[str]]:
-        """(the object that it makes of `live`, normalised and with its managedFields; warnings). Raises StatusError."""
+    def apply(
+        self, tracker: Tracker, live: Object | None, now: str, decode: Callable[[Object], object]
+    ) -> tuple[Object, list[str]]:
+        """(the object that it makes of `live`, normalised by `decode` and with its managedFields; warnings).
+
+        Raises StatusError.
+        """
         options = self._options
         new = tracker.apply(live, self._applied, options.field_manager, now, force=bool(options.force))
         try:
-            self._kind.decoder(new)
+            decode(new)
         except TypeMismatchError as error:
-            message = f"failed to convert new object ({described(new)}) to proper version: {error}"
-            raise errors.unknown(message) from None
+            raise self.unconvertible(str(error)) from None
         return new, check_repeated(self._repeated, options.field_validation)
+
+    def unconvertible(self, problem: str) -> StatusError:
+        """The answer to a configuration that fits its schema and still cannot be read."""
+        message = f"failed to convert new object ({described(self._applied)}) to proper version: {problem}"
+        return errors.unknown(message)
 
 
 def read_configuration(body: bytes) -> tuple[Object, list[str]]:

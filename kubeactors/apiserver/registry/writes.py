@@ -167,11 +167,11 @@ class Writer:
     async def _server_side_apply(self, resource: Resource, request: Request) -> Response:
         write = self._write(resource, request)
         kind = resource.kind
-        configuration = Configuration(kind, request)
+        configuration = Configuration(request)
         tracker = self._trackers.of(kind, request.subresource, write.strategy)
 
         def wanted(old: Object | None) -> Object:
-            new, warnings = configuration.apply(tracker, old, now_rfc3339(self._clock()))
+            new, warnings = configuration.apply(tracker, old, now_rfc3339(self._clock()), kind.decoder)
             write.warn(warnings)
             if old is None and (given := new["metadata"].get("uid")):
                 message = f"uid mismatch: the provided object specified uid {given}, and no existing object was found"

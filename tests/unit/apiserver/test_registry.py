@@ -284,7 +284,7 @@ async def test_scale(store: FakeStore) -> None:
         where = {"namespace": "ns", "name": "d", "subresource": "scale"}
         scale = await api.call("get", "deployments", **where)
         assert (scale["kind"], scale["apiVersion"], scale["spec"]) == ("Scale", "autoscaling/v1", {"replicas": 2})
-        assert scale["status"] == {"selector": "app=a,tier=b"}
+        assert scale["status"] == {"replicas": 0, "selector": "app=a,tier=b"}
         assert scale["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
         scale["spec"]["replicas"] = 4
         assert (await api.call("update", "deployments", body=scale, **where))["spec"] == {"replicas": 4}
