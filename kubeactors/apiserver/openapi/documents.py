@@ -9,8 +9,11 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import orjson
+
+from kubeactors.api.customresources.kinds import CustomKind
 from kubeactors.api.kinds import Kind, KindRegistry
-from kubeactors.apiserver.openapi import definitions
+from kubeactors.apiserver.openapi import custom, definitions
 from kubeactors.apiserver.openapi.operations import (
     API_RESOURCE_LIST,
     DELETE_OPTIONS,
@@ -57,10 +60,18 @@ def index_v3(registry: KindRegistry) -> Document:
 
 
 def content_hash(registry: KindRegistry, group: str, version: str) -> str:
-    """Changes when the document of a version does: it is made of these kinds by this release."""
-    names = sorted(f"{kind.schema}/{','.join(each.name for each in kind.subresources)}" for kind in registry.all())
+    """Changes when the document of a version does: it is made of its kinds by this release."""
+    kinds = [kind for kind in registry.all() if (kind.group, kind.version) == (group, version)]
+    names = sorted(f"{kind.schema}/{','.join(each.name for each in kind.subresources)}/{_own(kind)}" for kind in kinds)
     text = "\n".join((GIT_VERSION, group, version, *names))
     return hashlib.sha512(text.encode()).hexdigest().upper()
+
+
+def _own(kind: Kind) -> str:
+    """What only a custom kind has: a schema, and names that are free."""
+    if not isinstance(kind, CustomKind):
+        return ""
+    return orjson.dumps([kind.structural.source, kind.plural, kind.list_kind, kind.namespaced]).decode()
 
 
 def document_v3(kinds: Iterable[Kind]) -> Document:
@@ -75,7 +86,8 @@ def document_v3(kinds: Iterable[Kind]) -> Document:
             "schemas": {
                 name: definitions.to_v3(name, schemas[name])
                 for name in definitions.closure(_roots(kinds, schemas), schemas)
-            },
+            }
+            | custom.schemas_v3(kinds, lambda name: {"$ref": f"#/components/schemas/{name}"}),
             "securitySchemes": {
                 "BearerToken": {
                     "type": "apiKey",
@@ -99,7 +111,8 @@ def document_v2(kinds: Iterable[Kind]) -> Document:
         "definitions": {
             name: definitions.to_v2(name, schemas[name])
             for name in definitions.closure(_roots(kinds, schemas), schemas)
-        },
+        }
+        | custom.schemas_v2(kinds, lambda name: {"$ref": f"#/definitions/{name}"}),
         "securityDefinitions": {
             "BearerToken": {
                 "type": "apiKey",
@@ -113,7 +126,9 @@ def document_v2(kinds: Iterable[Kind]) -> Document:
 
 
 def _roots(kinds: list[Kind], schemas: Mapping[str, Any]) -> set[str]:
-    roots = {STATUS, PATCH, DELETE_OPTIONS, WATCH_EVENT, API_RESOURCE_LIST}
+    roots = {STATUS, PATCH, DELETE_OPTIONS, API_RESOURCE_LIST} | custom.referred(kinds)
+    if not all(kind.custom for kind in kinds):
+        roots.add(WATCH_EVENT)
     for kind in kinds:
         roots |= {kind.schema, list_schema(kind)}
         roots |= {each.schema for each in kind.subresources if each.schema}

@@ -34,8 +34,13 @@ class OpenApi:
         self._making = asyncio.Lock()
 
     def changed(self) -> None:
-        """Forget what was made: kinds came or went."""
-        self._documents.clear()
+        """Forget what custom resources have a part in: some came or went."""
+        builtin = {
+            f"v3/{path}"
+            for path, (group, _) in documents.group_paths(self._registry).items()
+            if not self._registry.is_custom_group(group)
+        }
+        self._documents = {key: document for key, document in self._documents.items() if key in builtin}
 
     async def v2(self) -> OpenApiDocument:
         """The document at /openapi/v2."""

@@ -144,6 +144,8 @@ class Path:
 
 def list_schema(kind: Kind) -> str:
     """The definition of the kind's list."""
+    if kind.custom:
+        return f"{kind.schema.rpartition('.')[0]}.{kind.list_kind}"
     return f"{kind.schema}List"
 
 
