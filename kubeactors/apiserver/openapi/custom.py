@@ -48,9 +48,7 @@ def referred(kinds: Iterable[Kind]) -> set[str]:
     return {_OBJECT_META, _LIST_META} if any(kind.custom for kind in kinds) else set()
 
 
-def _schemas(
-    kinds: Iterable[Kind], reference: Reference, publish: Callable[[Schema], Schema]
-) -> dict[str, Schema]:
+def _schemas(kinds: Iterable[Kind], reference: Reference, publish: Callable[[Schema], Schema]) -> dict[str, Schema]:
     found: dict[str, Schema] = {}
     for kind in kinds:
         if isinstance(kind, CustomKind):

@@ -39,6 +39,14 @@ _PATCH_ENCODINGS = (
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
 )
+_SECURITY = {
+    "BearerToken": {
+        "type": "apiKey",
+        "description": "Bearer Token authentication",
+        "name": "authorization",
+        "in": "header",
+    }
+}
 _DESCRIPTIONS = {200: "OK", 201: "Created", 202: "Accepted"}
 
 
@@ -78,7 +86,7 @@ def document_v3(kinds: Iterable[Kind]) -> Document:
     """The document of one group and version, whose kinds these are."""
     kinds = list(kinds)
     schemas = definitions.load()
-    return {
+    document: Document = {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": f"v1.{KUBERNETES_MINOR}"},
         "paths": {path.path: _path_v3(path) for path in sorted(paths(kinds), key=lambda path: path.path)},
@@ -88,16 +96,11 @@ def document_v3(kinds: Iterable[Kind]) -> Document:
                 for name in definitions.closure(_roots(kinds, schemas), schemas)
             }
             | custom.schemas_v3(kinds, lambda name: {"$ref": f"#/components/schemas/{name}"}),
-            "securitySchemes": {
-                "BearerToken": {
-                    "type": "apiKey",
-                    "description": "Bearer Token authentication",
-                    "name": "authorization",
-                    "in": "header",
-                }
-            },
         },
     }
+    if not all(kind.custom for kind in kinds):
+        document["components"]["securitySchemes"] = _SECURITY
+    return document
 
 
 def document_v2(kinds: Iterable[Kind]) -> Document:
@@ -113,14 +116,7 @@ def document_v2(kinds: Iterable[Kind]) -> Document:
             for name in definitions.closure(_roots(kinds, schemas), schemas)
         }
         | custom.schemas_v2(kinds, lambda name: {"$ref": f"#/definitions/{name}"}),
-        "securityDefinitions": {
-            "BearerToken": {
-                "type": "apiKey",
-                "description": "Bearer Token authentication",
-                "name": "authorization",
-                "in": "header",
-            }
-        },
+        "securityDefinitions": _SECURITY,
         "security": [{"BearerToken": []}],
     }
 
@@ -158,7 +154,7 @@ def _operation_v3(operation: Operation) -> Document:
         document["parameters"] = [_parameter_v3("query", name, *PARAMETERS[name]) for name in operation.query]
     if operation.takes:
         schema = {"schema": {"$ref": f"#/components/schemas/{operation.takes}"}}
-        encodings = _PATCH_ENCODINGS if operation.takes_patch else ("*/*",)
+        encodings = _taken(operation)
         body: Document = {"content": dict.fromkeys(encodings, schema)}
         document["requestBody"] = body if operation.takes_optional else body | {"required": True}
     answer: Document
@@ -198,7 +194,7 @@ def _operation_v2(operation: Operation) -> Document:
         parameters.insert(0, body if operation.takes_optional else body | {"required": True})
     schema = {"$ref": f"#/definitions/{operation.answers}"} if operation.answers else {"type": "string"}
     document = _common(operation)
-    document["consumes"] = list(_PATCH_ENCODINGS) if operation.takes_patch else ["*/*"]
+    document["consumes"] = list(_taken(operation))
     text = "*/*" if operation.action == "connect" else "text/plain"
     document["produces"] = list(_produced(operation)) if operation.answers else [text]
     document["schemes"] = ["https"]
@@ -223,6 +219,12 @@ def _common(operation: Operation) -> Document:
             "kind": operation.kind,
         },
     }
+
+
+def _taken(operation: Operation) -> tuple[str, ...]:
+    if not operation.takes_patch:
+        return ("*/*",)
+    return _PATCH_ENCODINGS[:-1] if operation.custom else _PATCH_ENCODINGS
 
 
 def _produced(operation: Operation) -> tuple[str, ...]:

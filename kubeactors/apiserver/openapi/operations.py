@@ -131,6 +131,7 @@ class Operation:
     query: tuple[str, ...] = ()
     codes: tuple[int, ...] = (200,)
     streams: bool = False
+    custom: bool = False  # of a custom resource, which takes no strategic merge patches
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,7 +349,7 @@ def _operation(
         id=identifier,
         description=description,
         action=action,
-        tag=f"{kind.group.split('.')[0] or 'core'}_{kind.version}",
+        tag=f"{_spoken(kind)}_{kind.version}",
         group=group,
         version=version,
         kind=name,
@@ -359,13 +360,22 @@ def _operation(
         query=query,
         codes=codes,
         streams=streams,
+        custom=kind.custom,
     )
 
 
 def _prefix(kind: Kind) -> str:
     """`AppsV1`, `CoreV1`, `CoordinationV1`: what operation names carry after their verb."""
-    group = kind.group.split(".")[0] or "core"
+    group = _spoken(kind)
     return f"{group[:1].upper()}{group[1:]}{kind.version[:1].upper()}{kind.version[1:]}"
+
+
+def _spoken(kind: Kind) -> str:
+    """`apps`, `core`; `stableExampleCom` for a group of custom resources."""
+    first, *others = kind.group.split(".")
+    if not kind.custom:
+        return first or "core"
+    return first + "".join(part[:1].upper() + part[1:] for part in others)
 
 
 def _article(name: str) -> str:

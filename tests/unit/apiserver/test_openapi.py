@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from kubeactors.api.kinds import registry
+from kubeactors.api.customresources.kinds import kinds_of
+from kubeactors.api.kinds import KindRegistry, registry
 from kubeactors.api.protobuf.wire import fields
 from kubeactors.apiserver.openapi import documents, v2_protobuf
 
@@ -99,3 +100,29 @@ def _named(data: Any) -> dict[str, Any]:
         parts = {number: value for number, _, value in fields(entry)}
         found[parts[1].decode()] = parts.get(2, b"")
     return found
+
+
+def test_custom_resources_are_published_with_their_schema() -> None:
+    field = {"type": "string", "nullable": True, "description": "how it is called"}
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"title": field}}},
+    }
+    names = {"plural": "books", "singular": "book", "kind": "Book", "listKind": "BookShelf"}
+    spec = {"group": "shop.example.com", "scope": "Namespaced", "names": names, "versions": [version]}
+    kinds = kinds_of({"metadata": {"name": "books.shop.example.com"}, "spec": spec})
+    document = documents.document_v3(kinds)
+    schemas = document["components"]["schemas"]
+    assert schemas["com.example.shop.v1.Book"]["properties"]["title"] == field
+    items = schemas["com.example.shop.v1.BookShelf"]["properties"]["items"]["items"]
+    assert items == {"$ref": "#/components/schemas/com.example.shop.v1.Book"}
+    patch = document["paths"]["/apis/shop.example.com/v1/namespaces/{namespace}/books/{name}"]["patch"]
+    assert "application/strategic-merge-patch+json" not in patch["requestBody"]["content"]
+    swagger = documents.document_v2(kinds)["definitions"]["com.example.shop.v1.Book"]["properties"]
+    assert swagger["title"] == {"description": "how it is called"}
+    before = documents.content_hash(KindRegistry(kinds), "shop.example.com", "v1")
+    version["schema"]["openAPIV3Schema"]["properties"]["pages"] = {"type": "integer"}  # type: ignore[index]
+    changed = kinds_of({"metadata": {"name": "books.shop.example.com"}, "spec": spec})
+    assert documents.content_hash(KindRegistry(changed), "shop.example.com", "v1") != before
