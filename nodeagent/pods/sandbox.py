@@ -63,7 +63,9 @@ class PodSandbox:
         self._local: asyncio.Task[None] | None = None
         self._volumes: asyncio.Task[dict[str, Path]] | None = None
         self._network: asyncio.Task[tuple[str, ...]] | None = None
-        self._refreshing = asyncio.Lock()
+        #: Held while files are being written or removed.
+        self._writing = asyncio.Lock()
+        self._torn_down = False
 
     async def set_up(self, pod: Object, *, anew: bool) -> tuple[str, ...]:
         """Make everything; the pod's addresses. `anew` removes a broken network before. Raises SandboxError."""
@@ -83,6 +85,7 @@ class PodSandbox:
 
     def begin(self, pod: Object, *, anew: bool) -> None:
         """Start all parts (that have not succeeded before), without waiting."""
+        self._torn_down = False
         if anew:
             self._network = None
         self._local = self._again(self._local) or self._task(self._make_local(pod))
@@ -132,19 +135,23 @@ class PodSandbox:
         """Bring the volumes up to date with what they are made from. Raises VolumeError, TimeoutError or OSError."""
         if not has_refreshed_volumes(pod):
             return
-        async with self._refreshing:
-            await self._use_sources(pod)
-            await asyncio.to_thread(refresh_volumes, self._volume_context(pod, ips))
+        await self._use_sources(pod)
+        async with self._writing:
+            if not self._torn_down:
+                await asyncio.to_thread(refresh_volumes, self._volume_context(pod, ips))
+                return
+        await self._release_sources()  # used again just now
 
     async def tear_down(self, pod: Object) -> None:
         """Remove network, volumes and control group. Raises NetworkError or OSError; may be repeated."""
+        self._torn_down = True
         await self.cancel()
         if not pod["spec"].get("hostNetwork"):
             await self._context.network.delete(self._uid)
-        await asyncio.to_thread(tear_down_volumes, self._paths)
+        async with self._writing:
+            await asyncio.to_thread(tear_down_volumes, self._paths)
         await asyncio.to_thread(self._context.cgroups.remove, self.cgroup(pod))
-        await self._context.objects.release(self._uid)
-        self._context.tokens.release(self._uid)
+        await self._release_sources()
         self._local = self._volumes = self._network = None
 
     async def forget(self, pod: Object) -> None:
@@ -205,6 +212,10 @@ class PodSandbox:
         for outcome in outcomes:
             if outcome is not None:
                 raise outcome
+
+    async def _release_sources(self) -> None:
+        await self._context.objects.release(self._uid)
+        self._context.tokens.release(self._uid)
 
     async def _make_volumes(self, pod: Object) -> dict[str, Path]:
         try:

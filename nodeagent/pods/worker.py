@@ -402,7 +402,10 @@ class PodWorker:
             return
         try:
             await self._sandbox.refresh(self.pod, self.state.sandbox.ips)
-        except (VolumeError, TimeoutError, OSError) as error:
+        except TimeoutError as error:
+            # What was not told yet is a change when it comes.
+            logger.warning("the volumes of %s stay as they are: %s", key(self.pod), error)
+        except (VolumeError, OSError) as error:
             self._context.tell(self.pod, "Warning", "FailedMount", f"updating volumes: {error}")
 
     async def _remove_attempt(self, name: str, run: Run) -> None:

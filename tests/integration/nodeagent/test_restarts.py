@@ -75,6 +75,26 @@ async def test_an_agent_that_restarts_adopts_its_pods(machine: Machine) -> None:
     await machine.wait("web", lambda p: status_of(p)["restartCount"] == 1 and is_ready(p), "was restarted")
 
 
+async def test_volumes_are_kept_up_to_date_by_the_next_agent(machine: Machine) -> None:
+    api = machine.api.client()
+    await api.create("configmaps", {"metadata": {"name": "conf"}, "data": {"k": "one"}}, "default")
+    await api.create("serviceaccounts", {"metadata": {"name": "robot"}}, "default")
+    token = {"serviceAccountToken": {"path": "token", "expirationSeconds": 600}}
+    volume = {"name": "v", "projected": {"sources": [token, {"configMap": {"name": "conf"}}]}}
+    mount = {"name": "v", "mountPath": "/v"}
+    await machine.create("p", container(volumeMounts=[mount]), volumes=[volume], serviceAccountName="robot")
+    pod = await machine.wait_ready("p")
+    (files,) = (machine.root / "pods" / pod["metadata"]["uid"]).glob("volumes/*projected/v")
+    first = (files / "token").read_text()
+    assert first.startswith("default/robot for ")
+    await machine.stop_agent()
+    await machine.start_agent()
+    # A token is kept in memory only, so that the next agent asks for another.
+    await machine.until(lambda: (files / "token").read_text() != first, "the token is another")
+    await api.patch("configmaps", "conf", {"data": {"k": "two"}}, "default")
+    await machine.until(lambda: (files / "k").read_text() == "two", "the update is there")
+
+
 async def test_what_happened_while_the_agent_was_away(machine: Machine) -> None:
     await machine.create("dies", container("c", SLEEP))
     waits = container(
