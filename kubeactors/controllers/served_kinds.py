@@ -96,8 +96,7 @@ class ServedKinds:
 def served_kinds(informers: InformerFactory) -> ServedKinds:
     """The kinds of the cluster that the informers look at. Ask before the informers are started."""
     found = ServedKinds(registry.all())
-    if registry.by_gvk("apiextensions.k8s.io/v1", "CustomResourceDefinition") is not None:
-        found.follow(informers.informer(DEFINITIONS))
+    found.follow(informers.informer(DEFINITIONS))
     return found
 
 

@@ -6,6 +6,7 @@ Source: typed/compare.go and typed/tofieldset.go of sigs.k8s.io/structured-merge
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from kubeactors.api.managedfields import fieldset
@@ -33,6 +34,9 @@ class Comparison:
         return fieldset.union(self.modified, self.added)
 
 
+_FEW: Final = 8
+
+
 def compare(atom: Atom, old: Object, new: Object) -> Comparison:
     """Both are objects of the type. Raises atoms.ElementError."""
     assert atom.map is not None, "objects are maps"
@@ -52,6 +56,13 @@ def present(atom: Atom, value: Any) -> Fields:
 
 
 def _present_map(kind: MapAtom, value: dict[str, Any]) -> Fields:
+    if len(value) <= _FEW:
+        for item in value.values():
+            of = item.__class__
+            if of is dict or of is list:
+                break
+        else:
+            return _leaves(tuple(value))
     made: Fields = {SELF: LEAF}
     steps = kind.steps
     for name, item in value.items():
@@ -60,6 +71,12 @@ def _present_map(kind: MapAtom, value: dict[str, Any]) -> Fields:
         of = item.__class__
         made[element] = present(atom, item) if of is dict or of is list else LEAF
     return made
+
+
+@lru_cache(maxsize=4096)
+def _leaves(names: tuple[str, ...]) -> Fields:
+    """The node of a map of scalars. The items of lists have the same fields again and again."""
+    return {SELF: LEAF, **{"f:" + name: LEAF for name in names}}
 
 
 def _present_list(kind: ListAtom, value: list[Any]) -> Fields:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from kubeactors.api.fielderrors import FieldError, invalid, not_supported, required
 from kubeactors.api.quantity import Quantity
 from kubeactors.api.validation.common import dns1123_subdomain, qualified_name
-from kubeactors.api.validation.names import config_map_key_errors, env_name_errors
+from kubeactors.api.validation.names import config_map_key_errors, env_name_errors, is_env_name
 
 _ENV_FIELDS: Final = (
     "metadata.name",
@@ -42,7 +42,7 @@ def env_errors(env: Sequence[Mapping[str, Any]], volumes: Mapping[str, Any], pat
         name = variable.get("name") or ""
         if not name:
             errors.append(required(f"{path}[{i}].name"))
-        else:
+        elif not is_env_name(name):
             errors += [invalid(f"{path}[{i}].name", name, m) for m in env_name_errors(name)]
         source = variable.get("valueFrom")
         if source is not None:
