@@ -95,6 +95,14 @@ def _status_to_v2(status: JsonObject, annotations: dict[str, str]) -> JsonObject
     return made
 
 
+def keep_annotations(new: Object, old: Object, *names: str) -> None:
+    """Make these annotations of `new`, in place, what they are in `old`: absent ones go."""
+    present = (old.get("metadata") or {}).get("annotations") or {}
+    kept = {k: v for k, v in (new["metadata"].get("annotations") or {}).items() if k not in names}
+    kept |= {name: present[name] for name in names if name in present}
+    new["metadata"] = _with_annotations(new["metadata"], kept)
+
+
 # --- metrics: the old version names the parts of a source flatly
 
 
