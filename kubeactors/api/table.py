@@ -55,7 +55,7 @@ def make_row(
     elif include_object == "None":
         row["object"] = None
     else:
-        row["object"] = partial_object_metadata(obj, api_version=api_version)
+        row["object"] = partial_object_metadata(kind, obj, api_version=api_version)
     return row
 
 
@@ -76,21 +76,20 @@ def cells(kind: Kind, obj: Object, now: datetime) -> list[Any]:
     return [meta.get("name") or "", meta.get("creationTimestamp")]
 
 
-def partial_object_metadata(obj: Object, *, api_version: str = META_V1) -> Object:
+def partial_object_metadata(kind: Kind, obj: Object, *, api_version: str = META_V1) -> Object:
     """The object's metadata alone; shares it with the object."""
-    return {"kind": "PartialObjectMetadata", "apiVersion": api_version, "metadata": obj.get("metadata") or {}}
+    metadata = partial_metadata(kind, obj.get("metadata") or {})
+    return {"kind": "PartialObjectMetadata", "apiVersion": api_version, "metadata": metadata}
 
 
-def partial_object_metadata_list(
-    objects: Iterable[Object], list_metadata: dict[str, Any], *, api_version: str = META_V1
-) -> Object:
-    items = [partial_object_metadata(o, api_version=api_version) for o in objects]
-    return {
-        "kind": "PartialObjectMetadataList",
-        "apiVersion": api_version,
-        "metadata": list_metadata,
-        "items": items or None,
-    }
+def partial_metadata(kind: Kind, metadata: dict[str, Any]) -> dict[str, Any]:
+    """Metadata as PartialObjectMetadata has it."""
+    annotations = metadata.get("annotations") if kind.field_annotations else None
+    if not annotations or kind.field_annotations.isdisjoint(annotations):
+        return metadata
+    left = {k: v for k, v in annotations.items() if k not in kind.field_annotations}
+    kept = {k: v for k, v in metadata.items() if k != "annotations"}
+    return {**kept, "annotations": left} if left else kept
 
 
 @lru_cache(maxsize=1024)

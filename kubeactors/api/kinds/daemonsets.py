@@ -89,6 +89,7 @@ KIND = Kind(
     short_names=("ds",),
     categories=("all",),
     schema="io.k8s.api.apps.v1.DaemonSet",
+    field_annotations=frozenset({_TEMPLATE_GENERATION}),
     strategy=_STRATEGY,
     subresources=(
         Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=daemon_set_status_errors)),

@@ -113,6 +113,8 @@ class Kind:
     create_on_update: bool = False  # PUT of a missing object creates it
     unconditional_update: bool = True  # PUT without resourceVersion is taken
     deprecation: str = ""  # a Warning header of every request
+    # Annotations that stand for a field of Kubernetes' own form: objects have them, PartialObjectMetadata has not.
+    field_annotations: frozenset[str] = frozenset()
     storage_path: str = ""  # below /registry; empty: the plural
     conversion: Conversion | None = None  # another kind of the same storage_path is the one that is stored
     list_kind: str = ""  # empty: the kind with "List" behind it

@@ -14,7 +14,6 @@ from kubeactors.api.meta import Object
 from kubeactors.api.row_template import row_template
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.request import Form, IncludeObject, Request
-from kubeactors.apiserver.storage.encoding import to_wire
 from kubeactors.apiserver.watchcache.record import Record
 
 Clock = Callable[[], datetime]
@@ -25,22 +24,23 @@ _METADATA = len(b'{"metadata":')
 _PARTIAL_HEAD = b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":'
 
 
-def partial(document: bytes) -> bytes:
+def partial(kind: Kind, document: bytes) -> bytes:
     """PartialObjectMetadata of an object or item."""
-    return b"%b%b}" % (_PARTIAL_HEAD, orjson.dumps(orjson.loads(document)["metadata"]))
+    metadata = table.partial_metadata(kind, orjson.loads(document)["metadata"])
+    return b"%b%b}" % (_PARTIAL_HEAD, orjson.dumps(metadata))
 
 
 def render_one(resource: Resource, item: bytes, request: Request, clock: Clock) -> bytes:
     """One object as PartialObjectMetadata or Table."""
     if request.form is Form.PARTIAL:
-        return partial(item)
+        return partial(resource.kind, item)
     return render_object(resource.kind, resource.decode(item), request, clock)
 
 
 def render_object(kind: Kind, obj: Object, request: Request, clock: Clock) -> bytes:
     """The same for an object that is decoded already."""
     if request.form is Form.PARTIAL:
-        return b"%b%b}" % (_PARTIAL_HEAD, orjson.dumps(obj["metadata"]))
+        return b"%b%b}" % (_PARTIAL_HEAD, orjson.dumps(table.partial_metadata(kind, obj["metadata"])))
     return _table(kind, [obj], _version(obj), request.options.include_object, clock)
 
 
@@ -60,7 +60,7 @@ def render_list(
         records = [resource.record("", 0, item) for item in items]
     if request.form is Form.PARTIAL:
         # Without items Kubernetes answers null here, though [] in lists of whole objects.
-        parts = b"[%b]" % b",".join(map(_partial, records)) if records else b"null"
+        parts = b"[%b]" % b",".join(_partial(resource.kind, each) for each in records) if records else b"null"
         head = b'{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":'
         return b'%b%b,"items":%b}' % (head, metadata, parts)
     kind, include = resource.kind, request.options.include_object
@@ -83,16 +83,18 @@ def _row(resource: Resource, record: Record, include: IncludeObject, now: dateti
             return orjson.dumps(table.make_row(resource.kind, obj, now, include_object=include.value))
         record.row = template
     if include is IncludeObject.METADATA:
-        shown = _partial(record)
+        shown = _partial(resource.kind, record)
     elif include is IncludeObject.OBJECT:
-        shown = to_wire(resource.head, record.item)
+        shown = resource.whole(record.item)
     else:
         shown = b"null"
     return b"%b%b}" % (template.render(now), shown)
 
 
-def _partial(record: Record) -> bytes:
+def _partial(kind: Kind, record: Record) -> bytes:
     """PartialObjectMetadata of a record. Items begin with their metadata, so that is only cut out."""
+    if kind.field_annotations:
+        return partial(kind, record.item)
     end = record.metadata_end
     if not end:
         text = orjson.dumps(orjson.loads(record.item)["metadata"])

@@ -97,7 +97,7 @@ class Watches:
                 resource.kind.api_version, lambda change, deleted: resource.whole(change.item(deleted)), encoding
             )
         if request.form is Form.PARTIAL:
-            return View("partial", lambda change, deleted: forms.partial(change.item(deleted)), encoding)
+            return View("partial", lambda change, deleted: forms.partial(resource.kind, change.item(deleted)), encoding)
         # The columns are told once, in a watch's first event, so two watches never share their Tables.
         columns = [True]
 
@@ -135,7 +135,7 @@ class _First:
     def _added(self, record: Record) -> bytes:
         view = self._view
         if view.key == "partial":
-            document = forms.partial(record.item)
+            document = forms.partial(self._resource.kind, record.item)
         elif isinstance(view.key, tuple):
             document = view.render(Change(record.revision, record, None), False)
         else:

@@ -290,6 +290,15 @@ def test_cells() -> None:
     assert table.cells(kinds, kept, LATER)[1] == "statefulset.apps/web"
 
 
+def test_partial_metadata_has_no_annotation_for_a_field() -> None:
+    daemon_set = completed("daemonsets", deployment())
+    row = table.make_row(DAEMON_SETS, daemon_set, LATER)
+    assert "annotations" not in row["object"]["metadata"]
+    daemon_set["metadata"]["annotations"]["mine"] = "1"
+    assert table.partial_metadata(DAEMON_SETS, daemon_set["metadata"])["annotations"] == {"mine": "1"}
+    assert GENERATION in daemon_set["metadata"]["annotations"]
+
+
 @pytest.mark.parametrize(
     "resource", ["daemonsets", "statefulsets", "deployments", "jobs", "cronjobs", "controllerrevisions"]
 )

@@ -113,7 +113,6 @@ def test_a_table_and_what_it_includes() -> None:
     assert table.make_row(PODS, made, LATER, include_object="None")["object"] is None
     with pytest.raises(StatusError, match='includeObject: Invalid value: "All"'):
         table.make_table(PODS, [], LATER, include_object="All")
-    assert table.partial_object_metadata_list([], {})["items"] is None
 
 
 def test_a_kind_without_columns_shows_name_and_time() -> None:
