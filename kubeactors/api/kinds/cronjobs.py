@@ -1,7 +1,10 @@
 """CronJob."""
 
+from datetime import datetime
+
 from kubeactors.api.defaults.batch import default_cron_job
 from kubeactors.api.fielderrors import FieldError
+from kubeactors.api.kinds.jobs import drop_alpha_fields
 from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Column, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
@@ -18,6 +21,14 @@ class CronJobStrategy(Strategy):
 
     def default(self, obj: Object) -> None:
         default_cron_job(obj)
+
+    def prepare_for_create(self, obj: Object, now: datetime) -> None:
+        super().prepare_for_create(obj, now)
+        drop_alpha_fields(obj["spec"]["jobTemplate"]["spec"])
+
+    def prepare_for_update(self, new: Object, old: Object, now: datetime) -> None:
+        drop_alpha_fields(new["spec"]["jobTemplate"]["spec"])
+        super().prepare_for_update(new, old, now)
 
     def warnings_on_create(self, obj: Object) -> list[str]:
         return pod_name_warnings(obj) + _job_warnings(obj)

@@ -24,12 +24,14 @@ class JobStrategy(Strategy):
 
     def prepare_for_create(self, obj: Object, now: datetime) -> None:
         super().prepare_for_create(obj, now)
+        drop_alpha_fields(obj["spec"])
         if not obj["spec"].get("manualSelector"):
             _generate_selector(obj)
         default_job_labels(obj)
 
     def prepare_for_update(self, new: Object, old: Object, now: datetime) -> None:
         default_job_labels(new)
+        drop_alpha_fields(new["spec"])
         super().prepare_for_update(new, old, now)
 
     def warnings_on_create(self, obj: Object) -> list[str]:
@@ -43,6 +45,11 @@ class JobStrategy(Strategy):
 
     def validate_change(self, new: Object, old: Object) -> list[FieldError]:
         return job_update_errors(new, old)
+
+
+def drop_alpha_fields(spec: Object) -> None:
+    """Of a job's spec, in place: what Kubernetes takes only with a feature gate that is off."""
+    spec.pop("scheduling", None)  # WorkloadWithJob
 
 
 def _generate_selector(job: Object) -> None:

@@ -15,6 +15,7 @@ from kubeactors.api.validation.common import (
     positive_int_or_percent,
 )
 from kubeactors.api.validation.metadata import annotation_errors, label_errors
+from kubeactors.api.validation.persistent_volume_claim import claim_spec_errors
 from kubeactors.api.validation.pod import pod_template_errors
 from kubeactors.api.validation.workload import NO_MATCH, always_restarted_errors
 
@@ -46,8 +47,12 @@ _COUNTS: Final = (
 def stateful_set_errors(obj: Mapping[str, Any]) -> list[FieldError]:
     """Of one that is to be created, besides its metadata."""
     errors = _spec_errors(obj)
-    name = (obj.get("spec") or {}).get("serviceName")
-    return errors + (dns1123_label(name, "spec.serviceName") if name else [])
+    spec = obj.get("spec") or {}
+    if spec.get("serviceName"):
+        errors += dns1123_label(spec["serviceName"], "spec.serviceName")
+    for i, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
+        errors += claim_spec_errors(claim.get("spec") or {}, f"spec.volumeClaimTemplates[{i}].spec")
+    return errors
 
 
 def stateful_set_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:

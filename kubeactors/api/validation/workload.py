@@ -105,7 +105,9 @@ def replica_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> lis
         "readyReplicas",
         "availableReplicas",
         "unavailableReplicas",
+        "terminatingReplicas",
         "observedGeneration",
+        "collisionCount",
     )
     for field in counts:
         errors += not_negative(status.get(field) or 0, f"{path}.{field}")

@@ -212,6 +212,13 @@ def test_containers_of_a_stateful_set_mount_its_claims() -> None:
             ],
         ),
         (
+            deployment(volumeClaimTemplates=[{"metadata": {"name": "data"}, "spec": {}}]),
+            [
+                "spec.volumeClaimTemplates[0].spec.accessModes: Required value: at least 1 access mode is required",
+                "spec.volumeClaimTemplates[0].spec.resources[storage]: Required value",
+            ],
+        ),
+        (
             deployment(persistentVolumeClaimRetentionPolicy={"whenScaled": "X"}),
             [
                 'spec.persistentVolumeClaimRetentionPolicy.whenScaled: Unsupported value: "X": '

@@ -70,6 +70,12 @@ def test_defaults_that_depend_on_others() -> None:
     assert "completions" not in completed("jobs", job(parallelism=2))["spec"]
 
 
+def test_fields_of_gates_that_are_off_are_dropped() -> None:
+    assert "scheduling" not in completed("jobs", job(scheduling={}))["spec"]
+    template = {"spec": {"template": copy(TEMPLATE), "scheduling": {}}}
+    assert "scheduling" not in completed("cronjobs", cron_job(jobTemplate=template))["spec"]["jobTemplate"]["spec"]
+
+
 def test_a_selector_of_the_clients_own() -> None:
     mine = {"matchLabels": {"app": "a"}}
     made = completed("jobs", job(manualSelector=True, selector=mine))
