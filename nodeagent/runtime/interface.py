@@ -171,7 +171,7 @@ class Session(Protocol):
     async def close_stdin(self) -> None:
         """The end of standard input. A terminal has none."""
 
-    def resize(self, width: int, height: int) -> None:
+    async def resize(self, width: int, height: int) -> None:
         """The terminal's size in columns and rows; nothing for a session without one."""
 
     async def result(self) -> SessionResult:

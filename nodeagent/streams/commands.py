@@ -128,7 +128,7 @@ async def _feed(session: Session, inputs: Inputs, ended: asyncio.Event) -> None:
                 case "end_of_stdin":
                     await session.close_stdin()
                 case "resize":
-                    session.resize(min(message.resize.width, 65535), min(message.resize.height, 65535))
+                    await session.resize(min(message.resize.width, 65535), min(message.resize.height, 65535))
         if not ended.is_set():
             await session.close_stdin()
     except OSError as error:

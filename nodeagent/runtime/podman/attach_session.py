@@ -67,7 +67,7 @@ class AttachSession:
             with contextlib.suppress(OSError):  # it has ended
                 self._connection.shutdown(socket.SHUT_WR)
 
-    def resize(self, width: int, height: int) -> None:
+    async def resize(self, width: int, height: int) -> None:
         if not self._tty:
             return
         # conmon's control pipe: "1 height width".

@@ -89,6 +89,8 @@ def configure(facts: Facts, directories: Directories) -> PodmanConfiguration:
     engine: dict[str, object] = {
         "cgroup_manager": "cgroupfs",
         "events_logger": "file",
+        # Seconds for which the monitors of an exec stay after its end, so that its exit code can be asked for.
+        "exit_command_delay": 3,
         "runtime": runtime_name,
     }
     files: dict[str, str] = {}

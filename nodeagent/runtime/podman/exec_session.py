@@ -1,13 +1,12 @@
 """A command in a running container with its streams, by the OCI runtime's own `exec`.
 
-Not by Podman's REST: each of its execs leaves two monitors for five minutes, and its streams cannot tell the end of
-standard input from the end of the client (docs/decisions/0015-streams.md).
+Not by Podman's REST, which costs more and leaves two monitors for a while (docs/decisions/0011-streams.md). Terminals
+are in `terminal_session.py`.
 """
 
 import asyncio
 import contextlib
 import os
-import re
 import shutil
 import signal
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from nodeagent.kernel.inotify import IN_CREATE, IN_MOVED_TO, Inotify
 from nodeagent.runtime.interface import Emit, SessionResult
-from nodeagent.runtime.podman.terminal import Terminal
+from nodeagent.runtime.podman.failure_text import failure_text
 
 _PIECE = 32 * 1024
 #: How much of the runtime's own error message is kept, in bytes.
@@ -24,7 +23,6 @@ _MESSAGE_LIMIT = 4096
 #: Seconds in which a command that is being started must have started, before the launcher alone is killed.
 _START_DEADLINE = 10.0
 _END_DEADLINE = 10.0
-_LOG_MESSAGE = re.compile(r'\bmsg="((?:[^"\\]|\\.)*)"')
 
 
 class ExecSession:
@@ -39,45 +37,32 @@ class ExecSession:
         #: The command itself runs: until then what is written to standard error is the runtime's.
         self._begun = begun
         self._message = b""
-        self._terminal: Terminal | None = None
 
     @classmethod
     async def start(
-        cls, runtime: str, container_id: str, command: tuple[str, ...], *, stdin: bool, tty: bool, run_dir: str
+        cls, runtime: str, container_id: str, command: tuple[str, ...], *, stdin: bool, run_dir: str
     ) -> "ExecSession":
         """Begin `command` with the container's user, environment and directory. Raises OSError."""
         directory = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="exec-", dir=run_dir))
         begun = asyncio.Event()
         # The runtime renames the complete file to this name.
         watcher = Inotify(lambda events: begun.set() if any(e.name == "pid" for e in events) else None)
-        terminal = None
         try:
             watcher.add(str(directory), IN_MOVED_TO | IN_CREATE)
-            arguments = ["exec", "--pid-file", str(directory / "pid")]
-            if tty:
-                arguments += ["--tty", "--env", "TERM=xterm"]
-                terminal = Terminal()
             process = await asyncio.create_subprocess_exec(
                 runtime,
-                *arguments,
-                container_id,
+                *("exec", "--pid-file", str(directory / "pid"), container_id),
                 *command,
-                stdin=terminal.slave if terminal else PIPE if stdin else DEVNULL,
-                stdout=terminal.slave if terminal else PIPE,
+                stdin=PIPE if stdin else DEVNULL,
+                stdout=PIPE,
                 stderr=PIPE,
                 limit=_PIECE,
             )
         except BaseException:
             watcher.close()
-            if terminal is not None:
-                terminal.close()
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
             raise
-        session = cls(process, directory, watcher, begun)
-        if terminal is not None:
-            terminal.close_slave()
-            session._terminal = terminal
-        return session
+        return cls(process, directory, watcher, begun)
 
     async def pump(self, emit: Emit) -> None:
         async with asyncio.TaskGroup() as group:
@@ -85,10 +70,6 @@ class ExecSession:
             group.create_task(self._pump_stderr(emit))
 
     async def _pump_stdout(self, emit: Emit) -> None:
-        if self._terminal is not None:
-            while data := await self._terminal.read():
-                await emit("stdout", data)
-            return
         assert self._process.stdout is not None
         while data := await self._process.stdout.read(_PIECE):
             await emit("stdout", data)
@@ -113,9 +94,7 @@ class ExecSession:
         return self._begun.is_set() or (self._directory / "pid").exists()
 
     async def write(self, data: bytes) -> None:
-        if self._terminal is not None:
-            await self._terminal.write(data)
-        elif self._process.stdin is not None and not self._process.stdin.is_closing():
+        if self._process.stdin is not None and not self._process.stdin.is_closing():
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self._process.stdin.write(data)
                 await self._process.stdin.drain()
@@ -124,12 +103,8 @@ class ExecSession:
         if self._process.stdin is not None:
             self._process.stdin.close()
 
-    def resize(self, width: int, height: int) -> None:
-        if self._terminal is not None and self._process.returncode is None:
-            self._terminal.resize(width, height)
-            # The terminal is not the launcher's controlling one: the kernel does not tell it.
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGWINCH)
+    async def resize(self, width: int, height: int) -> None:
+        """Nothing: there is no terminal."""
 
     async def result(self) -> SessionResult:
         code = await self._process.wait()
@@ -143,8 +118,6 @@ class ExecSession:
                 await self._kill()
         finally:
             self._watcher.close()
-            if self._terminal is not None:
-                self._terminal.close()
             await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
 
     async def _kill(self) -> None:
@@ -160,14 +133,3 @@ class ExecSession:
             self._process.kill()
         async with asyncio.timeout(_END_DEADLINE):
             await self._process.wait()
-
-
-def failure_text(output: bytes) -> str:
-    """What an OCI runtime says of its failure, without the dress of a log line: runc writes `time=… level=… msg="…"`,
-    crun plain text."""
-    lines = output.decode(errors="replace").strip().splitlines()
-    if not lines:
-        return ""
-    found = _LOG_MESSAGE.search(lines[-1])
-    text = re.sub(r"\\(.)", r"\1", found.group(1)) if found else lines[-1]
-    return f"OCI runtime exec failed: {text}"

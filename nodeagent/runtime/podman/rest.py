@@ -9,7 +9,9 @@ import orjson
 
 from nodeagent.runtime.interface import RuntimeFailure, RuntimeUnavailable
 
-_BASE = "http://d/v4.0.0/libpod"
+#: What the paths of Podman's own API begin with.
+BASE_PATH = "/v4.0.0/libpod"
+_BASE = f"http://d{BASE_PATH}"
 
 
 class PodmanError(RuntimeFailure):

@@ -38,6 +38,7 @@ from nodeagent.runtime.podman.probe import observe
 from nodeagent.runtime.podman.rest import PodmanError, PodmanRest
 from nodeagent.runtime.podman.service import PodmanService
 from nodeagent.runtime.podman.spec import create_body
+from nodeagent.runtime.podman.terminal_session import TerminalSession
 from nodeagent.slots import Slots
 
 logger = logging.getLogger(__name__)
@@ -233,8 +234,10 @@ class PodmanRuntime:
 
     async def open_exec(self, container_id: str, command: tuple[str, ...], *, stdin: bool, tty: bool) -> Session:
         assert self._configuration is not None
+        if tty:
+            return await TerminalSession.start(self._rest, container_id, command)
         runtime = self._configuration.runtime
-        return await ExecSession.start(runtime, container_id, command, stdin=stdin, tty=tty, run_dir=self._exec_run_dir)
+        return await ExecSession.start(runtime, container_id, command, stdin=stdin, run_dir=self._exec_run_dir)
 
     async def open_attach(self, container_id: str, *, stdin: bool, tty: bool) -> Session:
         try:

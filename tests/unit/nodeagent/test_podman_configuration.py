@@ -35,7 +35,12 @@ def tables(made: PodmanConfiguration) -> dict:
 def test_an_ordinary_machine_needs_little() -> None:
     made = configure(ORDINARY, Directories("/run/k/podman"))
     read = tables(made)
-    assert read["engine"] == {"cgroup_manager": "cgroupfs", "events_logger": "file", "runtime": "crun"}
+    assert read["engine"] == {
+        "cgroup_manager": "cgroupfs",
+        "events_logger": "file",
+        "exit_command_delay": 3,
+        "runtime": "crun",
+    }
     assert "default_ulimits" not in read["containers"]
     assert made.environment == {"CONTAINERS_CONF": "/run/k/podman/containers.conf"}
     assert (made.runtime, made.min_oom_score_adj) == ("/usr/bin/crun", -1000)
