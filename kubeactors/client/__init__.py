@@ -1,6 +1,7 @@
 """The Python SDK: clients, informers, work queues, leader election and event recording."""
 
 from kubeactors.client.async_client import AsyncClient
+from kubeactors.client.command import CommandSession, Completed, Output
 from kubeactors.client.errors import ApiUnavailable, OutcomeUnknown, WaitTimeout
 from kubeactors.client.event_recorder import EventRecorder
 from kubeactors.client.informer import Informer
@@ -8,6 +9,7 @@ from kubeactors.client.informer_factory import InformerFactory
 from kubeactors.client.kubeconfig import KubeconfigError
 from kubeactors.client.leader_election import LeaderElector
 from kubeactors.client.lister import Lister
+from kubeactors.client.port_forward import PortForward
 from kubeactors.client.resource import Resource
 from kubeactors.client.results import Object, ObjectList, WatchEvent
 from kubeactors.client.sync_client import Client
@@ -19,6 +21,8 @@ __all__ = [
     "ApiUnavailable",
     "AsyncClient",
     "Client",
+    "CommandSession",
+    "Completed",
     "EventRecorder",
     "Informer",
     "InformerFactory",
@@ -28,6 +32,8 @@ __all__ = [
     "Object",
     "ObjectList",
     "OutcomeUnknown",
+    "Output",
+    "PortForward",
     "QueueShutDown",
     "Resource",
     "TlsConfig",

@@ -15,6 +15,7 @@ import orjson
 
 from kubeactors.api.errors import StatusError
 from kubeactors.client import retry
+from kubeactors.client.async_commands import AsyncCommands
 from kubeactors.client.backoff import Backoff
 from kubeactors.client.calls import (
     Call,
@@ -58,7 +59,7 @@ PATCH_CONTENT_TYPES: Mapping[str, str] = {
 APPLY_CONTENT_TYPE = "application/apply-patch+yaml"
 
 
-class AsyncClient:
+class AsyncClient(AsyncCommands):
     """Calls a Kubernetes API server.
 
     `endpoints` are tried in turn when one fails: `host:port` or `grpc://host:port` speaks gRPC, `https://host:port`

@@ -16,10 +16,12 @@ from typing import Any
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from kubeactors.api.errors import StatusError, status_failure
 from kubeactors.client import exec_plugin, rest
 from kubeactors.client.calls import Call, ListCall, LogsCall, RawEvent, Reply, WatchCall
+from kubeactors.client.command import HEARTBEAT
 from kubeactors.client.exec_plugin import ExecCredential, ExecPluginError
 from kubeactors.client.kubeconfig import ClientConfig
 from kubeactors.client.tls import TlsConfig
@@ -27,6 +29,8 @@ from kubeactors.client.transport import ConnectionLost
 
 logger = logging.getLogger(__name__)
 
+MAX_MESSAGE = 32 * 1024 * 1024
+"""Bytes of the largest WebSocket message that is taken."""
 CONNECT_TIMEOUT = 4.0
 IDLE_CONNECTION = 30.0
 """Seconds that an unused connection is kept; less than servers keep it, so that no write meets a closing one."""
@@ -98,6 +102,33 @@ class HttpsTransport:
             async for chunk in chunks:
                 if chunk:
                     yield chunk
+
+    async def websocket(
+        self, path: str, query: list[tuple[str, str]], protocols: tuple[str, ...], timeout: float
+    ) -> aiohttp.ClientWebSocketResponse:
+        """A WebSocket that speaks the first of the protocols that the server knows. Raises as `call` does."""
+        session, endpoint = await self._open()
+        try:
+            async with asyncio.timeout(timeout):
+                try:
+                    return await session.ws_connect(
+                        URL(endpoint + path).with_query(query),
+                        protocols=protocols,
+                        headers=self._headers({}),
+                        ssl=self._context,
+                        heartbeat=HEARTBEAT,
+                        max_msg_size=MAX_MESSAGE,
+                        autoclose=True,
+                    )
+                except aiohttp.WSServerHandshakeError as error:
+                    # The refusal's text is lost with the handshake: without an upgrade the request is refused alike.
+                    self._note(error.status)
+                    async with session.get(
+                        endpoint + path, params=query, headers=self._headers({}), ssl=self._context
+                    ) as response:
+                        raise _refusal(response, await response.read()) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._lost(endpoint, error) from error
 
     async def close(self) -> None:
         self._closed = True

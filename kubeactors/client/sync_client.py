@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from os import PathLike
 from types import TracebackType
@@ -14,6 +14,7 @@ from kubeactors.client.async_client import DEFAULT_TIMEOUT, USER_AGENT, AsyncCli
 from kubeactors.client.kubeconfig import ClientConfig, in_cluster_config, load_kubeconfig
 from kubeactors.client.resource import ResourceLike
 from kubeactors.client.results import Object, ObjectList, WatchEvent
+from kubeactors.client.sync_commands import SyncCommands, result_of
 from kubeactors.client.tls import TlsConfig
 from kubeactors.client.transport import Transport
 
@@ -23,7 +24,7 @@ READ_AHEAD = 16
 """Items of a watch or log that wait for the reader."""
 
 
-class Client:
+class Client(SyncCommands):
     """The synchronous twin of `AsyncClient`: same methods, same arguments, same errors. Safe to use from any thread.
 
     `watch` and `logs` return iterators; leave the loop, or call `close()` on the iterator, to end them. Use the client
@@ -343,9 +344,6 @@ class Client:
         """See `AsyncClient.wait`. A predicate runs on the client's thread."""
         return self._run(self._async.wait(resource, name, namespace, condition=condition, timeout=timeout))
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return _result(self._loop, work)
-
     async def _shut(self) -> None:
         await self._async.close()
         others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -369,7 +367,7 @@ class SyncIterator(Generic[T]):
         if self._stream is None:
             raise StopIteration
         try:
-            found = _result(self._loop, self._stream.next())
+            found = result_of(self._loop, self._stream.next())
         except BaseException:
             self._stream = None
             raise
@@ -396,7 +394,7 @@ class SyncIterator(Generic[T]):
         """Ends the stream."""
         stream, self._stream = self._stream, None
         if stream is not None and not self._loop.is_closed():
-            _result(self._loop, stream.close())
+            result_of(self._loop, stream.close())
 
 
 class _Stream(Generic[T]):
@@ -431,16 +429,3 @@ class _Stream(Generic[T]):
         except Exception as error:  # noqa: BLE001 - it is raised where the item was asked for
             end = error
         await self._items.put(end)
-
-
-def _result(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
-    """Runs `work` on the client's thread and waits. An interrupt (Ctrl-C) cancels it."""
-    if loop.is_closed():
-        work.close()
-        raise RuntimeError("the client is closed")
-    future = asyncio.run_coroutine_threadsafe(work, loop)
-    try:
-        return future.result()
-    except BaseException:
-        future.cancel()
-        raise

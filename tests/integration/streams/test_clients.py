@@ -1,0 +1,220 @@
+"""The SDK, the official Python client and bare WebSockets on a real pod."""
+
+import asyncio
+import base64
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import kubernetes
+import orjson
+import pytest
+import pytest_asyncio
+from kubernetes.stream import portforward, stream
+
+from kubeactors.api.errors import StatusError
+from kubeactors.client import AsyncClient, Client
+from tests.support.control_plane import ControlPlane
+from tests.support.live_node import LiveNode
+from tests.support.node_machine import container
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+POD = "/api/v1/namespaces/default/pods/web"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def client(plane: ControlPlane, node: LiveNode) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient.from_kubeconfig(plane.kubeconfig) as made:
+        yield made
+
+
+async def test_the_sdk_runs_commands(client: AsyncClient) -> None:
+    done = await client.exec("web", ["sh", "-c", "cat; echo err >&2; exit 4"], stdin=b"in" * 50_000)
+    assert (done.exit_code, done.stdout, done.stderr) == (4, b"in" * 50_000, b"err\n")
+    with pytest.raises(StatusError, match="executable file not found"):
+        await client.exec("web", ["nope"])
+    with pytest.raises(StatusError) as raised:
+        await client.exec("none", ["true"])
+    assert raised.value.reason == "NotFound"
+    with pytest.raises(StatusError, match="choose one of"):
+        await client.exec("two", ["true"])
+    with pytest.raises(TimeoutError):
+        await client.exec("web", ["sleep", "100"], timeout=0.3)
+
+
+async def test_the_sdk_talks_to_commands(client: AsyncClient, node: LiveNode) -> None:
+    async with client.exec_session("web", ["sh"], tty=True) as session:
+        await session.resize(91, 17)
+        await session.write(b"stty size; exit 6\r")
+        text = b"".join([output.data async for output in session])
+        assert b"17 91" in text
+        assert session.exit_code == 6
+    echoes = {**container("c", "while read l; do echo got $l; done; echo end"), "stdin": True, "stdinOnce": True}
+    await node.run_pod("echoes", echoes, restartPolicy="Never")
+    async with client.attach("echoes", stdin=True) as session:
+        await session.write(b"x\n")
+        await session.close_stdin()
+        assert b"".join([output.data async for output in session]) == b"got x\nend\n"
+        assert session.exit_code == 0
+
+
+async def test_the_sdk_forwards_ports(client: AsyncClient) -> None:
+    async with client.port_forward("web", 8080) as forward, aiohttp.ClientSession() as session:
+        for path, size in (("index.html", 6), ("big", 4 * 1024 * 1024)):
+            async with session.get(f"{forward.url}/{path}") as response:
+                assert len(await response.read()) == size
+    with pytest.raises(StatusError, match='pods "none" not found'):
+        async with client.port_forward("none", 80):
+            pass
+
+
+async def test_the_synchronous_sdk(plane: ControlPlane, node: LiveNode) -> None:
+    def work() -> None:
+        with Client.from_kubeconfig(plane.kubeconfig) as sync:
+            assert sync.exec("web", ["cat"], stdin=b"hello").text == "hello"
+            with sync.exec_session("web", ["cat"]) as session:
+                session.write(b"a")
+                session.close_stdin()
+                assert [output.data for output in session] == [b"a"]
+                assert session.exit_code == 0
+            with (
+                sync.port_forward("web", 8080) as forward,
+                socket.create_connection((forward.address, forward.local_port), timeout=5) as local,
+            ):
+                local.sendall(b"GET /index.html HTTP/1.0\r\n\r\n")
+                answer = b""
+                while data := local.recv(65536):
+                    answer += data
+                assert answer.endswith(b"hello\n")
+
+    await asyncio.to_thread(work)
+
+
+async def test_the_official_python_client(plane: ControlPlane, node: LiveNode) -> None:
+    def work() -> None:
+        api = kubernetes.client.CoreV1Api(kubernetes.config.new_client_from_config(str(plane.kubeconfig)))
+        pods: Any = api.connect_get_namespaced_pod_exec
+        command = ["sh", "-c", "read l; echo got $l; echo e >&2; exit 7"]
+        options = {"stdin": True, "stdout": True, "stderr": True, "tty": False, "_preload_content": False}
+        session = stream(pods, "web", "default", command=command, **options)
+        session.write_stdin("me\n")
+        session.run_forever(timeout=10)
+        assert session.read_stdout() == "got me\n"
+        assert session.read_stderr() == "e\n"
+        assert session.returncode == 7
+        assert stream(pods, "web", "default", command=["echo", "hi"], stderr=True, stdout=True) == "hi\n"
+        forward = portforward(api.connect_get_namespaced_pod_portforward, "web", "default", ports="8080")
+        local = forward.socket(8080)
+        local.settimeout(5)
+        local.sendall(b"GET /index.html HTTP/1.0\r\n\r\n")
+        answer = b""
+        while data := local.recv(65536):
+            answer += data
+        assert answer.endswith(b"hello\n")
+        assert forward.error(8080) is None
+
+    await asyncio.to_thread(work)
+
+
+@contextlib.asynccontextmanager
+async def _websocket(plane: ControlPlane, path: str, *protocols: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(plane.url + path, protocols=protocols, ssl=plane.ssl_context()) as socket,
+    ):
+        yield socket
+
+
+@pytest.mark.parametrize(
+    ("protocol", "status"),
+    [
+        ("v5.channel.k8s.io", True),
+        ("v4.channel.k8s.io", True),
+        ("v4.base64.channel.k8s.io", True),
+        ("base64.channel.k8s.io", False),
+        ("channel.k8s.io", False),
+        ("", False),
+    ],
+)
+async def test_every_channel_protocol(plane: ControlPlane, node: LiveNode, protocol: str, status: bool) -> None:
+    path = f"{POD}/exec?command=sh&command=-c&command=echo+out;exit+2&stdout=1&stderr=1"
+    async with _websocket(plane, path, *([protocol] if protocol else [])) as socket:
+        assert (socket.protocol or "") == protocol
+        messages = [message async for message in socket]
+    if "base64" in protocol:
+        found = [(int(m.data[0]), base64.b64decode(m.data[1:])) for m in messages]
+    else:
+        found = [(m.data[0], m.data[1:]) for m in messages]
+    assert found[0] == (1, b"")
+    assert b"".join(data for channel, data in found if channel == 1) == b"out\n"
+    error = b"".join(data for channel, data in found if channel == 3)
+    if status:
+        assert orjson.loads(error)["details"]["causes"] == [{"reason": "ExitCode", "message": "2"}]
+    else:
+        assert error.startswith(b"command terminated with non-zero exit code")
+
+
+async def test_refused_upgrades(plane: ControlPlane, node: LiveNode) -> None:
+    async def refusal(path: str, **headers: str) -> tuple[int, str, Any]:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(plane.url + path, headers=headers, ssl=plane.ssl_context()) as response,
+        ):
+            return response.status, await response.text(), response.headers
+
+    spdy = {"Connection": "Upgrade", "Upgrade": "SPDY/3.1"}
+    code, text, _ = await refusal(f"{POD}/exec?command=true&stdout=false&stderr=false", **spdy)
+    assert (code, text) == (400, "you must specify at least 1 of stdin, stdout, stderr")
+    code, text, headers = await refusal(f"{POD}/exec?command=true", **spdy, **{"X-Stream-Protocol-Version": "v9"})
+    assert code == 403 and "client supports [v9]" in text
+    assert headers.getall("X-Accepted-Stream-Protocol-Versions")[0] == "v4.channel.k8s.io"
+    code, text, _ = await refusal(f"{POD}/exec?command=true", Connection="Upgrade", Upgrade="else")
+    assert code == 400 and "missing upgrade headers" in text
+    code, text, _ = await refusal(f"{POD}/portforward?ports=x", **spdy)
+    assert code == 400 and "unable to parse" in text
+    with pytest.raises(aiohttp.WSServerHandshakeError) as raised:
+        async with _websocket(plane, f"{POD}/exec?command=true", "v9.channel.k8s.io"):
+            pass
+    assert raised.value.status == 403
+
+
+async def test_ports_over_channels(plane: ControlPlane, node: LiveNode) -> None:
+    async with _websocket(plane, f"{POD}/portforward?ports=8080&ports=81", "v4.channel.k8s.io") as socket:
+        opened = [(await socket.receive()).data for _ in range(4)]
+        port, closed = struct.pack("<H", 8080), struct.pack("<H", 81)
+        assert opened == [b"\0" + port, b"\1" + port, b"\2" + closed, b"\3" + closed]
+        await socket.send_bytes(b"\0GET /index.html HTTP/1.0\r\n\r\n")
+        found: dict[int, bytes] = {}
+        async for message in socket:
+            found[message.data[0]] = found.get(message.data[0], b"") + message.data[1:]
+    assert found[0].endswith(b"hello\n")
+    assert b"connection refused" in found[3]
+
+
+async def test_a_slow_reader_slows_the_command(plane: ControlPlane, node: LiveNode) -> None:
+    """What a command writes that nobody reads waits in the command, not in memory."""
+    path = f"{POD}/exec?command=sh&command=-c&command=dd+if%3D/dev/zero+bs%3D64k+count%3D1000;echo+done+%3E/tmp/done"
+    async with _websocket(plane, path + "&stdout=1&stderr=1", "v4.channel.k8s.io") as socket:
+        await socket.receive()
+        before = _memory(plane.pid("apiserver"))
+        await asyncio.sleep(1.5)  # the only way to see that nothing happens
+        assert (await _exec(plane, "test -e /tmp/done || echo missing")) == "missing\n"
+        assert _memory(plane.pid("apiserver")) - before < 40_000
+        size = 0
+        async for message in socket:
+            size += len(message.data) - 1 if message.data[0] == 1 else 0
+        assert size == 1000 * 65536
+
+
+def _memory(pid: int) -> int:
+    """Resident memory in kilobytes."""
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+
+async def _exec(plane: ControlPlane, script: str) -> str:
+    return (await plane.kubectl("exec", "web", "--", "sh", "-c", script)).stdout
