@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import ssl
 from typing import cast
 
@@ -23,7 +24,10 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT = 30.0
 #: Seconds in which a backend must answer an upgrade.
 ANSWER_TIMEOUT = 30.0
+#: Seconds for the body of an answer that is no upgrade (util/proxy's deadline).
+REFUSAL_TIMEOUT = 10.0
 _MAX_HEAD = 64 * 1024
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*\r\n", re.IGNORECASE)
 _PIECE = 64 * 1024
 
 
@@ -55,9 +59,7 @@ async def pass_on(
             if status == 101:
                 await _join(raw, reader, writer)
             else:
-                async with asyncio.timeout(ANSWER_TIMEOUT):
-                    while data := await reader.read(_PIECE):
-                        await raw.write(data)
+                await _pass_refusal(raw, reader, head)
         except (ConnectionError, TimeoutError) as error:
             logger.info("a proxied upgrade broke off: %s", error)
         finally:
@@ -80,6 +82,16 @@ def _status(head: bytes) -> int:
     if len(parts) < 2 or not parts[0].startswith(b"HTTP/1.") or not parts[1].isdigit() or len(parts[1]) != 3:
         raise errors.unknown("malformed HTTP response")
     return int(parts[1])
+
+
+async def _pass_refusal(client: RawStream, reader: asyncio.StreamReader, head: bytes) -> None:
+    """Pass the body of an answer on that is no upgrade: as much as its length says, else what comes until its end."""
+    found = _LENGTH.search(head)
+    left = int(found.group(1)) if found else None
+    async with asyncio.timeout(REFUSAL_TIMEOUT):
+        while left != 0 and (data := await reader.read(_PIECE if left is None else min(left, _PIECE))):
+            await client.write(data)
+            left = left - len(data) if left is not None else None
 
 
 async def _join(client: RawStream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
