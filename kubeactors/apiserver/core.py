@@ -352,7 +352,7 @@ class ApiCore:
         get = self._getter(registry, reader)
         find_pod, find_node = partial(get, "pods"), partial(get, "nodes")
         logs = PodLogs(self._connections, find_pod, find_node)
-        streams = PodStreams(self._connections, find_pod, find_node)
+        streams = PodStreams(self._connections, find_pod, find_node, self.authorizer)
         slices = self._slices(registry, reader)
         proxies = ProxyTargets(self._backends, find_pod, partial(get, "services"), find_node, slices)
 

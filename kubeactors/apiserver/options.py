@@ -72,6 +72,7 @@ _LOG_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "sinceSeconds": ("since_seconds", _optional_integer),
     "sinceTime": ("since_time", _string),
     "limitBytes": ("limit_bytes", _optional_integer),
+    "stream": ("stream", _string),
 }
 
 

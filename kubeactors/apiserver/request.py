@@ -71,6 +71,7 @@ class LogOptions:
     since_seconds: int | None = None
     since_time: str = ""
     limit_bytes: int | None = None
+    stream: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ from kubeactors.apiserver.metrics import CONTENT_TYPE, Metrics
 from kubeactors.apiserver.metrics.requests import path_key
 from kubeactors.apiserver.openapi.endpoints import OpenApi, OpenApiDocument
 from kubeactors.apiserver.request import ANONYMOUS, UserInfo
+from kubeactors.apiserver.streams.channels import bearer_token, requested
 from kubeactors.apiserver.version import version_info
 
 logger = logging.getLogger(__name__)
@@ -111,7 +112,11 @@ class HttpFront:
         connection = request.protocol
         chain = connection.certificates if isinstance(connection, Connection) else ()
         headers = request.headers
-        user = await self._authentication.authenticate(chain, headers.get("Authorization", ""))
+        authorization = headers.get("Authorization", "")
+        if not authorization and "Sec-WebSocket-Protocol" in headers:
+            token = bearer_token(requested(headers.getall("Sec-WebSocket-Protocol")))
+            authorization = f"Bearer {token}" if token else ""
+        user = await self._authentication.authenticate(chain, authorization)
         if user is ANONYMOUS and not self._anonymous_auth and not is_public(_question(request, target, user)):
             raise errors.unauthorized()
         for name in headers:

@@ -189,6 +189,8 @@ class ResourceRequests:
 async def _encode(
     http: web.BaseRequest, query: Query, media: MediaForm, response: Response, *, compress: bool
 ) -> Answer:
+    if response.status == 204:
+        return Answer(204, None, "", _warnings(http, response))
     body = response.body
     if media.version == "v1beta1":
         body = as_beta(body)

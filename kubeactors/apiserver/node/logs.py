@@ -12,7 +12,7 @@ import grpc.aio
 
 from kubeactors.api import errors, fielderrors
 from kubeactors.api.errors import StatusError
-from kubeactors.api.meta import Object
+from kubeactors.api.meta import Object, parse_time
 from kubeactors.apiserver.node.connections import NodeConnections, agent_address
 from kubeactors.apiserver.node.containers import choose_container
 from kubeactors.apiserver.request import LogOptions, Request, Response
@@ -30,7 +30,14 @@ Find = Callable[[str, str], Awaitable[Object]]
 
 
 def check_log_options(pod: str, options: LogOptions) -> None:
-    """Raises StatusError (422)."""
+    """Raises StatusError: 400 for a time that is none, 422 for values that are not allowed."""
+    if options.since_time:
+        try:
+            parse_time(options.since_time)
+        except ValueError as error:
+            given = fielderrors.go_quote(options.since_time)
+            message = f'parsing time {given} as "2006-01-02T15:04:05Z07:00": cannot parse {given} as "2006"'
+            raise errors.bad_request(message) from error
     found = []
     if options.tail_lines is not None and options.tail_lines < 0:
         message = "must be greater than or equal to 0"
@@ -42,6 +49,9 @@ def check_log_options(pod: str, options: LogOptions) -> None:
         found.append(fielderrors.forbidden("", message))
     elif options.since_seconds is not None and options.since_seconds < 1:
         found.append(fielderrors.invalid("sinceSeconds", options.since_seconds, "must be greater than 0"))
+    if options.stream is not None:
+        # Behind a feature gate that is off by default (PodLogsQuerySplitStreams, alpha).
+        found.append(fielderrors.forbidden("stream", "may not be specified"))
     if found:
         raise errors.invalid("PodLogOptions", pod, found)
 

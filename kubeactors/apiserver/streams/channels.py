@@ -31,6 +31,29 @@ def requested(header: Sequence[str]) -> list[str]:
     return [name for value in header for part in value.split(",") if (name := part.strip())]
 
 
+_BEARER = "base64url.bearer.authorization.k8s.io."
+
+
+def bearer_token(wanted: Sequence[str]) -> str | None:
+    """The token that a browser, which sets no headers, puts among the protocols of a WebSocket; None without one.
+
+    It counts only beside another protocol, since a server must answer one and never the token's
+    (k8s.io/apiserver, authentication/request/websocket).
+    """
+    tokens = [name.removeprefix(_BEARER) for name in wanted if name.startswith(_BEARER)]
+    if len(tokens) != 1 or len(wanted) < 2:
+        return None
+    try:
+        return base64.b64decode(tokens[0] + "=" * (-len(tokens[0]) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+
+
+def without_token(value: str) -> str:
+    """A Sec-WebSocket-Protocol header's value without the token."""
+    return ", ".join(name for name in requested([value]) if not name.startswith(_BEARER))
+
+
 def choose(wanted: Sequence[str], served: Sequence[str]) -> str | None:
     """The first protocol wanted that is served; None when there is none."""
     return next((name for name in (wanted or ("",)) if name in served), None)

@@ -7,6 +7,8 @@ from typing import Literal
 
 from kubeactors.api import errors
 from kubeactors.api.meta import Object
+from kubeactors.apiserver.authz import Attributes, Authorizer
+from kubeactors.apiserver.authz.authorizer import check
 from kubeactors.apiserver.node.connections import NodeConnections, agent_address
 from kubeactors.apiserver.node.containers import choose_container
 from kubeactors.apiserver.registry.resource import Resource
@@ -21,8 +23,9 @@ Find = Callable[[str, str], Awaitable[Object]]
 class PodStreams:
     """`find_pod(namespace, name)` and `find_node("", name)` give objects or raise StatusError (404)."""
 
-    def __init__(self, connections: NodeConnections, find_pod: Find, find_node: Find) -> None:
+    def __init__(self, connections: NodeConnections, find_pod: Find, find_node: Find, authorizer: Authorizer) -> None:
         self._connections = connections
+        self._authorizer = authorizer
         self._find_pod = find_pod
         self._find_node = find_node
 
@@ -36,6 +39,7 @@ class PodStreams:
 
     async def port_forward(self, resource: Resource, request: Request) -> Response:
         """Connect to ports of a pod."""
+        await self._may_create(request)
         ports = forwarded_ports(_connect(request).query)
         pod = await self._find_pod(request.namespace, request.name)
         address = await self._address(pod)
@@ -45,6 +49,7 @@ class PodStreams:
         return Response(101, connect=PortForwardConnector(target, ports, phase=(pod.get("status") or {}).get("phase")))
 
     async def _command(self, request: Request, kind: Literal["exec", "attach"]) -> Response:
+        await self._may_create(request)
         options = command_options(_connect(request).query)
         pod = await self._find_pod(request.namespace, request.name)
         container = choose_container(pod, options.container)
@@ -52,6 +57,11 @@ class PodStreams:
         uid = pod["metadata"].get("uid") or ""
         target = CommandTarget(kind, request.namespace, request.name, uid, container, address, self._connections.stub)
         return Response(101, connect=CommandConnector(target, options))
+
+    async def _may_create(self, request: Request) -> None:
+        """A WebSocket begins with a GET, but who may only read must not run commands (Kubernetes 1.35 and later)."""
+        if request.verb != "create":
+            await check(self._authorizer, Attributes.of(request).with_verb("create"))
 
     async def _address(self, pod: Object) -> str:
         """host:port of the agent that has the pod. Raises StatusError."""

@@ -64,6 +64,19 @@ def test_agent_address() -> None:
     assert agent_address({}) is None
 
 
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (LogOptions(stream="Stdout"), 422, "stream: Forbidden: may not be specified"),
+        (LogOptions(since_time="yesterday"), 400, 'parsing time "yesterday"'),
+    ],
+)
+def test_what_is_not_taken_as_an_option(options: LogOptions, code: int, message: str) -> None:
+    with pytest.raises(StatusError, match=message) as raised:
+        check_log_options("p", options)
+    assert raised.value.code == code
+
+
 async def test_pods_without_a_log() -> None:
     async with running_core(FakeStore()) as api:
         await api.pod("p")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from kubeactors.apiserver.streams.channels import without_token
+
 Headers = list[tuple[str, str]]
 
 #: What concerns one connection only (RFC 9110 section 7.6.1).
@@ -55,7 +57,11 @@ def to_backend(headers: Iterable[tuple[str, str]], client: str, forwarded_uri: s
 def to_backend_upgrading(headers: Iterable[tuple[str, str]], client: str) -> Headers:
     """The same for an upgrade, whose headers all belong to it."""
     given = list(headers)
-    found = [(n, v) for n, v in given if n.lower() != "x-forwarded-for" and not _is_secret(n.lower())]
+    found = [
+        (n, without_token(v) if n.lower() == "sec-websocket-protocol" else v)
+        for n, v in given
+        if n.lower() != "x-forwarded-for" and not _is_secret(n.lower())
+    ]
     return [*found, _forwarded_for(given, client)]
 
 

@@ -45,6 +45,16 @@ def test_how_messages_are_written() -> None:
     assert Codec("v4.channel.k8s.io").decode(b"") is None
 
 
+def test_a_token_among_the_protocols() -> None:
+    token = "base64url.bearer.authorization.k8s.io." + base64.urlsafe_b64encode(b"se?cret").decode().rstrip("=")
+    assert channels.bearer_token([token, "v4.channel.k8s.io"]) == "se?cret"
+    assert channels.bearer_token([token]) is None
+    assert channels.bearer_token([token, token, "x"]) is None
+    assert channels.bearer_token(["base64url.bearer.authorization.k8s.io.%", "x"]) is None
+    assert channels.bearer_token(["x", "y"]) is None
+    assert channels.without_token(f"{token}, x") == "x"
+
+
 def test_only_from_version_4_on_the_error_channel_is_json() -> None:
     with_json = {name for name in (*channels.COMMAND_PROTOCOLS, channels.V5) if Codec(name).json_status}
     assert with_json == {"v4.channel.k8s.io", "v4.base64.channel.k8s.io", "v5.channel.k8s.io"}
