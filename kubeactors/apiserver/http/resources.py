@@ -40,6 +40,9 @@ from kubeactors.apiserver.request import (
     Verb,
     WatchEncoding,
 )
+from kubeactors.apiserver.streams import websocket_answers
+from kubeactors.apiserver.streams.upgrade import wants_websocket
+from kubeactors.apiserver.streams.websocket_answers import WEBSOCKET_EVENTS
 
 _PATCHES = frozenset({JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH})
 _CONSUMED = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
@@ -94,7 +97,7 @@ class ResourceRequests:
                     answer = await self._answer(request, path, verb, query, user)
             else:
                 answer = await self._answer(request, path, verb, query, user)
-            code, size = answer.status, answer.size
+            code, size = answer.status, answer.size if isinstance(answer, Answer) else 0
             return answer
         except errors.StatusError as error:
             code = error.code
@@ -129,7 +132,7 @@ class ResourceRequests:
 
     async def _answer(
         self, http: web.BaseRequest, path: ResourcePath, verb: Verb, query: Query, user: UserInfo
-    ) -> Answer:
+    ) -> web.StreamResponse:
         headers = http.headers
         media = self._negotiate(headers.get("Accept", ""), path, verb)
         log = path.subresource == "log"
@@ -158,14 +161,18 @@ class ResourceRequests:
                 body=body,
                 content_type=content_type or JSON,
                 form=form,
-                watch_encoding=_watch_encoding(http, media),
+                watch_encoding=_watch_encoding(http, media) if verb == "watch" else JSON_LINES,
                 user_agent=headers.get("User-Agent", ""),
             )
         )
         if response.watch is not None:
+            if wants_websocket(http):
+                return await websocket_answers.send_watch(http, response.watch, self._max_watch_buffer_bytes)
             answer = Answer(200, None, JSON, _warnings(http, response))
             return await send_watch(http, response.watch, answer, self._max_watch_buffer_bytes)
         if response.stream is not None:
+            if wants_websocket(http):
+                return await websocket_answers.send_log(http, response.stream)
             answer = Answer(200, None, response.content_type, _warnings(http, response))
             return await send_stream(http, response.stream, answer)
         return await _encode(http, query, media, response, compress=verb in ("get", "list"))
@@ -258,6 +265,8 @@ def _go_type(kind: Kind) -> str:
 
 
 def _watch_encoding(http: web.BaseRequest, media: MediaForm) -> WatchEncoding:
+    if wants_websocket(http):
+        return WEBSOCKET_EVENTS
     if http.version < (1, 1):
         return JSON_LINES
     return CHUNKED_BETA if media.version == "v1beta1" else CHUNKED_JSON_LINES

@@ -195,6 +195,17 @@ async def test_ports_over_channels(plane: ControlPlane, node: LiveNode) -> None:
     assert b"connection refused" in found[3]
 
 
+async def test_logs_and_watches_over_websockets(plane: ControlPlane, node: LiveNode) -> None:
+    await node.run_pod("talks", container("c", "echo one; echo two; exec sleep 1000"))
+    path = "/api/v1/namespaces/default/pods/talks/log"
+    async with _websocket(plane, path, "binary.k8s.io") as socket:
+        assert b"".join([message.data async for message in socket]) == b"one\ntwo\n"
+    path = "/api/v1/namespaces/default/pods?watch=1&fieldSelector=metadata.name%3Dtalks"
+    async with _websocket(plane, path) as socket:
+        event = orjson.loads((await socket.receive(timeout=5)).data)
+        assert (event["type"], event["object"]["metadata"]["name"]) == ("ADDED", "talks")
+
+
 async def test_a_slow_reader_slows_the_command(plane: ControlPlane, node: LiveNode) -> None:
     """What a command writes that nobody reads waits in the command, not in memory."""
     path = f"{POD}/exec?command=sh&command=-c&command=dd+if%3D/dev/zero+bs%3D64k+count%3D1000;echo+done+%3E/tmp/done"
