@@ -25,12 +25,11 @@ def may_become_ready(pod: Object) -> bool:
 
 
 def selects(budget: Object, pod: Object) -> bool:
-    """Whether a budget is about a pod; one without a selector is about none."""
+    """Whether a budget is about a pod: one without a selector is about none, an empty selector about all."""
     try:
-        selector = from_label_selector((budget.get("spec") or {}).get("selector"))
+        return from_label_selector((budget.get("spec") or {}).get("selector")).matches(pod["metadata"].get("labels"))
     except SelectorError:
         return False
-    return not selector.empty and selector.matches(pod["metadata"].get("labels"))
 
 
 def spares_unready(budget: Object, pod: Object) -> bool:

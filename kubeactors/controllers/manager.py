@@ -13,6 +13,7 @@ from kubeactors.client import AsyncClient, EventRecorder, InformerFactory, Leade
 from kubeactors.controllers.config import ControllerManagerConfig
 from kubeactors.controllers.controller import Controller, Surroundings
 from kubeactors.controllers.deployment.controller import DeploymentController
+from kubeactors.controllers.disruption.controller import DisruptionController
 from kubeactors.controllers.endpointslice.controller import EndpointsController, EndpointSliceController
 from kubeactors.controllers.garbage.controller import GarbageCollector
 from kubeactors.controllers.namespace import NamespaceController
@@ -33,6 +34,7 @@ COMPONENT = "kube-controller-manager"
 CONTROLLERS: Mapping[type[Controller], str] = {
     DeploymentController: "deployment-controller",
     ReplicaSetController: "replicaset-controller",
+    DisruptionController: "controllermanager",
     EndpointSliceController: "endpoint-slice-controller",
     EndpointsController: "endpoint-controller",
     NamespaceController: "namespace-controller",
