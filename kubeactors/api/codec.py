@@ -4,17 +4,21 @@ Bodies are JSON or YAML. Field validation is the query parameter of that name: I
 fields silently, Warn (the default) drops them with a warning for each, Strict refuses them.
 """
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from kubeactors.api import errors, yaml
 from kubeactors.api.errors import StatusError
-from kubeactors.api.kinds.kind import Kind
 from kubeactors.api.meta import Object
 from kubeactors.api.schema.decoder import DecodeProblems, Decoder, TypeMismatchError, decoder_for
+
+if TYPE_CHECKING:
+    from kubeactors.api.kinds.kind import Kind
 
 IGNORE: Final = "Ignore"
 WARN: Final = "Warn"

@@ -130,7 +130,7 @@ class ApiCore:
         self._serving = Serving(self._feed, registry, self._resources, monotonic)
         terminating = TerminatingDefinition(self._serving.terminating)
         chain = AdmissionChain([terminating, *self._plugins(registry, objects), *plugins])
-        writer = Writer(objects, chain, now)
+        writer = Writer(objects, chain, now, registry)
         deleter = Deleter(objects, reader, chain, now)
         watches = Watches(self._feed, freshness, now, config.min_watch_timeout)
         self._listeners: list[Callable[[], None]] = [chain.forget_kinds]

@@ -37,6 +37,10 @@ class _PartStrategy(Strategy):
 
 
 class EphemeralContainersStrategy(_PartStrategy):
+    @property
+    def own_fields(self) -> tuple[tuple[str, ...], ...]:
+        return (("spec", "ephemeralContainers"),)
+
     def spec(self, wanted: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
         made = {k: v for k, v in old.items() if k != "ephemeralContainers"}
         if wanted.get("ephemeralContainers"):
@@ -48,6 +52,11 @@ class EphemeralContainersStrategy(_PartStrategy):
 
 
 class ResizeStrategy(_PartStrategy):
+    @property
+    def own_fields(self) -> tuple[tuple[str, ...], ...]:
+        lists, parts = ("containers", "initContainers"), ("resources", "resizePolicy")
+        return tuple(("spec", each, "*", part) for each in lists for part in parts)
+
     def spec(self, wanted: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
         made = dict(old)
         for field in ("containers", "initContainers"):

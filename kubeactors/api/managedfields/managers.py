@@ -59,9 +59,6 @@ class Managed:
     def copy(self) -> Managed:
         return Managed(dict(self.sets))
 
-    def appliers(self) -> list[VersionedSet]:
-        return [each for each in self.sets.values() if each.applied]
-
 
 def manager(name: str, operation: str, api_version: str, subresource: str) -> Manager:
     return Manager(name, operation, "" if operation == APPLY else api_version, subresource)

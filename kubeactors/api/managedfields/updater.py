@@ -142,7 +142,7 @@ class Updater:
     ) -> tuple[Object | None, Managed]:
         """The object with what is applied, None when that changes nothing; and its managers.
 
-        What the manager applied before and now does not, goes, unless another applier has it too. Raises Conflicts.
+        What the manager applied before and now does not, goes, unless another manager has it too. Raises Conflicts.
         """
         managed = self._reconciled(managed).copy()
         merged = merge(self.atom, live, applied)
@@ -221,7 +221,7 @@ class Updater:
     # --- what an apply takes away
 
     def _prune(self, merged: Object, managed: Managed, last: VersionedSet | None) -> Object:
-        """Remove what the manager applied last time, does not apply now, and no other applier has."""
+        """Remove what the manager applied last time, does not apply now, and no other manager has."""
         if last is None or not last.fields:
             return merged
         atom = self.versions.atom(last.api_version)
@@ -234,26 +234,26 @@ class Updater:
         return self._converted(pruned, last.api_version, self.api_version)
 
     def _add_back_owned(self, merged: Object, pruned: Object, version: str, managed: Managed) -> Object:
-        """With what any applier has, the present one's new configuration included."""
-        applied: dict[str, Fields] = {}
-        for each in managed.appliers():
-            applied[each.api_version] = fieldset.union(applied.get(each.api_version, {}), each.fields)
+        """With what any manager has, the present one's new configuration included."""
+        owned: dict[str, Fields] = {}
+        for each in managed.sets.values():
+            owned[each.api_version] = fieldset.union(owned.get(each.api_version, {}), each.fields)
         start = version
         # The version that was pruned first: what conversion needs may be what is added back.
-        for other in sorted(applied, key=lambda name: name != start):
+        for other in sorted(owned, key=lambda name: name != start):
             atom = self.versions.atom(other)
             if atom is None:
                 continue
             merged = self._converted(merged, version, other)
             pruned = self._converted(pruned, version, other)
             version = other
-            named = ensure_named(atom, fieldset.union(_named(atom, pruned), ensure_named(atom, applied[other])))
+            named = ensure_named(atom, fieldset.union(_named(atom, pruned), ensure_named(atom, owned[other])))
             gone = fieldset.difference(_named(atom, merged), named)
             pruned = remove_items(atom, merged, gone) or {}
         return self._converted(pruned, version, start)
 
     def _add_back_dangling(self, merged: Object, pruned: Object, atom: Atom, last: VersionedSet) -> Object:
-        """With what nobody owns, or updaters do: only what the manager itself had may go."""
+        """With what nobody owns: only what the manager itself had may go."""
         gone = fieldset.difference(_named(atom, merged), _named(atom, pruned))
         return remove_items(atom, merged, fieldset.intersection(gone, ensure_named(atom, last.fields))) or {}
 

@@ -9,7 +9,7 @@ from typing import Any
 from kubeactors.api import codec, errors
 from kubeactors.api.errors import StatusError
 from kubeactors.api.fielderrors import FieldError, go_quote, invalid
-from kubeactors.api.kinds import Strategy
+from kubeactors.api.kinds import KindRegistry, Strategy
 from kubeactors.api.managedfields import Trackers, differ_in_time_only, name_of
 from kubeactors.api.meta import Object, now_rfc3339
 from kubeactors.apiserver.admission import AdmissionChain, Attributes, Operation
@@ -67,11 +67,11 @@ class _Write:
 class Writer:
     """Every write of an object's main resource or of a subresource that has the object for its body (status)."""
 
-    def __init__(self, objects: Objects, admission: AdmissionChain, clock: forms.Clock) -> None:
+    def __init__(self, objects: Objects, admission: AdmissionChain, clock: forms.Clock, kinds: KindRegistry) -> None:
         self._objects = objects
         self._admission = admission
         self._clock = clock
-        self._trackers = Trackers()
+        self._trackers = Trackers(kinds.by_gvk)
 
     # --- create
 
