@@ -243,4 +243,11 @@ def join_list(
     if resource.kind.custom and not token:
         # Lists of custom resources always have the field.
         metadata = b'{"continue":"",' + metadata[1:]
-    return b'%b"metadata":%b,"items":[%b]}' % (resource.list_head, metadata, b",".join(items))
+    parts = list(items)
+    # With head and end on its outer items a list is copied once; the line end spares a copy when it is sent.
+    head = b'%b"metadata":%b,"items":[' % (resource.list_head, metadata)
+    if not parts:
+        return head + b"]}\n"
+    parts[0] = head + parts[0]
+    parts[-1] += b"]}\n"
+    return b",".join(parts)
