@@ -3,8 +3,11 @@
 import asyncio
 import base64
 import contextlib
+import os
+import re
 import socket
 import struct
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,7 +20,7 @@ from kubernetes.stream import portforward, stream
 
 from kubeactors.api.errors import StatusError
 from kubeactors.client import AsyncClient, Client
-from tests.support.control_plane import ControlPlane
+from tests.support.control_plane import ROOT, ControlPlane
 from tests.support.live_node import LiveNode
 from tests.support.node_machine import container
 
@@ -92,6 +95,22 @@ async def test_the_synchronous_sdk(plane: ControlPlane, node: LiveNode) -> None:
                 assert answer.endswith(b"hello\n")
 
     await asyncio.to_thread(work)
+
+
+async def test_the_example_of_the_documentation(plane: ControlPlane, node: LiveNode) -> None:
+    (source,) = re.findall(r"^```py\n(.*?)^```", (ROOT / "docs/sdk.md").read_text(), re.M | re.S)
+    environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig), "PYTHONPATH": str(ROOT)}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", source),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(20):
+        output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    assert "40 120" in output.decode()
+    assert output.decode().endswith("hello\n\n")
 
 
 async def test_the_official_python_client(plane: ControlPlane, node: LiveNode) -> None:
