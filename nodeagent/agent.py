@@ -107,7 +107,7 @@ class NodeAgent:
         await self._services.start()
         self._manager = PodManager(context, self._pods, self._statuses)
         await self._manager.start()
-        self._server = NodeServer(config, self._manager, self._runtime)
+        self._server = NodeServer(config, self._manager, self._runtime, self.health)
         await self._server.start()
         self._rotation = LogRotation(self._runtime, self._running_logs, config.log_max_size, config.log_max_files)
         self._rotation.start()

@@ -354,7 +354,7 @@ class ApiCore:
         logs = PodLogs(self._connections, find_pod, find_node)
         streams = PodStreams(self._connections, find_pod, find_node, self.authorizer)
         slices = self._slices(registry, reader)
-        proxies = ProxyTargets(self._backends, find_pod, partial(get, "services"), find_node, slices)
+        proxies = ProxyTargets(self._backends, self._connections, find_pod, partial(get, "services"), find_node, slices)
 
         async def log(resource: Resource, request: Request) -> Response:
             return await logs.log(request)

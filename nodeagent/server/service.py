@@ -17,6 +17,7 @@ from nodeagent.pods.state import ContainerState, Run
 from nodeagent.pods.status import not_started_reason
 from nodeagent.pods.worker import PodWorker
 from nodeagent.runtime.interface import Runtime
+from nodeagent.server.pages import Health, Pages
 from nodeagent.streams.commands import Commands
 from nodeagent.streams.port_forward import PortForwarder
 from nodeagent.streams.refusal import Refusal
@@ -32,8 +33,9 @@ _OPTIONS = [
 
 
 class NodeService(node_pb2_grpc.NodeServicer):
-    def __init__(self, pods: PodManager, runtime: Runtime) -> None:
+    def __init__(self, pods: PodManager, runtime: Runtime, health: Health) -> None:
         self._pods = pods
+        self._pages = Pages(pods, health)
         self._commands = Commands(runtime, pods)
         self._ports = PortForwarder(pods)
 
@@ -51,6 +53,9 @@ class NodeService(node_pb2_grpc.NodeServicer):
         self, request_iterator: AsyncIterator[node_pb2.PortForwardInput], context: grpc.aio.ServicerContext
     ) -> None:
         await _serve(self._ports.forward, request_iterator, context)
+
+    async def Get(self, request: node_pb2.GetRequest, context: grpc.aio.ServicerContext) -> node_pb2.GetAnswer:
+        return await self._pages.get(request.path)
 
     async def Logs(
         self, request: node_pb2.LogsRequest, context: grpc.aio.ServicerContext
@@ -165,6 +170,18 @@ class OnlyApiServer(grpc.aio.ServerInterceptor):  # type: ignore[misc]
                 response_serializer=handler.response_serializer,
             )
 
+        if not handler.response_streaming:
+
+            async def checked_call(request, context):  # type: ignore[no-untyped-def]
+                await check(context)
+                return await handler.unary_unary(request, context)
+
+            return grpc.unary_unary_rpc_method_handler(
+                checked_call,
+                request_deserializer=handler.request_deserializer,
+                response_serializer=handler.response_serializer,
+            )
+
         async def checked(request, context):  # type: ignore[no-untyped-def]
             await check(context)
             async for message in handler.unary_stream(request, context):
@@ -178,9 +195,9 @@ class OnlyApiServer(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 class NodeServer:
     """The listening server. `port` is known after `start`."""
 
-    def __init__(self, config: NodeAgentConfig, pods: PodManager, runtime: Runtime) -> None:
+    def __init__(self, config: NodeAgentConfig, pods: PodManager, runtime: Runtime, health: Health) -> None:
         self._config = config
-        self._service = NodeService(pods, runtime)
+        self._service = NodeService(pods, runtime, health)
         self._server: grpc.aio.Server | None = None
         self.port = config.port
 

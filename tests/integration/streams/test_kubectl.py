@@ -304,4 +304,8 @@ async def test_proxy_to_services_and_what_is_refused(plane: ControlPlane, node: 
     pods = "/api/v1/namespaces/default/pods"
     assert "connection refused" in (await _raw(plane, f"{pods}/web:81/proxy/")).stderr
     assert 'invalid pod request "x:web:80"' in (await _raw(plane, f"{pods}/x:web:80/proxy/")).stderr
+    own = f"/api/v1/nodes/{node.name}/proxy"
+    assert (await _raw(plane, f"{own}/healthz")).stdout == "ok"
+    assert '"name":"web"' in (await _raw(plane, f"{own}/pods")).stdout
+    assert (await _raw(plane, f"{own}/nothing")).code == 1
     assert "address not allowed" in (await _raw(plane, f"/api/v1/nodes/{node.name}:22/proxy/")).stderr

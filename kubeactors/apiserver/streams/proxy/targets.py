@@ -9,9 +9,10 @@ from typing import Any
 from kubeactors.api import errors
 from kubeactors.api.fielderrors import go_quote
 from kubeactors.api.meta import Object
-from kubeactors.apiserver.node.connections import DEFAULT_PORT, agent_address
+from kubeactors.apiserver.node.connections import NodeConnections, agent_address
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.request import Request, Response
+from kubeactors.apiserver.streams.proxy.agent import AgentConnector
 from kubeactors.apiserver.streams.proxy.connector import ProxyConnector
 from kubeactors.apiserver.streams.proxy.http import Backends
 from kubeactors.apiserver.streams.proxy.urls import Location, ProxyName, is_proxyable, parse_name
@@ -25,9 +26,16 @@ class ProxyTargets:
     """Finders give objects or raise StatusError (404)."""
 
     def __init__(
-        self, backends: Backends, find_pod: Find, find_service: Find, find_node: Find, slices_of: Slices
+        self,
+        backends: Backends,
+        connections: NodeConnections,
+        find_pod: Find,
+        find_service: Find,
+        find_node: Find,
+        slices_of: Slices,
     ) -> None:
         self._backends = backends
+        self._connections = connections
         self._find_pod = find_pod
         self._find_service = find_service
         self._find_node = find_node
@@ -63,9 +71,9 @@ class ProxyTargets:
         if address is None:
             raise errors.unknown(f"no preferred addresses found; known addresses: [] of node {name.name}")
         host, _, agent_port = address.rpartition(":")
-        if not name.port or name.port == (agent_port or str(DEFAULT_PORT)):
-            message = "the node agent's own port is not served through the proxy"
-            raise errors.StatusError(errors.status_failure(501, "NotImplemented", message))
+        if not name.port or name.port == agent_port:
+            below = request.connect.path if request.connect is not None else ""
+            return Response(200, connect=AgentConnector(address, below, self._connections.stub))
         host = host.strip("[]")
         if not is_proxyable(host):
             raise errors.bad_request("address not allowed")

@@ -24,37 +24,41 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n kubeactors/pb/node/v1/node.proto\x12\x12kubeactors.node.v1\"\x97\x02\n\x0bLogsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03pod\x18\x02 \x01(\t\x12\x0b\n\x03uid\x18\x03 \x01(\t\x12\x11\n\tcontainer\x18\x04 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x05 \x01(\x08\x12\x10\n\x08previous\x18\x06 \x01(\x08\x12\x12\n\ntimestamps\x18\x07 \x01(\x08\x12\x17\n\ntail_lines\x18\x08 \x01(\x03H\x00\x88\x01\x01\x12\x1a\n\rsince_seconds\x18\t \x01(\x03H\x01\x88\x01\x01\x12\x12\n\nsince_time\x18\n \x01(\t\x12\x18\n\x0blimit_bytes\x18\x0b \x01(\x03H\x02\x88\x01\x01\x42\r\n\x0b_tail_linesB\x10\n\x0e_since_secondsB\x0e\n\x0c_limit_bytes\"\x19\n\tLogsChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x9b\x01\n\x0c\x43ommandStart\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03pod\x18\x02 \x01(\t\x12\x0b\n\x03uid\x18\x03 \x01(\t\x12\x11\n\tcontainer\x18\x04 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x05 \x03(\t\x12\r\n\x05stdin\x18\x06 \x01(\x08\x12\x0e\n\x06stdout\x18\x07 \x01(\x08\x12\x0e\n\x06stderr\x18\x08 \x01(\x08\x12\x0b\n\x03tty\x18\t \x01(\x08\"-\n\x0cTerminalSize\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\"\x07\n\x05\x45mpty\"\xc2\x01\n\x0c\x43ommandInput\x12\x31\n\x05start\x18\x01 \x01(\x0b\x32 .kubeactors.node.v1.CommandStartH\x00\x12\x0f\n\x05stdin\x18\x02 \x01(\x0cH\x00\x12\x31\n\x0c\x65nd_of_stdin\x18\x03 \x01(\x0b\x32\x19.kubeactors.node.v1.EmptyH\x00\x12\x32\n\x06resize\x18\x04 \x01(\x0b\x32 .kubeactors.node.v1.TerminalSizeH\x00\x42\x07\n\x05input\"1\n\rCommandResult\x12\x11\n\texit_code\x18\x01 \x01(\x05\x12\r\n\x05\x65rror\x18\x02 \x01(\t\"\x9e\x01\n\rCommandOutput\x12*\n\x05ready\x18\x01 \x01(\x0b\x32\x19.kubeactors.node.v1.EmptyH\x00\x12\x10\n\x06stdout\x18\x02 \x01(\x0cH\x00\x12\x10\n\x06stderr\x18\x03 \x01(\x0cH\x00\x12\x33\n\x06result\x18\x04 \x01(\x0b\x32!.kubeactors.node.v1.CommandResultH\x00\x42\x08\n\x06output\"M\n\x10PortForwardStart\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03pod\x18\x02 \x01(\t\x12\x0b\n\x03uid\x18\x03 \x01(\t\x12\x0c\n\x04port\x18\x04 \x01(\r\"\x94\x01\n\x10PortForwardInput\x12\x35\n\x05start\x18\x01 \x01(\x0b\x32$.kubeactors.node.v1.PortForwardStartH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x30\n\x0b\x65nd_of_data\x18\x03 \x01(\x0b\x32\x19.kubeactors.node.v1.EmptyH\x00\x42\x07\n\x05input\"4\n\x12PortForwardFailure\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\r\n\x05reset\x18\x02 \x01(\x08\"\xc6\x01\n\x11PortForwardOutput\x12*\n\x05ready\x18\x01 \x01(\x0b\x32\x19.kubeactors.node.v1.EmptyH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x39\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32&.kubeactors.node.v1.PortForwardFailureH\x00\x12\x30\n\x0b\x65nd_of_data\x18\x04 \x01(\x0b\x32\x19.kubeactors.node.v1.EmptyH\x00\x42\x08\n\x06output2\xd4\x02\n\x04Node\x12H\n\x04Logs\x12\x1f.kubeactors.node.v1.LogsRequest\x1a\x1d.kubeactors.node.v1.LogsChunk0\x01\x12O\n\x04\x45xec\x12 .kubeactors.node.v1.CommandInput\x1a!.kubeactors.node.v1.CommandOutput(\x01\x30\x01\x12Q\n\x06\x41ttach\x12 .kubeactors.node.v1.CommandInput\x1a!.kubeactors.node.v1.CommandOutput(\x01\x30\x01\x12^\n\x0bPortForward\x12$.kubeactors.node.v1.PortForwardInput\x1a%.kubeactors.node.v1.PortForwardOutput(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n kubeactors/pb/node/v1/node.proto\x12\x12kubeactors.node.v1\"\x1a\n\nGetRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\"?\n\tGetAnswer\x12\x0e\n\x06status\x18\x01 \x01(\r\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\"\x97\x02\n\x0bLogsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03pod\x18\x02 \x01(\t\x12\x0b\n\x03uid\x18\x03 \x01(\t\x12\x11\n\tcontainer\x18\x04 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x05 \x01(\x08\x12\x10\n\x08previous\x18\x06 \x01(\x08\x12\x12\n\ntimestamps\x18\x07 \x01(\x08\x12\x17\n\ntail_lines\x18\x08 \x01(\x03H\x00\x88\x01\x01\x12\x1a\n\rsince_seconds\x18\t \x01(\x03H\x01\x88\x01\x01\x12\x12\n\nsince_time\x18\n \x01(\t\x12\x18\n\x0blimit_bytes\x18\x0b \x01(\x03H\x02\x88\x01\x01\x42\r\n\x0b_tail_linesB\x10\n\x0e_since_secondsB\x0e\n\x0c_limit_bytes\"\x19\n\tLogsChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x9b\x01\n\x0c\x43ommandStart\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03pod\x18\x02 \x01(\t\x12\x0b\n\x03uid\x18\x03 \x01(\t\x12\x11\n\tcontainer\x18\x04 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x05 \x03(\t\x12\r\n\x05stdin\x18\x06 \x01(\x08\x12\x0e\n\x06stdout\x18\x07 \x01(\x08\x12\x0e\n\x06stderr\x18\x08 \x01(\x08\x12\x0b\n\x03tty\x18\t \x01(\x08\"-\n\x0cTerminalSize\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\"\x07\n\x05\x45mpty\"\xc2\x01\n\x0c\x43ommandInput\x12\x31\n\x05start\x18\x01 \x01(\x0b\x32 .kubeactors.node.v1.CommandStartH\x00\x12\x0f\n\x05stdin\x18\x02 \x01(\x0cH\x00\x12\x31\n\x0c\x65nd_of_stdin\x18\x03 \x01(\x0b\x32\x19.kubeactors.node.v1.EmptyH\x00\x12\x32\n\x06resize\x18\x04 \x01(\x0b\x32 .kubeactors.node.v1.TerminalSizeH\x00\x42\x07\n\x05input\"1\n\rCommandResult\x12\x11\n\texit_code\x18\x01 \x01(\x05\x12\r\n\x05\x65rror\x18\x02 \x01(\t\"\x9e\x01\n\rCommandOutput\x12*\n\x05ready\x18\x01 \x01(\x0b\x32\x19.kubeactors.node.v1.EmptyH\x00\x12\x10\n\x06stdout\x18\x02 \x01(\x0cH\x00\x12\x10\n\x06stderr\x18\x03 \x01(\x0cH\x00\x12\x33\n\x06result\x18\x04 \x01(\x0b\x32!.kubeactors.node.v1.CommandResultH\x00\x42\x08\n\x06output\"M\n\x10PortForwardStart\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03pod\x18\x02 \x01(\t\x12\x0b\n\x03uid\x18\x03 \x01(\t\x12\x0c\n\x04port\x18\x04 \x01(\r\"\x94\x01\n\x10PortForwardInput\x12\x35\n\x05start\x18\x01 \x01(\x0b\x32$.kubeactors.node.v1.PortForwardStartH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x30\n\x0b\x65nd_of_data\x18\x03 \x01(\x0b\x32\x19.kubeactors.node.v1.EmptyH\x00\x42\x07\n\x05input\"4\n\x12PortForwardFailure\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\r\n\x05reset\x18\x02 \x01(\x08\"\xc6\x01\n\x11PortForwardOutput\x12*\n\x05ready\x18\x01 \x01(\x0b\x32\x19.kubeactors.node.v1.EmptyH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x39\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32&.kubeactors.node.v1.PortForwardFailureH\x00\x12\x30\n\x0b\x65nd_of_data\x18\x04 \x01(\x0b\x32\x19.kubeactors.node.v1.EmptyH\x00\x42\x08\n\x06output2\x9a\x03\n\x04Node\x12H\n\x04Logs\x12\x1f.kubeactors.node.v1.LogsRequest\x1a\x1d.kubeactors.node.v1.LogsChunk0\x01\x12O\n\x04\x45xec\x12 .kubeactors.node.v1.CommandInput\x1a!.kubeactors.node.v1.CommandOutput(\x01\x30\x01\x12Q\n\x06\x41ttach\x12 .kubeactors.node.v1.CommandInput\x1a!.kubeactors.node.v1.CommandOutput(\x01\x30\x01\x12^\n\x0bPortForward\x12$.kubeactors.node.v1.PortForwardInput\x1a%.kubeactors.node.v1.PortForwardOutput(\x01\x30\x01\x12\x44\n\x03Get\x12\x1e.kubeactors.node.v1.GetRequest\x1a\x1d.kubeactors.node.v1.GetAnswerb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kubeactors.pb.node.v1.node_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LOGSREQUEST']._serialized_start=57
-  _globals['_LOGSREQUEST']._serialized_end=336
-  _globals['_LOGSCHUNK']._serialized_start=338
-  _globals['_LOGSCHUNK']._serialized_end=363
-  _globals['_COMMANDSTART']._serialized_start=366
-  _globals['_COMMANDSTART']._serialized_end=521
-  _globals['_TERMINALSIZE']._serialized_start=523
-  _globals['_TERMINALSIZE']._serialized_end=568
-  _globals['_EMPTY']._serialized_start=570
-  _globals['_EMPTY']._serialized_end=577
-  _globals['_COMMANDINPUT']._serialized_start=580
-  _globals['_COMMANDINPUT']._serialized_end=774
-  _globals['_COMMANDRESULT']._serialized_start=776
-  _globals['_COMMANDRESULT']._serialized_end=825
-  _globals['_COMMANDOUTPUT']._serialized_start=828
-  _globals['_COMMANDOUTPUT']._serialized_end=986
-  _globals['_PORTFORWARDSTART']._serialized_start=988
-  _globals['_PORTFORWARDSTART']._serialized_end=1065
-  _globals['_PORTFORWARDINPUT']._serialized_start=1068
-  _globals['_PORTFORWARDINPUT']._serialized_end=1216
-  _globals['_PORTFORWARDFAILURE']._serialized_start=1218
-  _globals['_PORTFORWARDFAILURE']._serialized_end=1270
-  _globals['_PORTFORWARDOUTPUT']._serialized_start=1273
-  _globals['_PORTFORWARDOUTPUT']._serialized_end=1471
-  _globals['_NODE']._serialized_start=1474
-  _globals['_NODE']._serialized_end=1814
+  _globals['_GETREQUEST']._serialized_start=56
+  _globals['_GETREQUEST']._serialized_end=82
+  _globals['_GETANSWER']._serialized_start=84
+  _globals['_GETANSWER']._serialized_end=147
+  _globals['_LOGSREQUEST']._serialized_start=150
+  _globals['_LOGSREQUEST']._serialized_end=429
+  _globals['_LOGSCHUNK']._serialized_start=431
+  _globals['_LOGSCHUNK']._serialized_end=456
+  _globals['_COMMANDSTART']._serialized_start=459
+  _globals['_COMMANDSTART']._serialized_end=614
+  _globals['_TERMINALSIZE']._serialized_start=616
+  _globals['_TERMINALSIZE']._serialized_end=661
+  _globals['_EMPTY']._serialized_start=663
+  _globals['_EMPTY']._serialized_end=670
+  _globals['_COMMANDINPUT']._serialized_start=673
+  _globals['_COMMANDINPUT']._serialized_end=867
+  _globals['_COMMANDRESULT']._serialized_start=869
+  _globals['_COMMANDRESULT']._serialized_end=918
+  _globals['_COMMANDOUTPUT']._serialized_start=921
+  _globals['_COMMANDOUTPUT']._serialized_end=1079
+  _globals['_PORTFORWARDSTART']._serialized_start=1081
+  _globals['_PORTFORWARDSTART']._serialized_end=1158
+  _globals['_PORTFORWARDINPUT']._serialized_start=1161
+  _globals['_PORTFORWARDINPUT']._serialized_end=1309
+  _globals['_PORTFORWARDFAILURE']._serialized_start=1311
+  _globals['_PORTFORWARDFAILURE']._serialized_end=1363
+  _globals['_PORTFORWARDOUTPUT']._serialized_start=1366
+  _globals['_PORTFORWARDOUTPUT']._serialized_end=1564
+  _globals['_NODE']._serialized_start=1567
+  _globals['_NODE']._serialized_end=1977
 # @@protoc_insertion_point(module_scope)

@@ -54,6 +54,11 @@ class NodeStub:
                 request_serializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.PortForwardInput.SerializeToString,
                 response_deserializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.PortForwardOutput.FromString,
                 _registered_method=True)
+        self.Get = channel.unary_unary(
+                '/kubeactors.node.v1.Node/Get',
+                request_serializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.GetRequest.SerializeToString,
+                response_deserializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.GetAnswer.FromString,
+                _registered_method=True)
 
 
 class NodeServicer:
@@ -94,6 +99,13 @@ class NodeServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Get(self, request, context):
+        """What kubelet answers to a GET on its own port: /healthz and /pods. Other paths are answered with 404.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NodeServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -116,6 +128,11 @@ def add_NodeServicer_to_server(servicer, server):
                     servicer.PortForward,
                     request_deserializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.PortForwardInput.FromString,
                     response_serializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.PortForwardOutput.SerializeToString,
+            ),
+            'Get': grpc.unary_unary_rpc_method_handler(
+                    servicer.Get,
+                    request_deserializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.GetRequest.FromString,
+                    response_serializer=kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.GetAnswer.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -226,6 +243,33 @@ class Node:
             '/kubeactors.node.v1.Node/PortForward',
             kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.PortForwardInput.SerializeToString,
             kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.PortForwardOutput.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Get(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kubeactors.node.v1.Node/Get',
+            kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.GetRequest.SerializeToString,
+            kubeactors_dot_pb_dot_node_dot_v1_dot_node__pb2.GetAnswer.FromString,
             options,
             channel_credentials,
             insecure,

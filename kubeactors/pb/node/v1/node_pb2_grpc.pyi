@@ -50,6 +50,8 @@ class NodeStub:
     `ready`, when the pod is found; then come its bytes; the last output is `end_of_data` or a `failure`, after which the
     caller cancels the call. The caller may end its bytes before.
     """
+    Get: _grpc.UnaryUnaryMultiCallable[_node_pb2.GetRequest, _node_pb2.GetAnswer]
+    """What kubelet answers to a GET on its own port: /healthz and /pods. Other paths are answered with 404."""
 
 @_typing.type_check_only
 class NodeAsyncStub(NodeStub):
@@ -73,6 +75,8 @@ class NodeAsyncStub(NodeStub):
     `ready`, when the pod is found; then come its bytes; the last output is `end_of_data` or a `failure`, after which the
     caller cancels the call. The caller may end its bytes before.
     """
+    Get: _aio.UnaryUnaryMultiCallable[_node_pb2.GetRequest, _node_pb2.GetAnswer]  # type: ignore[assignment]
+    """What kubelet answers to a GET on its own port: /healthz and /pods. Other paths are answered with 404."""
 
 class NodeServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -117,5 +121,13 @@ class NodeServicer(metaclass=_abc_1.ABCMeta):
         `ready`, when the pod is found; then come its bytes; the last output is `end_of_data` or a `failure`, after which the
         caller cancels the call. The caller may end its bytes before.
         """
+
+    @_abc_1.abstractmethod
+    def Get(
+        self,
+        request: _node_pb2.GetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_node_pb2.GetAnswer, _abc.Awaitable[_node_pb2.GetAnswer]]:
+        """What kubelet answers to a GET on its own port: /healthz and /pods. Other paths are answered with 404."""
 
 def add_NodeServicer_to_server(servicer: NodeServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
