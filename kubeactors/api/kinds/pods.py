@@ -20,7 +20,7 @@ from kubeactors.api.meta import Object, now_rfc3339
 from kubeactors.api.printers.pod import pod_cells, pod_row_conditions
 from kubeactors.api.qos import compute_pod_qos
 from kubeactors.api.validation.pod import pod_errors, pod_status_update_errors, pod_update_errors
-from kubeactors.api.validation.pod.warnings import pod_warnings
+from kubeactors.api.validation.pod.warnings import pod_name_warnings, pod_warnings
 
 
 class PodStrategy(Strategy):
@@ -49,7 +49,10 @@ class PodStrategy(Strategy):
             ]
 
     def warnings_on_create(self, obj: Object) -> list[str]:
-        return pod_warnings(obj.get("spec") or {}, "spec")
+        return pod_name_warnings(obj, "the Pod's hostname") + pod_warnings(obj.get("spec") or {}, "spec")
+
+    def warnings_on_update(self, new: Object, old: Object) -> list[str]:
+        return pod_warnings(new.get("spec") or {}, "spec")
 
     def validate(self, obj: Object) -> list[FieldError]:
         return pod_errors(obj)

@@ -9,7 +9,7 @@ from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, SCALE, STATUS_VER
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.text import age, container_names_and_images, format_labels, name
-from kubeactors.api.validation.pod.warnings import pod_warnings
+from kubeactors.api.validation.pod.warnings import pod_name_warnings, pod_warnings
 from kubeactors.api.validation.workload import replica_status_errors, replication_controller_errors
 
 
@@ -27,6 +27,10 @@ class ReplicationControllerStrategy(Strategy):
 
     def warnings_on_create(self, obj: Object) -> list[str]:
         template = (obj.get("spec") or {}).get("template") or {}
+        return pod_name_warnings(obj) + pod_warnings(template.get("spec") or {}, "spec.template.spec")
+
+    def warnings_on_update(self, new: Object, old: Object) -> list[str]:
+        template = (new.get("spec") or {}).get("template") or {}
         return pod_warnings(template.get("spec") or {}, "spec.template.spec")
 
     def validate(self, obj: Object) -> list[FieldError]:

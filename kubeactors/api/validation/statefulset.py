@@ -71,8 +71,9 @@ def stateful_set_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -
         errors += not_negative(status.get(field) or 0, f"status.{field}")
     total = status.get("replicas") or 0
     for field in ("readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"):
-        if (status.get(field) or 0) > total:
-            errors.append(invalid(f"status.{field}", status[field], "cannot be greater than status.replicas"))
+        count = status.get(field) or 0
+        if count > total:
+            errors.append(invalid(f"status.{field}", count, "cannot be greater than status.replicas"))
     available = status.get("availableReplicas") or 0
     if available > (status.get("readyReplicas") or 0):
         errors.append(invalid("status.availableReplicas", available, "cannot be greater than status.readyReplicas"))

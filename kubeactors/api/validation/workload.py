@@ -113,11 +113,12 @@ def replica_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> lis
         errors += not_negative(status.get(field) or 0, f"{path}.{field}")
     total = status.get("replicas") or 0
     for field in ("updatedReplicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
-        if (status.get(field) or 0) > total:
-            errors.append(invalid(f"{path}.{field}", status[field], "cannot be greater than status.replicas"))
-    if (status.get("availableReplicas") or 0) > (status.get("readyReplicas") or 0):
-        message = "cannot be greater than readyReplicas"
-        errors.append(invalid(f"{path}.availableReplicas", status["availableReplicas"], message))
+        count = status.get(field) or 0
+        if count > total:
+            errors.append(invalid(f"{path}.{field}", count, "cannot be greater than status.replicas"))
+    available = status.get("availableReplicas") or 0
+    if available > (status.get("readyReplicas") or 0):
+        errors.append(invalid(f"{path}.availableReplicas", available, "cannot be greater than readyReplicas"))
     return errors + collision_count_errors(new, old)
 
 

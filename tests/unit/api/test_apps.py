@@ -9,7 +9,7 @@ from kubeactors.api import table
 from kubeactors.api.codec import copy
 from kubeactors.api.errors import StatusError
 from kubeactors.api.kinds import registry
-from tests.support.api_samples import NOW, completed, container, create_errors, deployment, update_errors, updated
+from tests.support.api_samples import NOW, completed, container, create_errors, deployment, pod, update_errors, updated
 
 DAEMON_SETS = registry.lookup("daemonsets")
 STATEFUL_SETS = registry.lookup("statefulsets")
@@ -262,6 +262,22 @@ def test_warnings_of_a_stateful_set() -> None:
     made = completed("statefulsets", deployment(revisionHistoryLimit=-1))
     assert STATEFUL_SETS.strategy.warnings_on_create(made) == [
         "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
+    ]
+
+
+def test_names_that_are_no_host_names() -> None:
+    dotted = deployment()
+    dotted["metadata"]["name"] = "a.b"
+    advice = "which can result in surprising behavior; a DNS label is recommended: [must not contain dots]"
+    for resource in ("deployments", "replicasets"):
+        strategy, made = registry.lookup(resource).strategy, completed(resource, dotted)
+        assert strategy.warnings_on_create(made) == [
+            f"metadata.name: this is used in Pod names and hostnames, {advice}"
+        ]
+        assert strategy.warnings_on_update(made, made) == [], "it cannot be changed any more"
+    pods = registry.lookup("pods").strategy
+    assert pods.warnings_on_create(completed("pods", pod("a.b"))) == [
+        f"metadata.name: this is used in the Pod's hostname, {advice}"
     ]
 
 
