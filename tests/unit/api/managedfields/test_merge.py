@@ -417,6 +417,10 @@ def test_comparisons_are_mirrored(old: Any, new: Any) -> None:
     assert there.is_same == (old == new or _same_in_any_order(old, new))
 
 
+def _sorted(items: Any) -> Any:
+    return sorted(items, key=_sortable) if items else items
+
+
 def _sortable(item: Any) -> str:
     return str(sorted(item.items())) if isinstance(item, dict) else str(item)
 
