@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from kubeactors.api.fielderrors import FieldError, invalid, required
 from kubeactors.api.meta import Object
+
+_IGNORED: Final = frozenset({"managedFields"})
 
 
 def subject_access_review_errors(review: Object) -> list[FieldError]:
     """A SubjectAccessReview with metadata and spec."""
     found = _spec_errors(review["spec"]) + _user_errors(review["spec"])
-    if review["metadata"]:
+    if set(review["metadata"]) - _IGNORED:
         found.append(invalid("metadata", review["metadata"], "must be empty"))
     return found
 
@@ -17,7 +21,7 @@ def subject_access_review_errors(review: Object) -> list[FieldError]:
 def self_subject_access_review_errors(review: Object) -> list[FieldError]:
     """A SelfSubjectAccessReview with metadata and spec."""
     found = _spec_errors(review["spec"])
-    if review["metadata"]:
+    if set(review["metadata"]) - _IGNORED:
         found.append(invalid("metadata", review["metadata"], "must be empty"))
     return found
 
@@ -26,7 +30,7 @@ def local_subject_access_review_errors(review: Object) -> list[FieldError]:
     """A LocalSubjectAccessReview with metadata (its namespace among it) and spec."""
     spec, metadata = review["spec"], review["metadata"]
     found = _spec_errors(spec) + _user_errors(spec)
-    if set(metadata) - {"namespace"}:
+    if set(metadata) - {"namespace", *_IGNORED}:
         found.append(invalid("metadata", metadata, "must be empty except for namespace"))
     resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if resource is not None:

@@ -142,6 +142,8 @@ class TokenRequests:
         if group or kind not in ("Pod", "Secret", "Node"):
             what = f"{version if '/' in version else '/' + version}, Kind={kind}"
             raise errors.bad_request(f"cannot bind token to object of type {what}")
+        if not name:
+            raise errors.bad_request("Name parameter required.")
         obj = await self._get(f"{kind.lower()}s", "" if kind == "Node" else namespace, name)
         node = None
         if kind == "Pod":

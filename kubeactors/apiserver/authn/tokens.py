@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from kubeactors.apiserver.request import UserInfo
+
+UNKNOWN: Final = "invalid bearer token"
 
 
 class TokenRefused(Exception):
@@ -44,4 +46,4 @@ class Tokens:
             found = await authenticator.authenticate(token, audiences)
             if found is not None:
                 return found
-        raise TokenRefused("invalid bearer token")
+        raise TokenRefused(UNKNOWN)

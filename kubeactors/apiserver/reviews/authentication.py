@@ -7,7 +7,7 @@ from datetime import datetime
 
 from kubeactors.api import errors
 from kubeactors.api.meta import Object, now_rfc3339
-from kubeactors.apiserver.authn.tokens import TokenRefused, Tokens
+from kubeactors.apiserver.authn.tokens import UNKNOWN, TokenRefused, Tokens
 from kubeactors.apiserver.request import Request, Response
 from kubeactors.apiserver.reviews.review import answer, question, user_document
 
@@ -29,10 +29,15 @@ class TokenReviews:
         try:
             found = await self._tokens.authenticate(token, spec.get("audiences") or ())
         except TokenRefused as error:
-            status["error"] = str(error)
+            status["error"] = _as_told(str(error))
         else:
             status = {"authenticated": True, "user": user_document(found.user), "audiences": list(found.audiences)}
         return answer(request, {"metadata": asked.obj["metadata"], "spec": spec, "status": status}, asked.warnings)
+
+
+def _as_told(refusal: str) -> str:
+    """As Kubernetes words it, whose server asks first whether the token is its own for calls to itself."""
+    return refusal if refusal == UNKNOWN else f"[{UNKNOWN}, {refusal}]"
 
 
 class SelfSubjectReviews:

@@ -60,6 +60,12 @@ async def test_may_they(api: Api) -> None:
     assert (await _ask(api, "selfsubjectaccessreviews", POD))["status"] == {"allowed": True}
 
 
+async def test_what_clients_send_along_is_no_metadata(api: Api) -> None:
+    metadata = {"creationTimestamp": None, "managedFields": []}
+    made = await _ask(api, "selfsubjectaccessreviews", POD, metadata=metadata)
+    assert made["status"] == {"allowed": True}
+
+
 async def test_what_may_i(api: Api) -> None:
     made = await _ask(api, "selfsubjectrulesreviews", {"namespace": "ns"})
     assert made["spec"] == {}

@@ -131,6 +131,7 @@ async def test_the_token_that_every_pod_has_outlives_its_hour(api: Api) -> None:
         ({"expirationSeconds": 2**32 + 1}, 422, "may not specify a duration larger than 2^32 seconds"),
         ({"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": "none"}}, 404, 'pods "none" not found'),
         ({"boundObjectRef": {"kind": "Secret", "apiVersion": "v1", "name": "none"}}, 404, 'secrets "none" not found'),
+        ({"boundObjectRef": {"kind": "Node", "apiVersion": "v1"}}, 400, "Name parameter required."),
         (
             {"boundObjectRef": {"kind": "Deployment", "apiVersion": "apps/v1", "name": "d"}},
             400,
@@ -182,6 +183,18 @@ async def test_a_token_ends_with_what_it_is_bound_to(api: Api) -> None:
     await _seen(api)
     with pytest.raises(TokenRefused, match='serviceaccounts "robot" not found'):
         await _user(api, free)
+
+
+async def test_a_review_tells_why_a_token_is_refused(api: Api) -> None:
+    token = (await _request(api))["status"]["token"]
+    good = await api.create("tokenreviews", {"spec": {"token": token}})
+    assert good["status"]["authenticated"] is True
+    assert good["status"]["audiences"] == [ISSUER]
+    bad = await api.create("tokenreviews", {"spec": {"token": token, "audiences": ["vault"]}})
+    assert bad["status"] == {
+        "user": {},
+        "error": f'[invalid bearer token, token audiences ["{ISSUER}"] is invalid for the target audiences ["vault"]]',
+    }
 
 
 async def test_audiences(api: Api) -> None:
@@ -322,5 +335,10 @@ def test_keys_are_made_once(tmp_path: Path) -> None:
     public.unlink()
     ensure_signing_keys(private, public)
     assert (private.read_bytes(), public.read_bytes()) == (first, expected)
+    ensure_signing_keys(tmp_path / "new.key", tmp_path / "new.pub")
+    both = Verifier.load(expected + (tmp_path / "new.pub").read_bytes())
+    assert [key.id for key in both.keys] == [
+        Signer((tmp_path / name).read_bytes()).public.id for name in ("sa.key", "new.key")
+    ]
     with pytest.raises(ValueError, match="no public key"):
         Verifier.load(b"")
