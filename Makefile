@@ -26,11 +26,10 @@ demo: setup ## install what is missing, start a cluster, run the guestbook and s
 down: ## remove everything that the cluster runs on this machine, and nothing else
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m kubeactors.cli down; else echo "nothing to remove: the environment was never made"; fi
 
-# The guest with IPVS is slow but takes half a core: it runs beside what needs no kernel.
+# Two things at a time, chosen so that what mostly waits runs beside what mostly computes.
 test: setup-test ## install what is missing and run every check
 	@$(MAKE) --no-print-directory -j2 --output-sync=target ipvs lint types layers protos-check unit sim
-	@$(MAKE) --no-print-directory integration
-	@$(MAKE) --no-print-directory linearizability
+	@$(MAKE) --no-print-directory -j2 --output-sync=target integration linearizability
 	@$(MAKE) --no-print-directory -j2 --output-sync=target e2e e2e-own
 
 lint: setup ## ruff
