@@ -34,6 +34,7 @@ from kubeactors.apiserver.customresources.finalizing import Finalizing
 from kubeactors.apiserver.customresources.names import PREFIX as GRANTED_NAMES
 from kubeactors.apiserver.customresources.names import NameClaims
 from kubeactors.apiserver.customresources.serving import Serving
+from kubeactors.apiserver.customresources.webhook import Webhooks
 from kubeactors.apiserver.handler import Answering, Handler, Verb
 from kubeactors.apiserver.metrics.caches import cache_families
 from kubeactors.apiserver.metrics.families import Family
@@ -127,7 +128,8 @@ class ApiCore:
 
         reader = Reader(self._feed, freshness, self._transactions, now)
         objects = Objects(self._feed, self._transactions, self._leases.lease_for)
-        self._serving = Serving(self._feed, registry, self._resources, monotonic)
+        self._webhooks = Webhooks(self._service_address(registry))
+        self._serving = Serving(self._feed, registry, self._resources, monotonic, self._webhooks)
         terminating = TerminatingDefinition(self._serving.terminating)
         chain = AdmissionChain([terminating, *self._plugins(registry, objects), *plugins])
         writer = Writer(objects, chain, now, registry)
@@ -192,6 +194,7 @@ class ApiCore:
         self._tasks = []
         if self._definitions is not None:
             await self._definitions.stop()
+        await self._webhooks.close()
         await self._feed.stop()
         await self._barrier.stop()
         await self._connections.stop()
@@ -375,6 +378,18 @@ class ApiCore:
             ("services", "proxy"): dict.fromkeys(PROXY_VERBS, proxies.service),
             ("nodes", "proxy"): dict.fromkeys(PROXY_VERBS, proxies.node),
         }
+
+    def _service_address(self, registry: KindRegistry) -> Callable[[str, str], str]:
+        kind = registry.by_resource("", "v1", "services")
+        assert kind is not None, "services are a kind of every server"
+        services = self._resources[kind].cache
+
+        def address(namespace: str, name: str) -> str:
+            record = services.get(namespace, name)
+            found: str = ((record.decode().get("spec") or {}).get("clusterIP") or "") if record is not None else ""
+            return "" if found == "None" else found
+
+        return address
 
     def _getter(self, registry: KindRegistry, reader: Reader) -> Callable[[str, str, str], Awaitable[Object]]:
         async def get(plural: str, namespace: str, name: str) -> Object:

@@ -30,6 +30,7 @@ class CustomKind(Kind):
     structural: Structural = field(default_factory=Structural)
     stored_as: str = ""
     served: bool = True
+    webhook: Mapping[str, Any] | None = None  # spec.conversion.webhook; None: conversion changes apiVersion only
     scale: Mapping[str, Any] | None = None  # the scale subresource's paths
     definition: str = ""  # name of the CustomResourceDefinition
     # The schemas of all versions, served or not: stored objects may be of any of them.
@@ -108,10 +109,16 @@ def _kind(
         structural=schemas[name],
         stored_as=stored_as,
         served=bool(version.get("served")),
+        webhook=_webhook(spec),
         scale=scale,
         definition=crd["metadata"]["name"],
         schemas=schemas,
     )
+
+
+def _webhook(spec: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    conversion = spec.get("conversion") or {}
+    return conversion.get("webhook") or {} if conversion.get("strategy") == "Webhook" else None
 
 
 def schema_name(group: str, version: str, kind: str) -> str:

@@ -14,6 +14,7 @@ from kubeactors.api.meta import Object
 from kubeactors.api.versions import version_order
 from kubeactors.apiserver.customresources.caches import VersionCaches
 from kubeactors.apiserver.customresources.resource import CustomResource, load
+from kubeactors.apiserver.customresources.webhook import Converter, Webhooks
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.watchcache.cache import ResourceCache
 from kubeactors.apiserver.watchcache.feed import Feed
@@ -40,11 +41,13 @@ class Serving:
         registry: KindRegistry,
         resources: MutableMapping[Kind, Resource],
         monotonic: Callable[[], float],
+        webhooks: Webhooks,
     ) -> None:
         self._feed = feed
         self._registry = registry
         self._resources = resources
         self._monotonic = monotonic
+        self._webhooks = webhooks
         self._served: dict[str, _Served] = {}
         self.changed: Callable[[], None] = lambda: None
 
@@ -79,8 +82,10 @@ class Serving:
         await self._feed.join(caches)
         before = self._served.get(name)
         self._served[name] = _Served(_text(crd), kinds, caches, deleting)
+        webhook = kinds[0].webhook
+        converter = None if webhook is None else Converter(self._webhooks, webhook)
         for kind, cache in zip(kinds, members, strict=True):
-            self._resources[kind] = CustomResource(kind, cache)
+            self._resources[kind] = CustomResource(kind, cache, converter)
         self._forget(before.kinds if before is not None else [])
         self._publish()
         logger.info("serving %s: %s", name, ", ".join(kind.version for kind in kinds if kind.served) or "no version")

@@ -147,6 +147,8 @@ class ResourceRequests:
             body = await read_body(http, self._max_request_bytes)
             if not content_type and body:
                 raise errors.unsupported_media_type(_CONSUMED)
+            if content_type == PROTOBUF and path.kind.custom and verb in ("create", "update"):
+                raise errors.unsupported_media_type(_CONSUMED[:2])
             if content_type == PROTOBUF:
                 body, content_type = _from_protobuf(body, path, verb), JSON
         response = await self._handler.handle(

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import random
+from collections.abc import Callable
 from functools import partial
 
 import orjson
 
 from kubeactors.api import errors
+from kubeactors.apiserver.customresources.resource import CustomResource
+from kubeactors.apiserver.customresources.watching import ConvertedWatch
 from kubeactors.apiserver.options import check_list, parse_version
 from kubeactors.apiserver.registry import forms
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.registry.selectors import check_selectors, matcher_for
 from kubeactors.apiserver.registry.versions import Freshness
-from kubeactors.apiserver.request import Form, Request, Response
+from kubeactors.apiserver.request import JSON_LINES, Form, Request, Response
 from kubeactors.apiserver.watchcache.cache import ResourceCache, WindowExceeded
 from kubeactors.apiserver.watchcache.channels import Channel, ChannelKey, View
 from kubeactors.apiserver.watchcache.feed import Feed
@@ -38,6 +42,29 @@ class Watches:
         self._min_timeout = min_timeout
 
     async def watch(self, resource: Resource, request: Request) -> Response:
+        if not isinstance(resource, CustomResource) or not resource.asks_webhook:
+            return await self._watch(resource, request)
+        inner = dataclasses.replace(request, form=Form.OBJECT, watch_encoding=JSON_LINES)
+        stream = (await self._watch(resource, inner)).watch
+        assert stream is not None
+        encoding, render = request.watch_encoding, self._rendering(resource, request)
+        return Response(200, watch=ConvertedWatch(stream, resource, encoding, render))
+
+    def _rendering(self, resource: Resource, request: Request) -> Callable[[bytes], bytes]:
+        """What makes an item the object of an event in the form that the client asked for."""
+        if request.form is Form.OBJECT:
+            return resource.whole
+        if request.form is Form.PARTIAL:
+            return lambda item: forms.partial(resource.kind, item)
+        columns = [True]
+
+        def row(item: bytes) -> bytes:
+            told, columns[0] = columns[0], False
+            return forms.table_row(resource, resource.whole(item), request, self._clock, columns=told)
+
+        return row
+
+    async def _watch(self, resource: Resource, request: Request) -> Response:
         options = request.options
         if options.resource_version_match or options.send_initial_events is not None:
             check_selectors(options.label_selector, options.field_selector)
