@@ -179,7 +179,11 @@ class ApiCore:
         # The schema takes a while to load: better now than within the first write of each kind.
         await asyncio.to_thread(lambda: [kind.decoder for kind in self._resources])
         if self._definitions is not None:
-            await self._definitions.start()
+            try:
+                await self._definitions.start()
+            except BaseException:
+                await self._feed.stop()  # whoever called may try again
+                raise
         self._tasks = [
             asyncio.create_task(self._bookmarks(), name="watch-bookmarks"),
             asyncio.create_task(self._compactor.run(), name="store-compaction"),

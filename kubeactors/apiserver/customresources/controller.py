@@ -77,10 +77,19 @@ class DefinitionController:
         """Raises StoreError when the objects of a definition cannot be read."""
         for crd in self._all():
             if is_true(crd, ESTABLISHED):
-                await self._serving.serve(crd)
+                await self._serve_first(crd)
         for crd in self._all():
             self._enqueue(meta.name(crd))
         self._task = asyncio.create_task(self._run(), name="custom-resource-definitions")
+
+    async def _serve_first(self, crd: Object) -> None:
+        try:
+            await self._serving.serve(crd)
+        except StoreError:
+            raise
+        except Exception:
+            # One definition that makes no sense must not keep the server from the others; it is tried again.
+            logger.exception("definition %s cannot be served", meta.name(crd))
 
     async def stop(self) -> None:
         for handle in self._retries:
@@ -94,7 +103,7 @@ class DefinitionController:
 
     async def settle(self) -> None:
         """Wait until this server serves what was defined, by whichever server, before this call. Gives up in time."""
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, StatusError):
             async with asyncio.timeout(_SETTLE_SECONDS):
                 await self._freshness.latest()
                 await self._idle.wait()
