@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from kubeactors.api.customresources import formats
-from kubeactors.api.customresources.definition_rules import definition_errors
+from kubeactors.api.customresources.definition_rules import definition_errors, name_errors
 from kubeactors.api.customresources.structural import Schema, children
 from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.kinds.kind import STATUS_VERBS, Kind, Subresource
@@ -95,6 +95,10 @@ def _note_storage_version(crd: Object) -> None:
     status["storedVersions"] = stored or None
 
 
+def _status_errors(new: Object, old: Object) -> list[FieldError]:
+    return name_errors((new.get("status") or {}).get("acceptedNames") or {}, "status.acceptedNames")
+
+
 _STRATEGY = DefinitionStrategy()
 
 KIND = Kind(
@@ -108,7 +112,7 @@ KIND = Kind(
     schema=f"{_PACKAGE}.CustomResourceDefinition",
     storage_path="apiextensions.k8s.io/customresourcedefinitions",
     strategy=_STRATEGY,
-    subresources=(Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY)),),
+    subresources=(Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=_status_errors)),),
     unconditional_update=False,
     legacy_field_errors=True,
 )

@@ -49,6 +49,9 @@ class Serving:
         self._monotonic = monotonic
         self._webhooks = webhooks
         self._served: dict[str, _Served] = {}
+        # What the server has by itself is never served by a definition, nor are its keys touched.
+        self._builtin = {(kind.group, kind.plural) for kind in registry.all()}
+        self._builtin_prefixes = {kind.storage_prefix for kind in registry.all()}
         self.changed: Callable[[], None] = lambda: None
 
     def serves(self, crd: Object) -> bool:
@@ -75,7 +78,10 @@ class Serving:
         if self.serves(crd):
             self._served[name].terminating = deleting
             return
-        kinds = kinds_of(crd)
+        kinds = [] if self._overlaps(crd) else kinds_of(crd)
+        if not kinds:
+            logger.warning("not serving %s: the server has such a resource by itself", name)
+            return
         members = [self._cache(kind) for kind in kinds]
         prefix = f"/registry/{crd['spec']['group']}/{crd['spec']['names']['plural']}/"
         caches = VersionCaches(prefix, members)
@@ -102,6 +108,10 @@ class Serving:
 
     def names(self) -> list[str]:
         return list(self._served)
+
+    def _overlaps(self, crd: Object) -> bool:
+        group, plural = crd["spec"]["group"], crd["spec"]["names"]["plural"]
+        return (group, plural) in self._builtin or f"/registry/{group}/{plural}/" in self._builtin_prefixes
 
     def _cache(self, kind: CustomKind) -> ResourceCache:
         return ResourceCache(

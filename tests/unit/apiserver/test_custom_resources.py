@@ -181,3 +181,30 @@ async def test_generation_and_status() -> None:
         assert (await api.get(kind, "a", "ns"))["metadata"]["generation"] == 2
         with pytest.raises(StatusError, match=r"\.spec\.n: Invalid value: -1: should be a non-negative integer"):
             await api.patch(kind, "a", {"spec": {"replicas": -1}}, "ns", subresource="scale")
+
+
+async def test_a_definition_of_a_built_in_kind_changes_nothing() -> None:
+    async with running_core(FakeStore()) as api:
+        for plural, group in (("ingresses", "networking.k8s.io"), (CRDS, "apiextensions.k8s.io")):
+            made = definition(plural, "Impostor", group=group)
+            made["metadata"] = {
+                "name": f"{plural}.{group}",
+                "annotations": {"api-approved.kubernetes.io": "unapproved"},
+            }
+            await api.create(CRDS, made)
+        await api.core.settle()
+        assert api.kinds.lookup("ingresses").kind == "Ingress"
+        assert sorted(await api.names(CRDS)) == [f"{CRDS}.apiextensions.k8s.io", "ingresses.networking.k8s.io"]
+        watch = await api.watch(CRDS)
+        await api.delete(CRDS, "ingresses.networking.k8s.io")
+        while (await watch.next())["type"] != "DELETED":
+            pass
+
+
+async def test_the_status_of_a_definition_is_checked() -> None:
+    async with running_core(FakeStore()) as api:
+        await api.create(CRDS, definition())
+        await status(api, "Established", "True")
+        with pytest.raises(StatusError, match=r"status\.acceptedNames\.plural: Invalid value"):
+            patch = {"status": {"acceptedNames": {"plural": "Bad_"}}}
+            await api.patch(CRDS, "widgets.example.com", patch, subresource="status")
