@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import orjson
@@ -151,6 +151,12 @@ class DefinitionController:
         cache = self._definitions.cache
         return [record.decode() for record in cache.everything()]
 
+    def _of_group(self, group: str) -> Iterator[Object]:
+        """The definitions of a group, of which none is decoded before it is asked for."""
+        for record in self._definitions.cache.everything():
+            if record.name.partition(".")[2] == group:
+                yield record.decode()
+
     def _get(self, name: str) -> Object | None:
         record = self._definitions.cache.get("", name)
         return None if record is None else record.decode()
@@ -177,14 +183,14 @@ class DefinitionController:
 
     def _enqueue_group(self, group: str, but: str) -> None:
         """Names may have become free for the other definitions of the group."""
-        for crd in self._all():
-            if crd["spec"]["group"] == group and meta.name(crd) != but and not is_true(crd, NAMES_ACCEPTED):
+        for crd in self._of_group(group):
+            if meta.name(crd) != but and not is_true(crd, NAMES_ACCEPTED):
                 self._enqueue(meta.name(crd))
 
     def _with_names(self, crd: Object) -> bool:
         group = crd["spec"]["group"]
         self._claims.decide(meta.name(crd), group)
-        return accept_names(crd, [each for each in self._all() if each["spec"]["group"] == group], self._now())
+        return accept_names(crd, self._of_group(group), self._now())
 
     def _with_approval(self, crd: Object) -> bool:
         if not is_protected(crd["spec"]["group"]):
