@@ -229,7 +229,7 @@ def change(resource: str, before: dict[str, Any], after: dict[str, Any], subreso
     """The errors of an update from one spec or status to another."""
     old = completed(resource, before)
     new = copy(old) | {key: value for key, value in after.items() if key != "metadata"}
-    return update_errors(registry.lookup(resource), old, new, subresource)
+    return update_errors(resource, old, new, subresource)
 
 
 def test_what_an_update_refuses() -> None:

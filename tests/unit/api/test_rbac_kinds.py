@@ -93,9 +93,9 @@ def test_the_role_of_a_binding_is_fixed(resource: str) -> None:
     new["roleRef"]["name"] = "edit"
     shown = f'{{"APIGroup":"{_GROUP}","Kind":"ClusterRole","Name":"edit"}}'
     kind = registry.lookup(resource)
-    assert update_errors(kind, old, new) == [f"roleRef: Invalid value: {shown}: cannot change roleRef"]
+    assert update_errors(kind.plural, old, new) == [f"roleRef: Invalid value: {shown}: cannot change roleRef"]
     new = copy(old) | {"subjects": [{"kind": "User", "name": "u"}]}
-    assert update_errors(kind, old, new) == []
+    assert update_errors(kind.plural, old, new) == []
 
 
 def test_cells() -> None:
