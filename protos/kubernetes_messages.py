@@ -32,6 +32,38 @@ from go_types import (
     json_name,
 )
 
+_AGGREGATOR = "io.k8s.kube-aggregator.pkg.apis.apiregistration.v1"
+#: Of kube-aggregator's generated.proto: kubectl does not hold these types.
+ELSEWHERE: dict[str, dict[str, list[Any]]] = {
+    f"{_AGGREGATOR}.APIService": {
+        "1": ["metadata", "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", 0],
+        "2": ["spec", f"{_AGGREGATOR}.APIServiceSpec", 0],
+        "3": ["status", f"{_AGGREGATOR}.APIServiceStatus", 0],
+    },
+    f"{_AGGREGATOR}.APIServiceCondition": {
+        "1": ["type", "string", 1],
+        "2": ["status", "string", 1],
+        "3": ["lastTransitionTime", "time", 0],
+        "4": ["reason", "string", 0],
+        "5": ["message", "string", 0],
+    },
+    f"{_AGGREGATOR}.APIServiceSpec": {
+        "1": ["service", f"{_AGGREGATOR}.ServiceReference", 1],
+        "2": ["group", "string", 0],
+        "3": ["version", "string", 0],
+        "4": ["insecureSkipTLSVerify", "bool", 0],
+        "5": ["caBundle", "bytes", 0],
+        "7": ["groupPriorityMinimum", "int", 1],
+        "8": ["versionPriority", "int", 1],
+    },
+    f"{_AGGREGATOR}.APIServiceStatus": {"1": ["conditions", f"[{_AGGREGATOR}.APIServiceCondition", 0]},
+    f"{_AGGREGATOR}.ServiceReference": {
+        "1": ["namespace", "string", 0],
+        "2": ["name", "string", 0],
+        "3": ["port", "int", 1],
+    },
+}
+
 
 def code(binary: GoBinary, type_: int) -> str:
     """How a value is written: see kubeactors/api/protobuf/decode.py."""
@@ -80,6 +112,7 @@ def main() -> None:
     parser.add_argument("binary", type=Path)
     binary = GoBinary(parser.parse_args().binary.read_bytes())
     messages = {name: message(binary, struct_type) for name, struct_type in api_structs(binary)}
+    messages |= ELSEWHERE
     lines = (f"{json.dumps(name)}:{json.dumps(messages[name], separators=(',', ':'))}" for name in sorted(messages))
     sys.stdout.write("{\n" + ",\n".join(lines) + "\n}\n")
 

@@ -13,10 +13,12 @@ from typing import Any
 
 import orjson
 
+from kubeactors.api import flowcontrol
 from kubeactors.api.errors import StatusError
 from kubeactors.api.kinds import KindRegistry
 from kubeactors.api.meta import Object
 from kubeactors.api.validation.priority_class import SYSTEM_CLASSES
+from kubeactors.apiserver.local_apis import local_api_services
 from kubeactors.apiserver.request import ApiHandler, Request, UserInfo, Verb
 
 logger = logging.getLogger(__name__)
@@ -47,6 +49,16 @@ def kubernetes_service(service_cidr: str, port: int) -> Object:
             "sessionAffinity": "None",
             "type": "ClusterIP",
         },
+    }
+
+
+def kubernetes_service_cidr(service_cidr: str) -> Object:
+    """The ServiceCIDR of the range that is configured."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "ServiceCIDR",
+        "metadata": {"name": "kubernetes"},
+        "spec": {"cidrs": [str(ipaddress.ip_network(service_cidr))]},
     }
 
 
@@ -94,7 +106,7 @@ class Bootstrap:
         self._registry = registry
 
     async def run(self, *, port: int, service_cidr: str) -> None:
-        """Make the namespaces, the priority classes and the Service. Raises StatusError."""
+        """Make the namespaces, the priority classes, the Service and what describes this server. Raises StatusError."""
         for name in NAMESPACES:
             await self._ensure({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, None)
         for name, fields in SYSTEM_CLASSES.items():
@@ -103,6 +115,9 @@ class Bootstrap:
                 None,
             )
         await self._ensure(kubernetes_service(service_cidr, port), _same_ports)
+        await self._ensure(kubernetes_service_cidr(service_cidr), None)
+        for document in (*flowcontrol.bootstrap_objects(), *local_api_services(self._registry)):
+            await self._ensure(document, None)
 
     async def publish(self, addresses: Sequence[str], port: int) -> None:
         """Make the API servers at `addresses` the endpoints of the Service. Raises StatusError."""

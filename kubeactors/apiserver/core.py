@@ -19,6 +19,7 @@ from kubeactors.apiserver.accounts.objects import NAMED, NamedObjects
 from kubeactors.apiserver.accounts.service import AccountKeys, Accounts
 from kubeactors.apiserver.accounts.token_requests import TokenRequests
 from kubeactors.apiserver.admission import AdmissionChain, Plugin
+from kubeactors.apiserver.admission.certificate_requester import CertificateRequester
 from kubeactors.apiserver.admission.default_tolerations import DefaultTolerations
 from kubeactors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kubeactors.apiserver.admission.node_taint import NodeTaint
@@ -373,6 +374,11 @@ class ApiCore:
             ("pods", "resize"): parts,
             "scale": {"get": scales.handle, "update": scales.handle, "patch": scales.handle},
             ("namespaces", "finalize"): {"update": writer.update},
+            ("certificatesigningrequests", "approval"): {
+                "get": reader.get,
+                "update": writer.update,
+                "patch": writer.patch,
+            },
             ("pods", "binding"): {"create": bindings.create},
             ("pods", "log"): {"get": log},
             ("pods", "exec"): {"get": streams.exec, "create": streams.exec},

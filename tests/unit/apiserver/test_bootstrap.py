@@ -50,6 +50,12 @@ async def test_everything_is_made_once() -> None:
     assert handler.objects["priorityclasses", "system-node-critical"]["value"] == 2000001000
     assert handler.objects["priorityclasses", "system-cluster-critical"]["value"] == 2000000000
     assert handler.objects["services", "kubernetes"]["spec"]["clusterIP"] == "10.96.0.1"
+    assert handler.objects["servicecidrs", "kubernetes"]["spec"] == {"cidrs": ["10.96.0.0/12"]}
+    assert handler.objects["prioritylevelconfigurations", "exempt"]["spec"]["type"] == "Exempt"
+    assert handler.objects["flowschemas", "catch-all"]["spec"]["matchingPrecedence"] == 10000
+    assert handler.objects["apiservices", "v1."]["spec"]["groupPriorityMinimum"] == 18000
+    assert handler.objects["apiservices", "v1.apps"]["spec"]["groupPriorityMinimum"] == 17800
+    assert ("apiservices", "v1.apiregistration.k8s.io") not in handler.objects
     handler.writes.clear()
     await _run(handler)
     assert handler.writes == []
