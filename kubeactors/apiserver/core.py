@@ -132,7 +132,7 @@ class ApiCore:
         self._webhooks = Webhooks(self._service_address(registry))
         self._serving = Serving(self._feed, registry, self._resources, monotonic, self._webhooks)
         terminating = TerminatingDefinition(self._serving.terminating)
-        chain = AdmissionChain([terminating, *self._plugins(registry, objects), *plugins])
+        chain = AdmissionChain([terminating, CertificateRequester(), *self._plugins(registry, objects), *plugins])
         writer = Writer(objects, chain, now, registry)
         deleter = Deleter(objects, reader, chain, now)
         watches = Watches(self._feed, freshness, now, config.min_watch_timeout)
