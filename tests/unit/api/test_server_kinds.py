@@ -116,8 +116,8 @@ def test_what_every_cluster_has_is_valid_and_complete() -> None:
                 "specify other resources",
                 'spec.rules[0].resourceRules[0].namespaces[0]: Invalid value: "A": each member of this list must be '
                 "'*' or a DNS-1123 label; a lowercase RFC 1123 label must consist of lower case alphanumeric "
-                "characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex "
-                "used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
+                "characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or "
+                "'123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
             ],
         ),
         (
