@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 from kubeactors.api import table
 from kubeactors.api.codec import copy
 from kubeactors.api.kinds import registry
+from kubeactors.api.validation.certificates import pem
 from kubeactors.api.validation.certificates.signer import signer_name_errors
 from tests.support.api_samples import NOW, completed, create_errors, update_errors, updated
 
@@ -193,6 +194,17 @@ def test_a_certificate_goes_through_status_once() -> None:
 def test_what_a_trust_bundle_refuses(obj: dict[str, Any], errors: list[str]) -> None:
     found = create_errors(BUNDLES, obj)
     assert [e.removeprefix('spec.trustBundle: Invalid value: "<value omitted>": ') for e in found] == errors
+
+
+def test_blocks_of_a_text() -> None:
+    inner = "-----BEGIN A-----\nAAAA\n-----END A-----"
+    text = f"noise\r\n{inner}\r\n-----BEGIN B-----\n{inner}\n-----BEGIN C-----\n!\n-----END C-----"
+    kinds = [block.type for block in pem.blocks(text)]
+    assert kinds == ["A", "A"]
+    assert list(pem.blocks("")) == list(pem.blocks("-----BEGIN A-----")) == []
+    # Neither many beginnings without an end nor with another's take more than one pass.
+    many = "-----BEGIN A-----\n" * 60_000
+    assert list(pem.blocks(many)) == list(pem.blocks(f"{many}-----END B-----\n")) == []
 
 
 def test_the_signer_of_a_trust_bundle_is_fixed() -> None:

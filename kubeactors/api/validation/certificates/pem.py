@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +16,9 @@ if TYPE_CHECKING:
 
 CERTIFICATE: Final = "CERTIFICATE"
 REQUEST: Final = "CERTIFICATE REQUEST"
-_BLOCK: Final = re.compile(r"^-----BEGIN ([^\n\r-]*)-----[ \t]*\r?\n(.*?)^-----END \1-----", re.DOTALL | re.MULTILINE)
+_BEGIN: Final = "\n-----BEGIN "
+_END: Final = "\n-----END "
+_DASHES: Final = "-----"
 _RSA_SIZES: Final = (3072, 4096)
 _CURVES: Final = ("secp256r1", "secp384r1", "secp521r1")
 
@@ -30,15 +31,32 @@ class Block:
 
 
 def blocks(text: str) -> Iterator[Block]:
-    """The blocks in a text; what cannot be decoded is passed over, as Go's pem.Decode does."""
-    for match in _BLOCK.finditer(text):
-        head, blank, body = match[2].replace("\r\n", "\n").partition("\n\n")
-        headers = bool(blank) and ":" in head
-        try:
-            data = base64.b64decode("".join((body if headers else match[2]).split()), validate=True)
-        except (binascii.Error, ValueError):
+    """The blocks in a text; what cannot be decoded is passed over, as Go's pem.Decode does. Linear in the text."""
+    text = "\n" + text.replace("\r\n", "\n")
+    place = end = 0
+    while (begin := text.find(_BEGIN, place)) >= 0:
+        place = text.find("\n", begin + 1)
+        kind = text[begin + len(_BEGIN) : place].rstrip(" \t")
+        if end < place:
+            end = text.find(_END, place)
+        if place < 0 or end < 0:
+            return
+        if not kind.endswith(_DASHES) or not text.startswith(kind, end + len(_END)):
             continue
-        yield Block(match[1], headers, data)
+        block = _block(kind.removesuffix(_DASHES), text[place + 1 : end + 1])
+        place = end + 1
+        if block is not None:
+            yield block
+
+
+def _block(kind: str, inner: str) -> Block | None:
+    head, blank, body = inner.partition("\n\n")
+    headers = bool(blank) and ":" in head
+    try:
+        data = base64.b64decode("".join((body if headers else inner).split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return Block(kind, headers, data)
 
 
 def certificate(data: bytes) -> x509.Certificate:
