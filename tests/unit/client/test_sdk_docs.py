@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -57,6 +58,8 @@ async def start(source: str, directory: Path) -> asyncio.subprocess.Process:
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        # Whoever started the tests in the background had them ignore Ctrl-C, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -87,7 +90,7 @@ async def test_the_controller(server: FakeRestServer, tmp_path: Path) -> None:
         await eventually(lambda: (server.api.get("configmaps", "a-copy") or {}).get("data") == {"x": "2"})
         await eventually(lambda: [e["count"] for e in server.api.objects("events")] == [2])
         assert process.returncode is None
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         await asyncio.wait_for(process.communicate(), 10)
         lease = server.api.get("leases", "copier")
         assert lease is not None and lease["spec"]["holderIdentity"] == ""
