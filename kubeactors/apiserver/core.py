@@ -30,6 +30,7 @@ from kubeactors.apiserver.admission.storage_protection import StorageProtection
 from kubeactors.apiserver.admission.terminating_definition import TerminatingDefinition
 from kubeactors.apiserver.authn.tokens import Tokens
 from kubeactors.apiserver.authz import AllowAuthenticated, Authorizer
+from kubeactors.apiserver.component_statuses import ComponentStatuses
 from kubeactors.apiserver.customresources.controller import DefinitionController, update_definition
 from kubeactors.apiserver.customresources.finalizing import Finalizing
 from kubeactors.apiserver.customresources.names import PREFIX as GRANTED_NAMES
@@ -143,7 +144,8 @@ class ApiCore:
         self.authorizer = authorizer or AllowAuthenticated()
         self.accounts = self._accounts(registry, objects, now)
         self.tokens = Tokens([self.accounts.authenticator] if self.accounts is not None else ())
-        subresources = self._subresources(registry, reader, writer, Bindings(objects, chain, now), now)
+        bindings = Bindings(objects, chain, now)
+        subresources = self._subresources(registry, reader, writer, bindings, now)
         budgets = registry.by_resource("policy", "v1", "poddisruptionbudgets")
         if budgets is not None:
             evictions = Evictions(self._resources[budgets], reader, objects, deleter, chain, now)
@@ -168,7 +170,7 @@ class ApiCore:
                 "deletecollection": deleter.delete_collection,
             },
             subresources,
-            self._reviews(now),
+            self._reviews(now) | self._computed(registry, bindings, now),
         )
 
     # --- life
@@ -443,6 +445,30 @@ class ApiCore:
             "selfsubjectrulesreviews.authorization.k8s.io": access.rules,
         }
         return {resource: {"create": create} for resource, create in creates.items()}
+
+    def _computed(
+        self, registry: KindRegistry, bindings: Bindings, now: Callable[[], datetime]
+    ) -> dict[str, dict[str, Answering]]:
+        """The core group's kinds that are not stored."""
+        pods, leases = (
+            registry.by_resource("", "v1", "pods"),
+            registry.by_resource("coordination.k8s.io", "v1", "leases"),
+        )
+        assert pods is not None and leases is not None
+        pod_resource, lease_cache = self._resources[pods], self._resources[leases].cache
+
+        def lease(name: str) -> Object | None:
+            record = lease_cache.get("kube-system", name)
+            return None if record is None else record.decode()
+
+        async def bind(request: Request) -> Response:
+            return await bindings.create_by_old_path(pod_resource, request)
+
+        statuses = ComponentStatuses(self._store.revision, lease, now)
+        return {
+            "bindings": {"create": bind},
+            "componentstatuses": {"get": statuses.get, "list": statuses.list},
+        }
 
     async def _bookmarks(self) -> None:
         """Tell the watchers that want to know how far they have seen, each at its own moment of the interval."""

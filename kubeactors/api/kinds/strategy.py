@@ -154,7 +154,6 @@ def keep_server_owned_metadata(new: Object, old: Object) -> None:
     old_meta: dict[str, Any] = old.get("metadata") or {}
     take_over(new_meta, old_meta, "generation")
     take_over(new_meta, old_meta, "creationTimestamp")
-    new_meta.pop("selfLink", None)
     if not new_meta.get("uid"):
         take_over(new_meta, old_meta, "uid")
     if old_meta.get("deletionTimestamp"):

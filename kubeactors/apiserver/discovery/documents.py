@@ -87,7 +87,7 @@ def _resource(kind: Kind) -> Document:
         document["shortNames"] = list(kind.short_names)
     if kind.categories:
         document["categories"] = list(kind.categories)
-    if "list" in kind.verbs:
+    if "list" in kind.verbs and kind.stored:
         document["storageVersionHash"] = storage_version_hash(kind)
     return document
 

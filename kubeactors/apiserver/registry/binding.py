@@ -14,6 +14,7 @@ from kubeactors.apiserver.options import check_write
 from kubeactors.apiserver.registry import forms
 from kubeactors.apiserver.registry.objects import Objects, State
 from kubeactors.apiserver.registry.resource import Resource
+from kubeactors.apiserver.registry.writes import check_namespace
 from kubeactors.apiserver.request import Request, Response
 
 _SCHEMA = "io.k8s.api.core.v1.Binding"
@@ -71,6 +72,14 @@ class Bindings:
         self._clock = clock
 
     async def create(self, resource: Resource, request: Request) -> Response:
+        return await self._bind(resource, request, request.name)
+
+    async def create_by_old_path(self, pods: Resource, request: Request) -> Response:
+        """create of bindings: the body names the pod."""
+        return await self._bind(pods, request, "")
+
+    async def _bind(self, resource: Resource, request: Request, name: str) -> Response:
+        """`name` empty: the binding's own."""
         check_write(request)
         decoded = codec.decode_definition(
             _SCHEMA,
@@ -81,8 +90,10 @@ class Bindings:
             field_validation=request.options.field_validation or codec.WARN,
         )
         binding = decoded.obj
-        given = binding.setdefault("metadata", {}).get("name") or ""
-        if given and given != request.name:
+        check_namespace(binding, request.namespace)
+        given = binding["metadata"].get("name") or ""
+        name = name or given
+        if given and given != name:
             raise errors.bad_request("name in URL does not match name in Binding object")
         check_binding(binding)
         dry_run = bool(request.options.dry_run)
@@ -90,7 +101,7 @@ class Bindings:
             "CREATE",
             resource.kind,
             request.namespace,
-            request.name,
+            name,
             "binding",
             binding,
             None,
@@ -102,9 +113,9 @@ class Bindings:
 
         async def change(state: State) -> Object:
             if state.obj is None:
-                raise errors.not_found("pods", request.name)
+                raise errors.not_found("pods", name)
             bind(state.obj, binding, self._clock())
             return state.obj
 
-        await self._objects.update(resource, request.namespace, request.name, change, dry_run=dry_run)
+        await self._objects.update(resource, request.namespace, name, change, dry_run=dry_run)
         return Response(201, _DONE, warnings=decoded.warnings)

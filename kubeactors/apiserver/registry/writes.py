@@ -365,7 +365,7 @@ def _keep_times(new: Object, old: Object) -> None:
 
 
 def check_namespace(obj: Object, namespace: str) -> None:
-    """The body's namespace is the URL's, or not given. Raises StatusError (400)."""
+    """The body's namespace is the URL's, or not given; empty: the kind has none. Raises StatusError (400)."""
     metadata = obj.get("metadata")
     if metadata is None:
         metadata = obj["metadata"] = {}

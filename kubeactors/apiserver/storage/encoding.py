@@ -21,7 +21,7 @@ _ITEM_START = b'{"metadata":{"resourceVersion":"'
 _ITEM_SKIP = len(_ITEM_START)
 _LEFT_OUT = frozenset({"kind", "apiVersion", "metadata"})
 # What clients may send and the server never keeps.
-_LEFT_OUT_METADATA = frozenset({"resourceVersion", "selfLink"})
+_LEFT_OUT_METADATA = frozenset({"resourceVersion"})
 
 
 def to_stored(obj: Object) -> bytes:

@@ -370,6 +370,44 @@ async def test_volumes_and_claims_are_kept_while_in_use(store: FakeStore) -> Non
         assert made["metadata"]["finalizers"] == ["kubernetes.io/pv-protection"]
 
 
+async def test_the_components_are_what_the_store_and_the_leases_say(store: FakeStore) -> None:
+    async with running_core(store) as api:
+        await api.namespace("kube-system")
+        spec = {"holderIdentity": "m", "leaseDurationSeconds": 15, "renewTime": "2026-01-02T03:04:00.000000Z"}
+        await api.create("leases", {"metadata": {"name": "kube-scheduler"}, "spec": spec}, "kube-system")
+        await api.list("leases", "kube-system")  # the cache has it now
+        spec = {**spec, "renewTime": "2026-01-02T03:00:00.000000Z"}
+        await api.create("leases", {"metadata": {"name": "kube-controller-manager"}, "spec": spec}, "kube-system")
+        await api.list("leases", "kube-system")
+        listed = (await api.list("componentstatuses"))["items"]
+        assert [(each["metadata"]["name"], each["conditions"][0]["status"]) for each in listed] == [
+            ("controller-manager", "False"),
+            ("etcd-0", "True"),
+            ("scheduler", "True"),
+        ]
+        assert "has not renewed its lease" in listed[0]["conditions"][0]["message"]
+        assert (await api.get("componentstatuses", "etcd-0"))["conditions"][0]["message"] == "ok"
+        with pytest.raises(StatusError, match="Component not found: x") as raised:
+            await api.get("componentstatuses", "x")
+        assert raised.value.code == 500
+
+
+async def test_a_pod_is_bound_by_the_old_path(store: FakeStore) -> None:
+    async with running_core(store) as api:
+        await api.pod("p")
+        await api.create("bindings", {"metadata": {"name": "p"}, "target": {"name": "n"}}, "ns")
+        assert (await api.get("pods", "p", "ns"))["spec"]["nodeName"] == "n"
+        with pytest.raises(StatusError) as raised:
+            await api.create("bindings", {"metadata": {"name": "q"}, "target": {"name": "n"}}, "ns")
+        assert raised.value.code == 404
+
+
+async def test_an_object_without_namespace_loses_the_one_that_it_names(store: FakeStore) -> None:
+    async with running_core(store) as api:
+        made = await api.create("storageclasses", {"metadata": {"name": "s", "namespace": "n"}, "provisioner": "p"})
+        assert "namespace" not in made["metadata"]
+
+
 async def test_an_event_is_read_and_written_in_two_groups(store: FakeStore) -> None:
     async with running_core(store) as api:
         new = "events.events.k8s.io"
