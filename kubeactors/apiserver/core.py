@@ -21,6 +21,7 @@ from kubeactors.apiserver.accounts.token_requests import TokenRequests
 from kubeactors.apiserver.admission import AdmissionChain, Plugin
 from kubeactors.apiserver.admission.certificate_requester import CertificateRequester
 from kubeactors.apiserver.admission.default_tolerations import DefaultTolerations
+from kubeactors.apiserver.admission.device_admin_access import DeviceAdminAccess
 from kubeactors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kubeactors.apiserver.admission.node_taint import NodeTaint
 from kubeactors.apiserver.admission.priority import Priority
@@ -133,7 +134,8 @@ class ApiCore:
         self._webhooks = Webhooks(self._service_address(registry))
         self._serving = Serving(self._feed, registry, self._resources, monotonic, self._webhooks)
         terminating = TerminatingDefinition(self._serving.terminating)
-        chain = AdmissionChain([terminating, CertificateRequester(), *self._plugins(registry, objects), *plugins])
+        own: list[Plugin] = [terminating, CertificateRequester(), DeviceAdminAccess(self._finder(registry, objects))]
+        chain = AdmissionChain([*own, *self._plugins(registry, objects), *plugins])
         writer = Writer(objects, chain, now, registry)
         deleter = Deleter(objects, reader, chain, now)
         watches = Watches(self._feed, freshness, now, config.min_watch_timeout)

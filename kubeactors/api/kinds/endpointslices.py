@@ -4,7 +4,7 @@ from kubeactors.api.defaults.service import default_endpoint_slice
 from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubeactors.api.kinds.strategy import Strategy
-from kubeactors.api.meta import Object
+from kubeactors.api.meta import Object, generation, labels
 from kubeactors.api.printers.service import endpoint_slice_cells
 from kubeactors.api.validation.endpoints import endpoint_slice_errors, endpoint_slice_update_errors
 
@@ -14,6 +14,15 @@ class EndpointSliceStrategy(Strategy):
 
     def default(self, obj: Object) -> None:
         default_endpoint_slice(obj)
+
+    def bump_generation(self, new: Object, old: Object) -> None:
+        super().bump_generation(new, old)
+        # The label names the Service that the slice belongs to.
+        if labels(new) != labels(old):
+            new["metadata"]["generation"] = generation(old) + 1
+
+    def warnings_on_create(self, obj: Object) -> list[str]:
+        return ["addressType: FQDN endpoints are deprecated"] if obj.get("addressType") == "FQDN" else []
 
     def validate(self, obj: Object) -> list[FieldError]:
         return endpoint_slice_errors(obj)

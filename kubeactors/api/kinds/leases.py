@@ -44,6 +44,7 @@ KIND = Kind(
     schema="io.k8s.api.coordination.v1.Lease",
     strategy=LeaseStrategy(),
     create_on_update=True,
+    unconditional_update=False,
     columns=(
         NAME_COLUMN,
         Column("Holder", doc="LeaseSpec.holderIdentity"),

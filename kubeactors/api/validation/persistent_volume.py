@@ -4,14 +4,17 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any, Final
 
-from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
-from kubeactors.api.quantity import Quantity
+from kubeactors.api.fielderrors import FieldError, forbidden, not_supported, required
 from kubeactors.api.validation.common import dns1123_subdomain, immutable
 from kubeactors.api.validation.persistent_volume_source import SOURCES, source_errors
 from kubeactors.api.validation.pod.scheduling import node_selector_errors
+from kubeactors.api.validation.volume_amounts import (
+    VOLUME_MODES,
+    access_mode_errors,
+    basic_quantity_errors,
+    positive_quantity_errors,
+)
 
-ACCESS_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
-VOLUME_MODES: Final = ("Block", "Filesystem")
 _RECLAIM_POLICIES: Final = ("Delete", "Recycle", "Retain")
 _INLINE: Final = "may not be specified in the context of inline volumes"
 # Labels that were renamed when they became stable: a volume's affinity may follow.
@@ -78,24 +81,6 @@ def persistent_volume_update_errors(new: Spec, old: Spec) -> list[FieldError]:
         message = "update from non-nil value to nil is forbidden"
         errors.append(forbidden("spec.volumeAttributesClassName", message))
     return errors
-
-
-def access_mode_errors(modes: list[str], path: str) -> list[FieldError]:
-    """Of the access modes of a volume or a claim."""
-    errors: list[FieldError] = [not_supported(path, m, ACCESS_MODES) for m in modes if m not in ACCESS_MODES]
-    if "ReadWriteOncePod" in modes and any(m != "ReadWriteOncePod" and m in ACCESS_MODES for m in modes):
-        errors.append(forbidden(path, "may not use ReadWriteOncePod with other access modes"))
-    return errors
-
-
-def positive_quantity_errors(text: Any, path: str) -> list[FieldError]:
-    return [invalid(path, str(text), "must be greater than zero")] if Quantity.parse(text).nanos <= 0 else []
-
-
-def basic_quantity_errors(text: Any, path: str) -> list[FieldError]:
-    """Not negative; the message shows the amount as a number."""
-    quantity = Quantity.parse(text)
-    return [invalid(path, quantity.value, "must be a valid resource quantity")] if quantity.nanos < 0 else []
 
 
 def _capacity_errors(capacity: Mapping[str, Any] | None, path: str) -> list[FieldError]:

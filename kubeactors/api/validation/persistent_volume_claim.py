@@ -8,7 +8,7 @@ from kubeactors.api.quantity import Quantity
 from kubeactors.api.validation.common import dns1123_subdomain, immutable, label_selector
 from kubeactors.api.validation.metadata import FIELD_IMMUTABLE
 from kubeactors.api.validation.names import dns1123_label_errors, qualified_name_errors
-from kubeactors.api.validation.persistent_volume import (
+from kubeactors.api.validation.volume_amounts import (
     VOLUME_MODES,
     access_mode_errors,
     basic_quantity_errors,

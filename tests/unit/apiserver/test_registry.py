@@ -408,6 +408,19 @@ async def test_an_object_without_namespace_loses_the_one_that_it_names(store: Fa
         assert "namespace" not in made["metadata"]
 
 
+async def test_admin_access_to_devices_is_for_labelled_namespaces(store: FakeStore) -> None:
+    async with running_core(store) as api:
+        wanted = {"name": "r", "exactly": {"deviceClassName": "c", "adminAccess": True}}
+        claim = {"metadata": {"name": "c"}, "spec": {"devices": {"requests": [wanted]}}}
+        with pytest.raises(StatusError, match="admin access to devices requires the") as raised:
+            await api.create("resourceclaims", claim, "ns")
+        assert raised.value.code == 422
+        label = {"metadata": {"labels": {"resource.kubernetes.io/admin-access": "true"}}}
+        await api.patch("namespaces", "ns", label)
+        await api.list("namespaces")  # the cache has it now
+        await api.create("resourceclaims", claim, "ns")
+
+
 async def test_an_event_is_read_and_written_in_two_groups(store: FakeStore) -> None:
     async with running_core(store) as api:
         new = "events.events.k8s.io"

@@ -1,29 +1,33 @@
 """Validation of a pod's volumes."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid, not_supported, required
+from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid, required
 from kubeactors.api.quantity import Quantity
 from kubeactors.api.validation.common import (
     dns1123_label,
     dns1123_subdomain,
     local_path,
     local_path_below,
-    no_backsteps,
 )
+from kubeactors.api.validation.metadata import annotation_errors, label_errors
+from kubeactors.api.validation.persistent_volume_claim import claim_spec_errors
 from kubeactors.api.validation.pod.env import field_ref_errors, resource_field_errors
-
-_HOST_PATH_TYPES: Final = (
-    "",
-    "BlockDevice",
-    "CharDevice",
-    "Directory",
-    "DirectoryOrCreate",
-    "File",
-    "FileOrCreate",
-    "Socket",
+from kubeactors.api.validation.volume_source import (
+    Source,
+    azure_disk_errors,
+    disk_errors,
+    fc_errors,
+    flex_volume_errors,
+    flocker_errors,
+    host_path_errors,
+    iscsi_errors,
+    need,
+    nfs_errors,
+    quobyte_errors,
 )
+
 _MODE: Final = "must be a number between 0 and 0777 (octal), both inclusive"
 _VOLUME_FIELDS: Final = (
     "metadata.annotations",
@@ -40,8 +44,6 @@ _VOLUME_RESOURCES: Final = (
     "requests.ephemeral-storage",
     "requests.memory",
 )
-
-Source = Mapping[str, Any]
 
 
 def volumes_errors(volumes: Sequence[Source], path: str) -> tuple[dict[str, Source], list[FieldError]]:
@@ -81,31 +83,11 @@ def _source_errors(volume: Source, path: str) -> list[FieldError]:
     return errors
 
 
-def _need(*fields: str) -> Callable[[Source, str], list[FieldError]]:
-    """A source that must have some fields."""
-
-    def check(source: Source, path: str) -> list[FieldError]:
-        return [required(f"{path}.{field}") for field in fields if not source.get(field)]
-
-    return check
-
-
 def _empty_dir(source: Source, path: str) -> list[FieldError]:
     limit = source.get("sizeLimit")
     if limit is not None and Quantity.parse(limit).nanos < 0:
         return [forbidden(f"{path}.sizeLimit", "SizeLimit field must be a valid resource quantity")]
     return []
-
-
-def host_path_errors(source: Source, path: str) -> list[FieldError]:
-    value = source.get("path") or ""
-    if not value:
-        return [required(f"{path}.path")]
-    errors = no_backsteps(value, f"{path}.path")
-    kind = source.get("type")
-    if kind is not None and kind not in _HOST_PATH_TYPES:
-        errors.append(not_supported(f"{path}.type", kind, _HOST_PATH_TYPES))
-    return errors
 
 
 def _secret(source: Source, path: str) -> list[FieldError]:
@@ -204,18 +186,6 @@ def _token(source: Source, path: str) -> list[FieldError]:
     return errors + local_path(source["path"], f"{path}.path")
 
 
-def nfs_errors(source: Source, path: str) -> list[FieldError]:
-    errors: list[FieldError] = []
-    if not source.get("server"):
-        errors.append(required(f"{path}.server"))
-    target = source.get("path") or ""
-    if not target:
-        errors.append(required(f"{path}.path"))
-    if not target.startswith("/"):
-        errors.append(invalid(f"{path}.path", target, "must be an absolute path"))
-    return errors
-
-
 def _csi(source: Source, path: str) -> list[FieldError]:
     driver = source.get("driver") or ""
     if not driver:
@@ -224,45 +194,44 @@ def _csi(source: Source, path: str) -> list[FieldError]:
 
 
 def _ephemeral(source: Source, path: str) -> list[FieldError]:
-    template = source.get("volumeClaimTemplate")
+    template, at = source.get("volumeClaimTemplate"), f"{path}.volumeClaimTemplate"
     if template is None:
-        return [required(f"{path}.volumeClaimTemplate")]
-    at = f"{path}.volumeClaimTemplate.spec"
-    spec = template.get("spec") or {}
-    errors: list[FieldError] = []
-    if not spec.get("accessModes"):
-        errors.append(required(f"{at}.accessModes", "at least 1 access mode is required"))
-    if "storage" not in ((spec.get("resources") or {}).get("requests") or {}):
-        errors.append(required(f"{at}.resources[storage]"))
-    return errors
+        return [required(at)]
+    meta = template.get("metadata") or {}
+    errors = annotation_errors(meta.get("annotations"), f"{at}.metadata.annotations")
+    errors += label_errors(meta.get("labels"), f"{at}.metadata.labels")
+    return errors + claim_spec_errors(template.get("spec") or {}, f"{at}.spec")
 
 
 _CHECKS: Final[dict[str, Callable[[Source, str], list[FieldError]]]] = {
     "emptyDir": _empty_dir,
     "hostPath": host_path_errors,
-    "gitRepo": _need("repository"),
-    "gcePersistentDisk": _need("pdName"),
-    "awsElasticBlockStore": _need("volumeID"),
+    "gitRepo": need("repository"),
+    "gcePersistentDisk": disk_errors("pdName"),
+    "awsElasticBlockStore": disk_errors("volumeID"),
     "secret": _secret,
     "nfs": nfs_errors,
-    "iscsi": _need("targetPortal", "iqn"),
-    "glusterfs": _need("endpoints", "path"),
-    "persistentVolumeClaim": _need("claimName"),
-    "rbd": _need("monitors", "image"),
-    "cinder": _need("volumeID"),
-    "cephfs": _need("monitors"),
+    "iscsi": iscsi_errors,
+    "glusterfs": need("endpoints", "path"),
+    "persistentVolumeClaim": need("claimName"),
+    "rbd": need("monitors", "image"),
+    "cinder": need("volumeID"),
+    "cephfs": need("monitors"),
     "downwardAPI": _downward,
     "configMap": _config_map,
-    "azureFile": _need("secretName", "shareName"),
-    "vsphereVolume": _need("volumePath"),
-    "quobyte": _need("registry", "volume"),
-    "azureDisk": _need("diskName", "diskURI"),
-    "photonPersistentDisk": _need("pdID"),
-    "portworxVolume": _need("volumeID"),
+    "azureFile": need("secretName", "shareName"),
+    "vsphereVolume": need("volumePath"),
+    "quobyte": quobyte_errors,
+    "azureDisk": azure_disk_errors,
+    "photonPersistentDisk": need("pdID"),
+    "portworxVolume": need("volumeID"),
     "projected": _projected,
-    "scaleIO": _need("gateway", "system", "volumeName"),
+    "scaleIO": need("gateway", "system", "volumeName"),
     "csi": _csi,
     "ephemeral": _ephemeral,
-    "image": _need("reference"),
+    "image": need("reference"),
+    "fc": fc_errors,
+    "flocker": flocker_errors,
+    "flexVolume": flex_volume_errors,
 }
-_ORDER: Final = (*_CHECKS, "fc", "flocker", "flexVolume", "storageos")
+_ORDER: Final = (*_CHECKS, "storageos")
