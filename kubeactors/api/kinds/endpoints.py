@@ -7,11 +7,15 @@ from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.service import endpoints_cells
 from kubeactors.api.validation.endpoints import endpoints_errors
+from kubeactors.api.validation.service_warnings import endpoints_warnings
 
 
 class EndpointsStrategy(Strategy):
     def default(self, obj: Object) -> None:
         default_endpoints(obj)
+
+    def warnings_on_create(self, obj: Object) -> list[str]:
+        return endpoints_warnings(obj)
 
     def validate(self, obj: Object) -> list[FieldError]:
         return endpoints_errors(obj)

@@ -7,6 +7,7 @@ from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object, generation, labels
 from kubeactors.api.printers.service import endpoint_slice_cells
 from kubeactors.api.validation.endpoints import endpoint_slice_errors, endpoint_slice_update_errors
+from kubeactors.api.validation.service_warnings import endpoint_slice_warnings
 
 
 class EndpointSliceStrategy(Strategy):
@@ -22,7 +23,7 @@ class EndpointSliceStrategy(Strategy):
             new["metadata"]["generation"] = generation(old) + 1
 
     def warnings_on_create(self, obj: Object) -> list[str]:
-        return ["addressType: FQDN endpoints are deprecated"] if obj.get("addressType") == "FQDN" else []
+        return endpoint_slice_warnings(obj)
 
     def validate(self, obj: Object) -> list[FieldError]:
         return endpoint_slice_errors(obj)

@@ -11,6 +11,7 @@ from kubeactors.api.printers.service import service_cells
 from kubeactors.api.services import drop_type_dependent, keep_allocated, normalize_cluster_ips
 from kubeactors.api.validation.names import dns1123_label_errors
 from kubeactors.api.validation.service import service_errors, service_status_errors, service_update_errors
+from kubeactors.api.validation.service_warnings import service_warnings
 
 
 class ServiceStrategy(Strategy):
@@ -33,13 +34,7 @@ class ServiceStrategy(Strategy):
         keep_allocated(new_spec, old_spec)
 
     def warnings_on_create(self, obj: Object) -> list[str]:
-        spec = obj.get("spec") or {}
-        warnings = []
-        if spec.get("externalIPs"):
-            warnings.append("spec.externalIPs is deprecated and may no longer be implemented in some clusters")
-        if spec.get("trafficDistribution") == "PreferClose":
-            warnings.append('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"')
-        return warnings
+        return service_warnings(obj)
 
     def validate(self, obj: Object) -> list[FieldError]:
         return service_errors(obj)

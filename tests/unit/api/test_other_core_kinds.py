@@ -37,6 +37,53 @@ def test_labels_of_an_endpoint_slice_count_as_a_generation() -> None:
     assert kind.strategy.warnings_on_create({"addressType": "FQDN"}) == ["addressType: FQDN endpoints are deprecated"]
 
 
+@pytest.mark.parametrize(
+    ("spec", "warnings"),
+    [
+        ({}, []),
+        (
+            {"clusterIP": "None", "sessionAffinity": "ClientIP", "loadBalancerIP": "192.0.2.1"},
+            [
+                'spec.loadBalancerIP is ignored when spec.clusterIP is "None"',
+                "spec.SessionAffinity is ignored for headless services",
+            ],
+        ),
+        (
+            {"loadBalancerIP": "::ffff:192.0.2.1", "loadBalancerSourceRanges": ["10.0.0.1/8", "2001:DB8::/32"]},
+            [
+                'spec.loadBalancerIP: non-standard IP address "::ffff:192.0.2.1" will be considered invalid in a '
+                'future Kubernetes release: use "192.0.2.1"',
+                'spec.loadBalancerSourceRanges[0]: CIDR value "10.0.0.1/8" is ambiguous in this context '
+                '(should be "10.0.0.0/8" or "10.0.0.1/32"?)',
+                'spec.loadBalancerSourceRanges[1]: IPv6 CIDR value "2001:DB8::/32" should be in RFC 5952 canonical '
+                'format ("2001:db8::/32")',
+            ],
+        ),
+        (
+            {"type": "ExternalName", "externalIPs": ["2001:db8::0"]},
+            [
+                "spec.externalIPs is deprecated and may no longer be implemented in some clusters",
+                'spec.externalIPs[0]: IPv6 address "2001:db8::0" should be in RFC 5952 canonical format ("2001:db8::")',
+                'spec.externalIPs is ignored when spec.type is "ExternalName"',
+            ],
+        ),
+    ],
+)
+def test_warnings_of_services(spec: Object, warnings: list[str]) -> None:
+    assert registry.lookup("services").strategy.warnings_on_create({"spec": spec}) == warnings
+
+
+def test_addresses_of_endpoints_are_canonical() -> None:
+    (warning,) = registry.lookup("endpoints").strategy.warnings_on_create(
+        {"subsets": [{"notReadyAddresses": [{"ip": "2001:DB8::1"}]}]}
+    )
+    assert warning.startswith('subsets[0].notReadyAddresses[0].ip: IPv6 address "2001:DB8::1" should be')
+    (warning,) = registry.lookup("endpointslices").strategy.warnings_on_create(
+        {"addressType": "IPv6", "endpoints": [{"addresses": ["2001:DB8::1"]}]}
+    )
+    assert warning.startswith('endpoints[0].addresses[0]: IPv6 address "2001:DB8::1" should be')
+
+
 def test_a_lease_is_only_updated_on_a_version() -> None:
     assert not registry.lookup("leases").unconditional_update
 
