@@ -26,15 +26,28 @@ class NodeStrategy(Strategy):
         elif ranges and not first:
             spec["podCIDR"] = ranges[0]
 
+    def prepare_for_create(self, obj: Object, now: datetime) -> None:
+        super().prepare_for_create(obj, now)
+        _drop_gated(obj, {})
+
     def prepare_for_update(self, new: Object, old: Object, now: datetime) -> None:
         super().prepare_for_update(new, old, now)
         take_over(new, old, "status")
+        _drop_gated(new, old)
 
     def validate(self, obj: Object) -> list[FieldError]:
         return node_errors(obj)
 
     def validate_change(self, new: Object, old: Object) -> list[FieldError]:
         return node_update_errors(new, old)
+
+
+def _drop_gated(new: Object, old: Object) -> None:
+    """Fields of features that are gone (configSource) or no stable ones, unless the node has them from before."""
+    spec, before = new.get("spec") or {}, old.get("spec") or {}
+    for field in ("configSource", "podPreemptionPolicy"):
+        if before.get(field) is None:
+            spec.pop(field, None)
 
 
 def _fields(obj: Object) -> dict[str, str]:

@@ -9,8 +9,8 @@ from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, STATUS_VERBS, Col
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.volume import claim_cells
+from kubeactors.api.validation.claim_warnings import claim_warnings
 from kubeactors.api.validation.persistent_volume_claim import claim_errors, claim_status_errors, claim_update_errors
-from kubeactors.api.validation.volume_warnings import claim_warnings
 
 _SNAPSHOT = ("snapshot.storage.k8s.io", "VolumeSnapshot")
 

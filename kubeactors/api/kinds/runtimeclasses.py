@@ -8,7 +8,7 @@ from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.text import age, name
-from kubeactors.api.validation.pod.warnings import deprecated_label
+from kubeactors.api.validation.label_warnings import deprecated_label
 from kubeactors.api.validation.runtime_class import runtime_class_errors, runtime_class_update_errors
 
 

@@ -1,13 +1,11 @@
-"""Texts for Warning headers about persistent volumes and claims."""
+"""Texts for Warning headers about persistent volumes and storage classes."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from kubeactors.api.quantity import Quantity
-from kubeactors.api.validation.persistent_volume_claim import CLASS_ANNOTATION
-from kubeactors.api.validation.pod.warnings import deprecated_label, node_term_warnings
+from kubeactors.api.validation.claim_warnings import class_annotation_warnings
+from kubeactors.api.validation.label_warnings import deprecated_label, node_term_warnings
 
-_CLASS_DEPRECATED: Final = 'deprecated since v1.8; use "storageClassName" attribute instead'
 _RECYCLE_DEPRECATED: Final = (
     "The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning."
 )
@@ -23,7 +21,7 @@ _GONE: Final = (
 
 def persistent_volume_warnings(obj: Mapping[str, Any]) -> list[str]:
     spec = obj.get("spec") or {}
-    warnings = _annotation_warnings(obj)
+    warnings = class_annotation_warnings(obj)
     if spec.get("persistentVolumeReclaimPolicy") == "Recycle":
         warnings.append(f"spec.persistentVolumeReclaimPolicy: {_RECYCLE_DEPRECATED}")
     wanted = (spec.get("nodeAffinity") or {}).get("required") or {}
@@ -31,27 +29,6 @@ def persistent_volume_warnings(obj: Mapping[str, Any]) -> list[str]:
         warnings += node_term_warnings(term, f"spec.nodeAffinity.required.nodeSelectorTerms[{i}]")
     warnings += [f"spec.{path}: {text}" for field, path, text in _GONE if spec.get(field) is not None]
     return warnings
-
-
-def claim_warnings(obj: Mapping[str, Any]) -> list[str]:
-    return _annotation_warnings(obj) + claim_spec_warnings(obj.get("spec") or {}, "spec")
-
-
-def claim_spec_warnings(spec: Mapping[str, Any], path: str) -> list[str]:
-    """Of a claim's spec, alone or in a template."""
-    warnings = []
-    for field in ("requests", "limits"):
-        size = ((spec.get("resources") or {}).get(field) or {}).get("storage")
-        if size is not None and Quantity.parse(size).milli_value % 1000:
-            text = f'fractional byte value "{size}" is invalid, must be an integer'
-            warnings.append(f"{path}.resources.{field}[storage]: {text}")
-    return warnings
-
-
-def _annotation_warnings(obj: Mapping[str, Any]) -> list[str]:
-    if CLASS_ANNOTATION not in ((obj.get("metadata") or {}).get("annotations") or {}):
-        return []
-    return [f"metadata.annotations[{CLASS_ANNOTATION}]: {_CLASS_DEPRECATED}"]
 
 
 def storage_class_warnings(obj: Mapping[str, Any]) -> list[str]:
