@@ -20,12 +20,14 @@ from kubeactors.apiserver.accounts.service import AccountKeys, Accounts
 from kubeactors.apiserver.accounts.token_requests import TokenRequests
 from kubeactors.apiserver.admission import AdmissionChain, Plugin
 from kubeactors.apiserver.admission.certificate_requester import CertificateRequester
+from kubeactors.apiserver.admission.default_storage_class import DefaultStorageClass
 from kubeactors.apiserver.admission.default_tolerations import DefaultTolerations
 from kubeactors.apiserver.admission.device_admin_access import DeviceAdminAccess
 from kubeactors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kubeactors.apiserver.admission.node_taint import NodeTaint
 from kubeactors.apiserver.admission.priority import Priority
 from kubeactors.apiserver.admission.resize_node import ResizeNode
+from kubeactors.apiserver.admission.runtime_class import RuntimeClasses
 from kubeactors.apiserver.admission.service_account import ServiceAccounts
 from kubeactors.apiserver.admission.storage_protection import StorageProtection
 from kubeactors.apiserver.admission.terminating_definition import TerminatingDefinition
@@ -70,6 +72,7 @@ from kubeactors.apiserver.streams.proxy.targets import ProxyTargets
 from kubeactors.apiserver.watchcache.barrier import ReadBarrier
 from kubeactors.apiserver.watchcache.cache import ResourceCache
 from kubeactors.apiserver.watchcache.feed import Feed
+from kubeactors.apiserver.watchcache.matcher import Matcher
 from kubeactors.apiserver.watchcache.record import FieldsOf
 
 logger = logging.getLogger(__name__)
@@ -277,13 +280,34 @@ class ApiCore:
             "TaintNodesByCondition": NodeTaint(),
             "Priority": Priority(self._priority_classes(registry, objects)),
             "DefaultTolerationSeconds": DefaultTolerations(),
+            "DefaultStorageClass": DefaultStorageClass(self._all_storage_classes(registry)),
             "StorageObjectInUseProtection": StorageProtection(),
+            "RuntimeClass": RuntimeClasses(self._runtime_class_finder(registry, objects)),
             "NodeDeclaredFeatureValidator": ResizeNode(self._node_finder(registry, objects)),
         }
         disabled = set(self._config.disabled_plugins)
         if disabled - set(built):
             raise ValueError(f"no admission plugins: {', '.join(sorted(disabled - set(built)))}")
         return [plugin for name, plugin in built.items() if name not in disabled]
+
+    def _all_storage_classes(self, registry: KindRegistry) -> Callable[[], list[Object]]:
+        kind = registry.by_resource("storage.k8s.io", "v1", "storageclasses")
+        assert kind is not None, "storage classes are a kind of every server"
+        cache = self._resources[kind].cache
+        return lambda: [record.decode() for record in cache.select(Matcher())]
+
+    def _runtime_class_finder(
+        self, registry: KindRegistry, objects: Objects
+    ) -> Callable[[str], Awaitable[Object | None]]:
+        kind = registry.by_resource("node.k8s.io", "v1", "runtimeclasses")
+        assert kind is not None, "runtime classes are a kind of every server"
+        classes = self._resources[kind]
+
+        async def find(name: str) -> Object | None:
+            record = classes.cache.get("", name)
+            return record.decode() if record is not None else (await objects.present(classes, "", name)).obj
+
+        return find
 
     def _account_finder(
         self, registry: KindRegistry, objects: Objects

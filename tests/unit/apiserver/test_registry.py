@@ -421,6 +421,43 @@ async def test_admin_access_to_devices_is_for_labelled_namespaces(store: FakeSto
         await api.create("resourceclaims", claim, "ns")
 
 
+async def test_pods_get_what_their_runtime_class_says(store: FakeStore) -> None:
+    async with running_core(store) as api:
+        scheduling = {"nodeSelector": {"vm": "yes"}, "tolerations": [{"key": "vm", "operator": "Exists"}]}
+        overhead = {"podFixed": {"cpu": "100m"}}
+        made = {"metadata": {"name": "vm"}, "handler": "vm", "scheduling": scheduling, "overhead": overhead}
+        await api.create("runtimeclasses", made)
+        spec = (await api.pod("a", runtimeClassName="vm"))["spec"]
+        assert spec["overhead"] == {"cpu": "100m"}
+        assert spec["nodeSelector"] == {"vm": "yes"}
+        assert {"key": "vm", "operator": "Exists"} in spec["tolerations"]
+        for wrong, message in (
+            ({"runtimeClassName": "none"}, 'pod rejected: RuntimeClass "none" not found'),
+            ({"runtimeClassName": "vm", "overhead": {"cpu": "1"}}, "Overhead doesn't match RuntimeClass"),
+            ({"overhead": {"cpu": "1"}}, "Pod Overhead set without corresponding RuntimeClass"),
+            ({"runtimeClassName": "vm", "nodeSelector": {"vm": "no"}}, "conflict: runtimeClass.scheduling"),
+        ):
+            with pytest.raises(StatusError, match=message) as raised:
+                await api.pod("b", **wrong)
+            assert raised.value.code == 403
+
+
+async def test_claims_get_the_newest_default_class(store: FakeStore) -> None:
+    async with running_core(store) as api:
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        made = await api.create("persistentvolumeclaims", {"metadata": {"name": "a"}, "spec": spec}, "ns")
+        assert "storageClassName" not in made["spec"]
+        default = {"storageclass.kubernetes.io/is-default-class": "true"}
+        for name in ("fast", "first"):
+            marked = {"metadata": {"name": name, "annotations": default}, "provisioner": "p"}
+            await api.create("storageclasses", marked)
+        await api.list("storageclasses")  # the cache has them now
+        made = await api.create("persistentvolumeclaims", {"metadata": {"name": "b"}, "spec": spec}, "ns")
+        assert made["spec"]["storageClassName"] == "fast"
+        chosen = {"metadata": {"name": "c"}, "spec": {**spec, "storageClassName": ""}}
+        assert (await api.create("persistentvolumeclaims", chosen, "ns"))["spec"]["storageClassName"] == ""
+
+
 async def test_an_event_is_read_and_written_in_two_groups(store: FakeStore) -> None:
     async with running_core(store) as api:
         new = "events.events.k8s.io"
