@@ -65,7 +65,13 @@ class ComponentStatuses:
             items = [{k: v for k, v in each.items() if k not in ("kind", "apiVersion")} for each in shown]
             document: Object = {"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": {}, "items": items}
         elif request.form is Form.PARTIAL:
-            document = table.partial_object_metadata_list(shown, {})
+            parts = [table.partial_object_metadata(kind, each) for each in shown]
+            document = {
+                "kind": "PartialObjectMetadataList",
+                "apiVersion": table.META_V1,
+                "metadata": {},
+                "items": parts or None,
+            }
         else:
             include = options.include_object.value
             document = table.make_table(kind, shown, self._clock(), include_object=include)
