@@ -1,12 +1,10 @@
 """Secrets of type kubernetes.io/tls: whether certificate and key are a pair, in the words of Go's tls.X509KeyPair."""
 
 import base64
-import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-_BLOCK: Final = re.compile(rb"^-----BEGIN ([A-Z0-9 ]+)-----\r?\n.*?^-----END \1-----", re.DOTALL | re.MULTILINE)
-_CERTIFICATE: Final = "CERTIFICATE"
+from kubeactors.api.validation.certificates import pem
 
 
 def tls_secret_warnings(secret: Mapping[str, Any]) -> list[str]:
@@ -20,7 +18,7 @@ def tls_secret_warnings(secret: Mapping[str, Any]) -> list[str]:
 
 def _pair_problem(certificate: bytes, key: bytes) -> str:
     found = _blocks(certificate)
-    if _CERTIFICATE not in found:
+    if pem.CERTIFICATE not in found:
         if not found:
             return "failed to find any PEM data in certificate input"
         if len(found) == 1 and found[0].endswith("PRIVATE KEY"):
@@ -36,7 +34,7 @@ def _pair_problem(certificate: bytes, key: bytes) -> str:
     if not any(name.endswith("PRIVATE KEY") for name in found):
         if not found:
             return "failed to find any PEM data in key input"
-        if found == [_CERTIFICATE]:
+        if found == [pem.CERTIFICATE]:
             return "found a certificate rather than a key in the PEM for the private key"
         return (
             'failed to find PEM block with type ending in "PRIVATE KEY" in key input after skipping PEM blocks of the '
@@ -46,7 +44,7 @@ def _pair_problem(certificate: bytes, key: bytes) -> str:
 
 
 def _blocks(text: bytes) -> list[str]:
-    return [match[1].decode() for match in _BLOCK.finditer(text)]
+    return [block.type for block in pem.blocks(text.decode(errors="replace"))]
 
 
 def _key_problem(certificate: bytes, key: bytes) -> str:
