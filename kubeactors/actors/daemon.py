@@ -54,11 +54,13 @@ class Daemon:
         async with asyncio.timeout(timeout):
             if await launcher.wait() != 0:
                 raise OSError(f"could not launch {command[0]}; see {log_file}")
-            while (pid := self.pid()) is None:
-                if self.pid_file.exists():
+            while True:
+                written, pid = self.pid_file.exists(), self.pid()
+                if pid is not None and not _is_still_the_shell(pid):
+                    return pid
+                if written and pid is None:
                     raise OSError(f"{command[0]} ended at once; see {log_file}")
-                await asyncio.sleep(0.005)  # the launcher is gone; nothing tells when the shell has written its file
-        return pid
+                await asyncio.sleep(0.005)  # the launcher is gone; nothing tells when the shell has become the program
 
     async def wait(self) -> None:
         """Until the daemon has ended."""
@@ -97,3 +99,10 @@ class Daemon:
         async with asyncio.timeout(grace):
             await self.wait()
         self.pid_file.unlink(missing_ok=True)
+
+
+def _is_still_the_shell(pid: int) -> bool:
+    try:
+        return _RECORD_AND_EXEC.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:  # it has ended, which its process id will tell
+        return True

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import grpc
 import grpc.aio
@@ -14,8 +14,6 @@ from aiohttp import web
 
 from kubeactors.api import errors
 from kubeactors.api.errors import StatusError
-from kubeactors.apiserver.http.connection import Connection
-from kubeactors.apiserver.http.stream import cancelled_when_lost
 from kubeactors.apiserver.streams import channels, statuses, upgrade
 from kubeactors.apiserver.streams.agent_call import AgentRefused, begin
 from kubeactors.apiserver.streams.channels import Codec
@@ -55,12 +53,7 @@ class CommandConnector:
         self._options = options
 
     async def serve(self, http: web.BaseRequest) -> web.StreamResponse:
-        if not upgrade.wants_upgrade(http):
-            raise errors.bad_request("Upgrade request required")
-        answer: web.StreamResponse = upgrade.client_gone()
-        with cancelled_when_lost(cast(Connection, http.protocol)):
-            answer = await self._serve(http)
-        return answer
+        return await upgrade.serve(http, self._serve)
 
     async def _serve(self, http: web.BaseRequest) -> web.StreamResponse:
         if not upgrade.wants_websocket(http):

@@ -10,7 +10,7 @@ import logging
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import grpc
 import grpc.aio
@@ -19,8 +19,6 @@ from aiohttp import WSMsgType, web
 from kubeactors.api import errors
 from kubeactors.api.errors import StatusError
 from kubeactors.apiserver.http.answer import Answer
-from kubeactors.apiserver.http.connection import Connection
-from kubeactors.apiserver.http.stream import cancelled_when_lost
 from kubeactors.apiserver.streams import channels, upgrade
 from kubeactors.apiserver.streams.agent_call import AgentRefused, begin
 from kubeactors.apiserver.streams.channels import Codec
@@ -72,12 +70,7 @@ class PortForwardConnector:
         self._phase = phase
 
     async def serve(self, http: web.BaseRequest) -> web.StreamResponse:
-        if not upgrade.wants_upgrade(http):
-            raise errors.bad_request("Upgrade request required")
-        answer: web.StreamResponse = upgrade.client_gone()
-        with cancelled_when_lost(cast(Connection, http.protocol)):
-            answer = await self._serve(http)
-        return answer
+        return await upgrade.serve(http, self._serve)
 
     async def _serve(self, http: web.BaseRequest) -> web.StreamResponse:
         if not upgrade.wants_websocket(http):

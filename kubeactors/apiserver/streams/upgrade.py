@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 from aiohttp import web
 
+from kubeactors.api import errors
 from kubeactors.apiserver.http.answer import TEXT, Answer
 from kubeactors.apiserver.http.connection import Connection
 from kubeactors.apiserver.http.raw import RawStream
+from kubeactors.apiserver.http.stream import cancelled_when_lost
 from kubeactors.apiserver.streams import channels
 
 SPDY = "SPDY/3.1"
@@ -17,6 +20,18 @@ SPDY = "SPDY/3.1"
 MAX_MESSAGE = 32 * 1024 * 1024
 #: How long a client may take to read what is still to come after the end of a session, in seconds.
 FINISH_TIMEOUT = 900.0
+
+
+async def serve(
+    http: web.BaseRequest, session: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Hold a session, which ends when the client's connection does. Raises StatusError (400) without an upgrade."""
+    if not wants_upgrade(http):
+        raise errors.bad_request("Upgrade request required")
+    answer: web.StreamResponse = client_gone()
+    with cancelled_when_lost(cast(Connection, http.protocol)):
+        answer = await session(http)
+    return answer
 
 
 def wants_upgrade(http: web.BaseRequest) -> bool:

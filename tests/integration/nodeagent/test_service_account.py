@@ -140,4 +140,4 @@ async def test_the_files_are_as_kubelet_writes_them(node: Node) -> None:
     review = await node.client.create(
         "tokenreviews", {"spec": {"token": review["spec"]["token"], "audiences": ["vault"]}}
     )
-    assert review["status"]["error"] == "service account token has been invalidated"
+    assert review["status"]["error"] == "[invalid bearer token, service account token has been invalidated]"
