@@ -159,7 +159,7 @@ async def test_failures_are_told_and_retried(bench: Bench, caplog: pytest.LogCap
     bench.api.seed(service("more", "10.96.0.3"))
     await eventually(lambda: "the kernel said no" in bench.proxier._problem)
     assert (await bench.proxier.health())["service proxy (memory)"] == "the kernel said no"
-    await eventually(lambda: len(bench.table) == 2)
+    await eventually(lambda: len(bench.table) == 2 and not bench.proxier._problem)
     assert (await bench.proxier.health())["service proxy (memory)"] == "ok"
     bench.backend.failures = [RuntimeError("a mistake of ours")]
     bench.api.seed(service("another", "10.96.0.4"))
