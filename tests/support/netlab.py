@@ -12,6 +12,7 @@ import contextlib
 import secrets
 import socket
 import struct
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,10 +198,26 @@ async def connect(namespace: str, address: str, port: int, timeout: float = PATI
             await asyncio.get_running_loop().sock_connect(sock, (address, port))
             reader, writer = await asyncio.open_connection(sock=sock)
             server, seen_as = (await reader.readuntil(b"\n")).decode().split()
+    except TimeoutError:
+        if timeout >= PATIENCE:
+            print(kernel_tables(f"{namespace} got no answer from {address}:{port}"))
+        sock.close()
+        raise
     except BaseException:
         sock.close()
         raise
     return Connection(reader, writer, server, seen_as)
+
+
+def kernel_tables(why: str) -> str:
+    """What each network namespace knows of connections and neighbours."""
+    told = [why]
+    for namespace in sorted(Path("/run/netns").iterdir()):
+        for command in (("ipvsadm", "-Lcn"), ("cat", "/proc/net/nf_conntrack"), ("ip", "neighbour")):
+            words = ["nsenter", f"--net={namespace}", *command]
+            done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=10)
+            told.append(f"{namespace.name}: {' '.join(command)}\n{done.stdout or done.stderr}")
+    return "\n".join(told)
 
 
 async def ask(namespace: str, address: str, port: int, timeout: float = PATIENCE) -> tuple[str, str]:
