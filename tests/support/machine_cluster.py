@@ -5,6 +5,7 @@ Commands run on a machine, as its operator would type them. Nothing of the clust
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -55,9 +56,10 @@ class MachineCluster:
 
     def remove(self) -> None:
         """Everything, whatever state it is in."""
-        for machine in self.machines:
-            machine.remove()
-        self.link.remove()
+        with contextlib.ExitStack() as stack:  # what cannot be removed must not keep the rest
+            stack.callback(self.link.remove)
+            for machine in self.machines:
+                stack.callback(machine.remove)
 
     def ray_start(self, machine: Machine) -> None:
         """Boot a machine whose only service is `ray start`: with the head on the first machine."""
