@@ -40,6 +40,7 @@ from kubeactors.apiserver.customresources.names import PREFIX as GRANTED_NAMES
 from kubeactors.apiserver.customresources.names import NameClaims
 from kubeactors.apiserver.customresources.serving import Serving
 from kubeactors.apiserver.customresources.webhook import Webhooks
+from kubeactors.apiserver.finders import Finders
 from kubeactors.apiserver.handler import Answering, Handler, Verb
 from kubeactors.apiserver.metrics.caches import cache_families
 from kubeactors.apiserver.metrics.families import Family
@@ -72,13 +73,9 @@ from kubeactors.apiserver.streams.proxy.targets import ProxyTargets
 from kubeactors.apiserver.watchcache.barrier import ReadBarrier
 from kubeactors.apiserver.watchcache.cache import ResourceCache
 from kubeactors.apiserver.watchcache.feed import Feed
-from kubeactors.apiserver.watchcache.matcher import Matcher
 from kubeactors.apiserver.watchcache.record import FieldsOf
 
 logger = logging.getLogger(__name__)
-
-#: Seconds that a pod waits for the default account of its namespace.
-_ACCOUNT_PATIENCE = 1.5
 
 # Fields by which many watchers select one value each.
 _INDEXED_FIELDS = {("", "pods"): "spec.nodeName"}
@@ -134,31 +131,30 @@ class ApiCore:
 
         reader = Reader(self._feed, freshness, self._transactions, now)
         objects = Objects(self._feed, self._transactions, self._leases.lease_for)
-        self._webhooks = Webhooks(self._service_address(registry))
+        finders = self._finders = Finders(registry, self._resources, objects, self._feed, monotonic)
+        self._webhooks = Webhooks(finders.service_address)
         self._serving = Serving(self._feed, registry, self._resources, monotonic, self._webhooks)
         terminating = TerminatingDefinition(self._serving.terminating)
-        own: list[Plugin] = [terminating, CertificateRequester(), DeviceAdminAccess(self._finder(registry, objects))]
-        chain = AdmissionChain([*own, *self._plugins(registry, objects), *plugins])
+        own: list[Plugin] = [terminating, CertificateRequester(), DeviceAdminAccess(finders.namespace)]
+        chain = AdmissionChain([*own, *self._plugins(), *plugins])
         writer = Writer(objects, chain, now, registry)
         deleter = Deleter(objects, reader, chain, now)
         watches = Watches(self._feed, freshness, now, config.min_watch_timeout)
         self._listeners: list[Callable[[], None]] = [chain.forget_kinds]
         self._serving.changed = self._kinds_changed
         self._definitions = self._define(registry, objects, writer, deleter, freshness, now)
-        self.repair = self._serve_services(registry, objects, freshness, now)
+        self.repair = self._serve_services(objects, freshness, now)
         self.authorizer = authorizer or AllowAuthenticated()
-        self.accounts = self._accounts(registry, objects, now)
+        self.accounts = self._accounts(objects, now)
         self.tokens = Tokens([self.accounts.authenticator] if self.accounts is not None else ())
         bindings = Bindings(objects, chain, now)
-        subresources = self._subresources(registry, reader, writer, bindings, now)
+        subresources = self._subresources(reader, writer, bindings, now)
         budgets = registry.by_resource("policy", "v1", "poddisruptionbudgets")
         if budgets is not None:
             evictions = Evictions(self._resources[budgets], reader, objects, deleter, chain, now)
             subresources["pods", "eviction"] = {"create": evictions.create}
         if self.accounts is not None:
-            requests = TokenRequests(
-                self.accounts.keys, self.accounts.audiences, self._getter(registry, reader), chain, now
-            )
+            requests = TokenRequests(self.accounts.keys, self.accounts.audiences, self._getter(reader), chain, now)
             subresources["serviceaccounts", "token"] = {"create": requests.create}
 
         self.handler: ApiHandler = Handler(
@@ -175,7 +171,7 @@ class ApiCore:
                 "deletecollection": deleter.delete_collection,
             },
             subresources,
-            self._reviews(now) | self._computed(registry, bindings, now),
+            self._reviews(now) | self._computed(bindings, now),
         )
 
     # --- life
@@ -272,103 +268,28 @@ class ApiCore:
             self._feed.add(cache)
         return cache
 
-    def _plugins(self, registry: KindRegistry, objects: Objects) -> list[Plugin]:
+    def _plugins(self) -> list[Plugin]:
         """The built-in admission plugins that are not disabled, in Kubernetes' order. Raises ValueError."""
+        finders = self._finders
+        priority_classes = finders.resource("priorityclasses", "scheduling.k8s.io").cache
         built: dict[str, Plugin] = {
-            "NamespaceLifecycle": NamespaceLifecycle(self._finder(registry, objects), self._monotonic),
-            "ServiceAccount": ServiceAccounts(self._account_finder(registry, objects)),
+            "NamespaceLifecycle": NamespaceLifecycle(finders.namespace, self._monotonic),
+            "ServiceAccount": ServiceAccounts(finders.account),
             "TaintNodesByCondition": NodeTaint(),
-            "Priority": Priority(self._priority_classes(registry, objects)),
+            "Priority": Priority(CachedPriorityClasses(priority_classes, finders.priority_class)),
             "DefaultTolerationSeconds": DefaultTolerations(),
-            "DefaultStorageClass": DefaultStorageClass(self._all_storage_classes(registry)),
+            "DefaultStorageClass": DefaultStorageClass(finders.storage_classes),
             "StorageObjectInUseProtection": StorageProtection(),
-            "RuntimeClass": RuntimeClasses(self._runtime_class_finder(registry, objects)),
-            "NodeDeclaredFeatureValidator": ResizeNode(self._node_finder(registry, objects)),
+            "RuntimeClass": RuntimeClasses(finders.runtime_class),
+            "NodeDeclaredFeatureValidator": ResizeNode(finders.node_exists),
         }
         disabled = set(self._config.disabled_plugins)
         if disabled - set(built):
             raise ValueError(f"no admission plugins: {', '.join(sorted(disabled - set(built)))}")
         return [plugin for name, plugin in built.items() if name not in disabled]
 
-    def _all_storage_classes(self, registry: KindRegistry) -> Callable[[], list[Object]]:
-        kind = registry.by_resource("storage.k8s.io", "v1", "storageclasses")
-        assert kind is not None, "storage classes are a kind of every server"
-        cache = self._resources[kind].cache
-        return lambda: [record.decode() for record in cache.select(Matcher())]
-
-    def _runtime_class_finder(
-        self, registry: KindRegistry, objects: Objects
-    ) -> Callable[[str], Awaitable[Object | None]]:
-        kind = registry.by_resource("node.k8s.io", "v1", "runtimeclasses")
-        assert kind is not None, "runtime classes are a kind of every server"
-        classes = self._resources[kind]
-
-        async def find(name: str) -> Object | None:
-            record = classes.cache.get("", name)
-            return record.decode() if record is not None else (await objects.present(classes, "", name)).obj
-
-        return find
-
-    def _account_finder(
-        self, registry: KindRegistry, objects: Objects
-    ) -> Callable[[str, str, bool], Awaitable[Object | None]]:
-        kind = registry.by_resource("", "v1", "serviceaccounts")
-        assert kind is not None, "service accounts are a kind of every server"
-        accounts = self._resources[kind]
-
-        async def find(namespace: str, name: str, patient: bool) -> Object | None:
-            record = accounts.cache.get(namespace, name)
-            if record is not None:
-                return record.decode()
-            found = (await objects.present(accounts, namespace, name)).obj
-            deadline = self._monotonic() + _ACCOUNT_PATIENCE
-            while found is None and patient and (left := deadline - self._monotonic()) > 0:
-                # A new namespace's account is being made by a controller.
-                await self._feed.wait_for(self._feed.revision + 1, left)
-                record = accounts.cache.get(namespace, name)
-                found = record.decode() if record is not None else None
-            return found
-
-        return find
-
-    def _finder(self, registry: KindRegistry, objects: Objects) -> Callable[[str, bool], Awaitable[Object | None]]:
-        kind = registry.by_resource("", "v1", "namespaces")
-        assert kind is not None, "namespaces are a kind of every server"
-        namespaces = self._resources[kind]
-
-        async def find(name: str, live: bool) -> Object | None:
-            record = None if live else namespaces.cache.get("", name)
-            if record is not None:
-                return record.decode()
-            return (await objects.present(namespaces, "", name)).obj
-
-        return find
-
-    def _priority_classes(self, registry: KindRegistry, objects: Objects) -> CachedPriorityClasses:
-        kind = registry.by_resource("scheduling.k8s.io", "v1", "priorityclasses")
-        assert kind is not None, "priority classes are a kind of every server"
-        classes = self._resources[kind]
-
-        async def present(name: str) -> Object | None:
-            return (await objects.present(classes, "", name)).obj
-
-        return CachedPriorityClasses(classes.cache, present)
-
-    def _node_finder(self, registry: KindRegistry, objects: Objects) -> Callable[[str], Awaitable[bool]]:
-        kind = registry.by_resource("", "v1", "nodes")
-        assert kind is not None, "nodes are a kind of every server"
-        nodes = self._resources[kind]
-
-        async def exists(name: str) -> bool:
-            return nodes.cache.get("", name) is not None or (await objects.present(nodes, "", name)).obj is not None
-
-        return exists
-
-    def _serve_services(
-        self, registry: KindRegistry, objects: Objects, freshness: Freshness, now: Callable[[], datetime]
-    ) -> Repair:
-        kind = registry.by_resource("", "v1", "services")
-        assert kind is not None, "services are a kind of every server"
+    def _serve_services(self, objects: Objects, freshness: Freshness, now: Callable[[], datetime]) -> Repair:
+        services = self._finders.resource("services")
         claims = ServiceClaims(
             self._cache(ADDRESS_PREFIX, False),
             self._cache(PORT_PREFIX, False),
@@ -377,19 +298,19 @@ class ApiCore:
             freshness,
             now,
         )
-        objects.add_hook(kind.storage_prefix, claims)
+        objects.add_hook(services.prefix, claims)
         interval = self._config.repair_interval
-        return Repair(self._resources[kind].cache, claims, self._transactions, now, interval)
+        return Repair(services.cache, claims, self._transactions, now, interval)
 
     def _subresources(
-        self, registry: KindRegistry, reader: Reader, writer: Writer, bindings: Bindings, now: Callable[[], datetime]
+        self, reader: Reader, writer: Writer, bindings: Bindings, now: Callable[[], datetime]
     ) -> dict[str | tuple[str, str], dict[str, Verb]]:
         scales = Scales(reader, writer, now)
-        get = self._getter(registry, reader)
+        get = self._getter(reader)
         find_pod, find_node = partial(get, "pods"), partial(get, "nodes")
         logs = PodLogs(self._connections, find_pod, find_node)
         streams = PodStreams(self._connections, find_pod, find_node, self.authorizer)
-        slices = self._slices(registry, reader)
+        slices = self._slices(reader)
         proxies = ProxyTargets(self._backends, self._connections, find_pod, partial(get, "services"), find_node, slices)
 
         async def log(resource: Resource, request: Request) -> Response:
@@ -417,47 +338,29 @@ class ApiCore:
             ("nodes", "proxy"): dict.fromkeys(PROXY_VERBS, proxies.node),
         }
 
-    def _service_address(self, registry: KindRegistry) -> Callable[[str, str], str]:
-        kind = registry.by_resource("", "v1", "services")
-        assert kind is not None, "services are a kind of every server"
-        services = self._resources[kind].cache
-
-        def address(namespace: str, name: str) -> str:
-            record = services.get(namespace, name)
-            found: str = ((record.decode().get("spec") or {}).get("clusterIP") or "") if record is not None else ""
-            return "" if found == "None" else found
-
-        return address
-
-    def _getter(self, registry: KindRegistry, reader: Reader) -> Callable[[str, str, str], Awaitable[Object]]:
+    def _getter(self, reader: Reader) -> Callable[[str, str, str], Awaitable[Object]]:
         async def get(plural: str, namespace: str, name: str) -> Object:
-            kind = registry.by_resource("", "v1", plural)
-            assert kind is not None
-            resource = self._resources[kind]
+            resource = self._finders.resource(plural)
             return resource.decode(await reader.item(resource, namespace, name))
 
         return get
 
-    def _slices(self, registry: KindRegistry, reader: Reader) -> Callable[[str, str], Awaitable[list[Object]]]:
+    def _slices(self, reader: Reader) -> Callable[[str, str], Awaitable[list[Object]]]:
         """The EndpointSlices of a service by namespace and name."""
+        resource = self._finders.resource("endpointslices", "discovery.k8s.io")
 
         async def slices_of(namespace: str, service: str) -> list[Object]:
-            kind = registry.by_resource("discovery.k8s.io", "v1", "endpointslices")
-            assert kind is not None
-            resource = self._resources[kind]
             options = Options(label_selector=f"kubernetes.io/service-name={service}")
-            page = await reader.page(
-                resource, Request(verb="list", kind=kind, user=ANONYMOUS, namespace=namespace, options=options)
-            )
+            request = Request(verb="list", kind=resource.kind, user=ANONYMOUS, namespace=namespace, options=options)
+            page = await reader.page(resource, request)
             return [resource.decode(item) for item in page.items]
 
         return slices_of
 
-    def _accounts(self, registry: KindRegistry, objects: Objects, now: Callable[[], datetime]) -> Accounts | None:
+    def _accounts(self, objects: Objects, now: Callable[[], datetime]) -> Accounts | None:
         if self._config.account_keys is None:
             return None
-        kinds = {plural: registry.by_resource("", "v1", plural) for plural in NAMED}
-        resources = {plural: self._resources[kind] for plural, kind in kinds.items() if kind is not None}
+        resources = {plural: self._finders.resource(plural) for plural in NAMED}
         return Accounts(self._config.account_keys, NamedObjects(resources, objects), lambda: now().timestamp())
 
     def _reviews(self, now: Callable[[], datetime]) -> dict[str, dict[str, Answering]]:
@@ -472,23 +375,16 @@ class ApiCore:
         }
         return {resource: {"create": create} for resource, create in creates.items()}
 
-    def _computed(
-        self, registry: KindRegistry, bindings: Bindings, now: Callable[[], datetime]
-    ) -> dict[str, dict[str, Answering]]:
+    def _computed(self, bindings: Bindings, now: Callable[[], datetime]) -> dict[str, dict[str, Answering]]:
         """The core group's kinds that are not stored."""
-        pods, leases = (
-            registry.by_resource("", "v1", "pods"),
-            registry.by_resource("coordination.k8s.io", "v1", "leases"),
-        )
-        assert pods is not None and leases is not None
-        pod_resource, lease_cache = self._resources[pods], self._resources[leases].cache
+        pods, leases = self._finders.resource("pods"), self._finders.resource("leases", "coordination.k8s.io").cache
 
         def lease(name: str) -> Object | None:
-            record = lease_cache.get("kube-system", name)
+            record = leases.get("kube-system", name)
             return None if record is None else record.decode()
 
         async def bind(request: Request) -> Response:
-            return await bindings.create_by_old_path(pod_resource, request)
+            return await bindings.create_by_old_path(pods, request)
 
         statuses = ComponentStatuses(self._store.revision, lease, now)
         return {

@@ -90,7 +90,9 @@ class ProxyTargets:
             return False
         try:
             pod = await self._find_pod(namespace, target.get("name") or "")
-        except errors.StatusError:
+        except errors.StatusError as error:
+            if error.reason != "NotFound":
+                raise
             return False
         return address in _pod_ips(pod) and is_proxyable(address)
 
