@@ -23,6 +23,7 @@ from kubeactors.controllers.nodelifecycle.controller import NodeLifecycleControl
 from kubeactors.controllers.nodelifecycle.eviction import TaintEviction
 from kubeactors.controllers.pod_gc import PodGarbageCollector
 from kubeactors.controllers.replicaset.controller import ReplicaSetController
+from kubeactors.controllers.replicaset.replication_manager import ReplicationManager
 from kubeactors.controllers.service_account_tokens import TokenSecrets
 from kubeactors.controllers.storage_protection import AttributesClassProtection, ClaimProtection, VolumeProtection
 
@@ -34,6 +35,7 @@ COMPONENT = "kube-controller-manager"
 CONTROLLERS: Mapping[type[Controller], str] = {
     DeploymentController: "deployment-controller",
     ReplicaSetController: "replicaset-controller",
+    ReplicationManager: "replication-controller",
     DisruptionController: "controllermanager",
     EndpointSliceController: "endpoint-slice-controller",
     EndpointsController: "endpoint-controller",

@@ -1,1 +1,4 @@
-"""ReplicaSets: keep so many pods of one template. `controller` reads and writes; `ranking` and `status` decide."""
+"""ReplicaSets and ReplicationControllers: keep so many pods of one template.
+
+`controller` reads and writes; `ranking` and `status` decide.
+"""

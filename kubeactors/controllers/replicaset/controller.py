@@ -1,10 +1,15 @@
-"""The ReplicaSet controller: creates and deletes pods until there are as many as asked for."""
+"""The ReplicaSet controller: creates and deletes pods until there are as many as asked for.
+
+`Replicated` says what differs between the kinds that it does this for: ReplicationControllers are the other one
+(`replication_manager.py`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from kubeactors.api.errors import StatusError
@@ -23,13 +28,30 @@ logger = logging.getLogger(__name__)
 BURST = 500  # pods created or deleted at one time for one set
 
 
+@dataclass(frozen=True)
+class Replicated:
+    """A kind whose objects keep so many pods of their template: its resource, its type, and how it selects its pods.
+
+    `counts_terminating`: its status has terminatingReplicas (KEP-3973).
+    """
+
+    resource: str
+    api_version: str
+    kind: str
+    selector: Callable[[Object], LabelSelector]
+    counts_terminating: bool
+
+
 class ReplicaSetController(Controller):
     name = "replicaset"
+    kind = Replicated(
+        "replicasets.apps", "apps/v1", "ReplicaSet", lambda obj: from_label_selector(obj["spec"]["selector"]), True
+    )
 
     def __init__(self, around: Surroundings) -> None:
         super().__init__(around)
         self._expectations = Expectations(around.clock)
-        self._sets = around.informers.informer("replicasets.apps", indexers={"controller": by_controller})
+        self._sets = around.informers.informer(self.kind.resource, indexers={"controller": by_controller})
         self._pods = pod_informer(around.informers)
         self._sets.add_handler(self.enqueue, lambda _, new: self.enqueue(new), self._set_deleted)
         self._pods.add_handler(self._pod_added, self._pod_updated, self._pod_deleted)
@@ -42,7 +64,7 @@ class ReplicaSetController(Controller):
 
     def _owner(self, pod: Object) -> Object | None:
         reference = controller_of(pod)
-        if reference is None or reference.get("kind") != "ReplicaSet":
+        if reference is None or reference.get("kind") != self.kind.kind:
             return None
         owner = self._sets.lister.get(namespace(pod), reference["name"])
         return owner if owner is not None and owner["metadata"]["uid"] == reference.get("uid") else None
@@ -79,7 +101,7 @@ class ReplicaSetController(Controller):
 
     def _enqueue_matching(self, pod: Object) -> None:
         for replica_set in self._sets.lister.list(namespace(pod)):
-            selector = from_label_selector(replica_set["spec"]["selector"])
+            selector = self.kind.selector(replica_set)
             if not selector.empty and selector.matches(labels(pod)):
                 self.enqueue(replica_set)
 
@@ -92,7 +114,7 @@ class ReplicaSetController(Controller):
             return None
         # Before the pods are listed: what is seen after this was seen by the list too.
         caught_up = self._expectations.satisfied(key)
-        selector = from_label_selector(replica_set["spec"]["selector"])
+        selector = self.kind.selector(replica_set)
         active = await self._claim(replica_set, selector)
         failure: tuple[str, str] | None = None
         cause: StatusError | None = None
@@ -103,7 +125,7 @@ class ReplicaSetController(Controller):
             except StatusError as error:
                 cause, failure = error, ("FailedCreate" if missing > 0 else "FailedDelete", error.message)
         owned = self._pods.lister.by_index("controller", replica_set["metadata"]["uid"])
-        terminating = sum(map(is_terminating, owned))
+        terminating = sum(map(is_terminating, owned)) if self.kind.counts_terminating else None
         status = status_of(replica_set, active, terminating, failure, self.now())
         await self._write_status(replica_set, status)
         if cause is not None:
@@ -121,9 +143,8 @@ class ReplicaSetController(Controller):
         orphans = lister.by_index("controller", f"orphan/{namespace(replica_set)}")
         candidates = [*lister.by_index("controller", replica_set["metadata"]["uid"]), *orphans]
         found = claims(replica_set, filter(is_active, candidates), lambda pod: selector.matches(labels(pod)))
-        return await settle(
-            self.client, "pods", "replicasets.apps", replica_set, ("apps/v1", "ReplicaSet"), found, is_active
-        )
+        owner_type = (self.kind.api_version, self.kind.kind)
+        return await settle(self.client, "pods", self.kind.resource, replica_set, owner_type, found, is_active)
 
     async def _manage(self, key: str, replica_set: Object, active: Sequence[Object], missing: int) -> None:
         if missing > 0:
@@ -134,7 +155,7 @@ class ReplicaSetController(Controller):
             await self._delete(key, replica_set, surplus)
 
     def _related(self, replica_set: Object) -> list[Object]:
-        """The pods of all ReplicaSets of this one's controller."""
+        """The pods of all sets of this one's controller."""
         reference = controller_of(replica_set)
         siblings = [replica_set]
         if reference is not None:
@@ -145,7 +166,7 @@ class ReplicaSetController(Controller):
     async def _create(self, key: str, replica_set: Object, count: int) -> None:
         """In batches that double from one: if the pods are refused, few requests find out."""
         self._expectations.expect_creations(key, count)
-        reference = controller_ref(replica_set, "apps/v1", "ReplicaSet")
+        reference = controller_ref(replica_set, self.kind.api_version, self.kind.kind)
         pod = pod_from_template(replica_set["spec"]["template"], replica_set, reference)
         done, batch = 0, 1
         while done < count:
@@ -199,7 +220,7 @@ class ReplicaSetController(Controller):
         if (replica_set.get("status") or {}) == status:
             return
         try:
-            await self.client.update("replicasets.apps", {**replica_set, "status": status}, subresource="status")
+            await self.client.update(self.kind.resource, {**replica_set, "status": status}, subresource="status")
         except StatusError as error:
             if error.code != 404:
                 raise

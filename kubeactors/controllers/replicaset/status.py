@@ -12,11 +12,14 @@ from kubeactors.controllers.pods import is_ready, seconds_until_available
 def status_of(
     replica_set: Object,
     active: Sequence[Object],
-    terminating: int,
+    terminating: int | None,
     failure: tuple[str, str] | None,
     now: datetime,
 ) -> Object:
-    """The counts of its active pods, and ReplicaFailure while `failure` (reason, message) keeps it from its size."""
+    """The counts of its active pods, and ReplicaFailure while `failure` (reason, message) keeps it from its size.
+
+    `terminating` is None for a kind whose status does not count those.
+    """
     wanted = (replica_set["spec"]["template"].get("metadata") or {}).get("labels") or {}
     minimum = int(replica_set["spec"].get("minReadySeconds") or 0)
     counts = {
@@ -26,7 +29,8 @@ def status_of(
         "observedGeneration": replica_set["metadata"].get("generation", 0),
     }
     status: Object = {"replicas": len(active), **{key: value for key, value in counts.items() if value}}
-    status["terminatingReplicas"] = terminating
+    if terminating is not None:
+        status["terminatingReplicas"] = terminating
     before = (replica_set.get("status") or {}).get("conditions") or []
     others = [c for c in before if c["type"] != "ReplicaFailure"]
     present = [c for c in before if c["type"] == "ReplicaFailure"]

@@ -194,6 +194,32 @@ async def test_a_hash_collision_is_got_around(cluster: Cluster) -> None:
     assert len(cluster.sets()) == 2
 
 
+async def test_a_replication_controller_keeps_its_pods(cluster: Cluster) -> None:
+    made = wanted()
+    spec = {"replicas": 2, "selector": {"app": "web"}, "template": made["spec"]["template"]}
+    await cluster.client.create("replicationcontrollers", {"metadata": made["metadata"], "spec": spec})
+
+    def status() -> Object:
+        found = cluster.api.get("replicationcontrollers", "web") or {}
+        return {k: v for k, v in (found.get("status") or {}).items() if k != "observedGeneration"}
+
+    counts = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+    await eventually(lambda: status() == dict.fromkeys(counts, 2))
+    for pod in cluster.pods():
+        (owner,) = pod["metadata"]["ownerReferences"]
+        assert (owner["apiVersion"], owner["kind"], owner["controller"]) == ("v1", "ReplicationController", True)
+    cluster.api.modify("replicationcontrollers", "web", lambda rc: rc["spec"].update(replicas=1))
+    await eventually(lambda: status() == dict.fromkeys(counts, 1) and len(cluster.pods()) == 1)
+    stray = cluster.pods()[0]["metadata"]["name"]
+    await cluster.client.patch("pods", stray, {"metadata": {"labels": {"app": "other"}}}, "default")
+    await eventually(lambda: len(cluster.pods()) == 2)
+    await eventually(lambda: not (cluster.api.get("pods", stray) or {})["metadata"].get("ownerReferences"))
+    await eventually(lambda: len(cluster.events("SuccessfulCreate")) == 3)
+    assert len(cluster.events("SuccessfulDelete")) == 1
+    await cluster.client.delete("replicationcontrollers", "web", "default", propagation_policy="Background")
+    await eventually(lambda: [p["metadata"]["name"] for p in cluster.pods(live=False)] == [stray])
+
+
 @pytest.mark.parametrize("policy", ["Background", "Foreground"])
 async def test_a_deleted_deployment_takes_everything_along(cluster: Cluster, policy: str) -> None:
     await cluster.client.create("deployments", wanted())

@@ -89,6 +89,10 @@ def test_status_counts() -> None:
     }
 
 
+def test_a_status_without_terminating_replicas() -> None:
+    assert "terminatingReplicas" not in status_of(replica_set("web"), [], None, None, NOW)
+
+
 def test_min_ready_seconds() -> None:
     rs = replica_set("web", 2)
     rs["spec"]["minReadySeconds"] = 30
