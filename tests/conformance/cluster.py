@@ -1,0 +1,126 @@
+"""A control plane for tests that are clients and nothing else: they call, and block, as users' programs do.
+
+Store and API server are processes of their own; controllers, scheduler and the kubelet that runs nothing live on a
+loop in a thread. Everything talks TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import threading
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kubeactors.client import AsyncClient
+from kubeactors.controllers.config import ControllerManagerConfig
+from kubeactors.controllers.manager import ControllerManager
+from kubeactors.scheduler.config import SchedulerConfig
+from kubeactors.scheduler.scheduler import Scheduler
+from tests.support.control_plane import KUBECTL, Completed, ControlPlane, control_plane
+from tests.support.fake_kubelet import FakeKubelet, node_object
+
+T = TypeVar("T")
+NODES = ("node-a", "node-b")
+START_TIMEOUT = 90.0
+STOP_TIMEOUT = 30.0
+
+
+@dataclass
+class Cluster:
+    """A running control plane with two nodes that run nothing."""
+
+    plane: ControlPlane
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def url(self) -> str:
+        """Where the REST API is."""
+        return self.plane.url
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.plane.kubeconfig
+
+    def kubectl(
+        self, *arguments: str, namespace: str = "default", stdin: str = "", timeout: float = 30, check: bool = True
+    ) -> Completed:
+        """Run kubectl as the administrator. Unless `check` is False a failure fails the test."""
+        return self.run(str(KUBECTL), "-n", namespace, *arguments, stdin=stdin, timeout=timeout, check=check)
+
+    def run(
+        self, *command: str, stdin: str = "", timeout: float = 30, check: bool = True, **environment: str
+    ) -> Completed:
+        """Run a program that finds the cluster by $KUBECONFIG, with a home directory of its own."""
+        home = str(self.plane.directory)
+        done = subprocess.run(
+            command,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=home,
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": home, **environment},
+            check=False,
+        )
+        assert done.returncode == 0 or not check, f"{' '.join(command)}: {done.stderr}{done.stdout}"
+        return Completed(done.returncode, done.stdout, done.stderr)
+
+    def call(self, work: Coroutine[Any, Any, T], timeout: float = 30.0) -> T:
+        """Run something on the cluster's own loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout)
+
+
+@contextlib.contextmanager
+def running_cluster(directory: Path) -> Iterator[Cluster]:
+    """Start it below `directory`; stop it whatever happened."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="conformance cluster", daemon=True)
+    thread.start()
+    stack = contextlib.AsyncExitStack()
+
+    def call(work: Coroutine[Any, Any, T], timeout: float) -> T:
+        return asyncio.run_coroutine_threadsafe(work, loop).result(timeout)
+
+    try:
+        yield Cluster(call(_start(stack, directory), START_TIMEOUT), loop)
+    finally:
+        try:
+            call(stack.aclose(), STOP_TIMEOUT)
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(STOP_TIMEOUT)
+            loop.close()
+
+
+async def _start(stack: contextlib.AsyncExitStack, directory: Path) -> ControlPlane:
+    plane = await stack.enter_async_context(control_plane(directory, disable_admission_plugins=[]))
+
+    def client(user: str) -> AsyncClient:
+        made = AsyncClient([plane.grpc_endpoint], plane.tls(user))
+        stack.push_async_callback(made.close)
+        return made
+
+    settings = ControllerManagerConfig(
+        leader_elect=False,
+        root_ca=plane.pki.ca.read_text(),
+        service_account_key=plane.pki.service_account_key.read_text(),
+        node_monitor_grace_period=3600,  # the nodes here never say again that they are there
+        node_startup_grace_period=3600,
+    )
+    manager = ControllerManager(client("controller-manager"), config=settings)
+    stack.push_async_callback(manager.stop)
+    await manager.start()
+    scheduler = Scheduler(client("scheduler"), config=SchedulerConfig(leader_elect=False))
+    stack.push_async_callback(scheduler.stop)
+    await scheduler.start()
+    admin = client("admin")
+    for name in NODES:
+        await admin.create("nodes", node_object(name))
+    await stack.enter_async_context(FakeKubelet(admin))
+    return plane
