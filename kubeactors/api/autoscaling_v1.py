@@ -5,7 +5,7 @@ reads and writes it back loses nothing (Kubernetes' pkg/apis/autoscaling/v1/conv
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -22,6 +22,8 @@ _ROUND_TRIP: Final = frozenset({METRICS, CURRENT_METRICS, CONDITIONS, BEHAVIOR})
 V1: Final = "autoscaling/v1"
 V2: Final = "autoscaling/v2"
 
+_SOURCES: Final = ("object", "pods", "resource", "containerResource", "external")
+
 JsonObject = dict[str, Any]
 
 
@@ -30,11 +32,11 @@ def to_v1(autoscaler: Object) -> Object:
     spec, status = autoscaler.get("spec") or {}, autoscaler.get("status") or {}
     metrics, current = spec.get("metrics") or [], status.get("currentMetrics") or []
     annotations = _own_annotations(autoscaler)
-    others = [_metric_to_v1(m) for m in metrics if _cpu_utilization(m) is None]
+    others = [_metric_to_v1(m, "target") for m in metrics if _cpu_utilization(m) is None]
     if others:
         annotations[METRICS] = _dump(others)
     if current:
-        annotations[CURRENT_METRICS] = _dump([_status_to_v1(m) for m in current])
+        annotations[CURRENT_METRICS] = _dump([_metric_to_v1(m, "current") for m in current])
     if spec.get("behavior") is not None:
         annotations[BEHAVIOR] = _dump(_capitalised_behavior(spec["behavior"]))
     if status.get("conditions"):
@@ -61,7 +63,7 @@ def to_v2(autoscaler: Object) -> Object:
     """What is stored for an autoscaling/v1 autoscaler; annotations that are not of the expected form are dropped."""
     spec, status = autoscaler.get("spec") or {}, autoscaler.get("status") or {}
     annotations = (autoscaler.get("metadata") or {}).get("annotations") or {}
-    metrics = _typed(map(_metric_to_v2, _load_list(annotations.get(METRICS))), "MetricSpec")
+    metrics = _typed((_metric_to_v2(m, "target") for m in _load_list(annotations.get(METRICS))), "MetricSpec")
     if spec.get("targetCPUUtilizationPercentage") is not None:
         metrics.append(cpu_metric(spec["targetCPUUtilizationPercentage"]))
     made: Object = {
@@ -84,7 +86,8 @@ def _status_to_v2(status: JsonObject, annotations: dict[str, str]) -> JsonObject
     if status.get("currentReplicas"):
         made["currentReplicas"] = status["currentReplicas"]
     made["desiredReplicas"] = status.get("desiredReplicas") or 0
-    current = _typed(map(_current_to_v2, _load_list(annotations.get(CURRENT_METRICS))), "MetricStatus")
+    stated = _load_list(annotations.get(CURRENT_METRICS))
+    current = _typed((_metric_to_v2(m, "current") for m in stated), "MetricStatus")
     used = status.get("currentCPUUtilizationPercentage")
     if not current and used is not None:
         current = [{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": used}}}]
@@ -118,53 +121,57 @@ def _cpu_utilization(metric: JsonObject) -> int | None:
     return found
 
 
-def _metric_to_v1(metric: JsonObject) -> JsonObject:
+def _metric_to_v1(metric: JsonObject, what: Literal["target", "current"]) -> JsonObject:
+    """A MetricSpec (whose `what` is its target) or MetricStatus (current) as the annotations of autoscaling/v1 have it.
+
+    A status has each of its values, 0 if nothing else; a spec only those that were asked for.
+    """
     made: JsonObject = {"type": metric.get("type") or ""}
-    for field in ("object", "pods", "resource", "containerResource", "external"):
+    always = {"value": "0", "averageValue": "0"} if what == "current" else {}
+    value, average_value, utilization = f"{what}Value", f"{what}AverageValue", f"{what}AverageUtilization"
+    for field in _SOURCES:
         source = metric.get(field)
         if source is None:
             continue
-        target, identity = source.get("target") or {}, source.get("metric") or {}
+        amount, identity = source.get(what) or {}, source.get("metric") or {}
+        name = {"metricName": identity.get("name") or ""}
         if field == "object":
             made[field] = {
                 "target": source.get("describedObject") or {},
-                "metricName": identity.get("name") or "",
-                "targetValue": target.get("value") or "0",
+                **name,
+                value: amount.get("value") or "0",
                 **_pick(identity, "selector"),
-                **_pick(target, "averageValue"),
+                **_pick(amount, "averageValue"),
             }
         elif field == "pods":
-            made[field] = {
-                "metricName": identity.get("name") or "",
-                "targetAverageValue": target.get("averageValue") or "0",
-                **_pick(identity, "selector"),
-            }
+            made[field] = {**name, average_value: amount.get("averageValue") or "0", **_pick(identity, "selector")}
         elif field == "external":
-            made[field] = {"metricName": identity.get("name") or ""}
+            made[field] = name
             _rename(identity, "selector", made[field], "metricSelector")
-            _rename(target, "value", made[field], "targetValue")
-            _rename(target, "averageValue", made[field], "targetAverageValue")
+            _rename(always | amount, "value", made[field], value)
+            _rename(amount, "averageValue", made[field], average_value)
         else:
             made[field] = {"name": source.get("name") or ""}
-            _rename(target, "averageUtilization", made[field], "targetAverageUtilization")
-            _rename(target, "averageValue", made[field], "targetAverageValue")
+            _rename(amount, "averageUtilization", made[field], utilization)
+            _rename(always | amount, "averageValue", made[field], average_value)
             made[field] |= _pick(source, "container")
     return made
 
 
-def _metric_to_v2(metric: JsonObject) -> JsonObject:
+def _metric_to_v2(metric: JsonObject, what: Literal["target", "current"]) -> JsonObject:
+    """The reverse of `_metric_to_v1`."""
     made: JsonObject = {"type": metric.get("type") or ""}
-    for field in ("object", "pods", "resource", "containerResource", "external"):
+    for field in _SOURCES:
         source = metric.get(field)
         if not isinstance(source, dict):
             continue
-        target: JsonObject = {}
-        _rename(source, "targetAverageValue", target, "averageValue")
-        _rename(source, "averageValue", target, "averageValue")
-        _rename(source, "targetAverageUtilization", target, "averageUtilization")
-        if source.get("targetValue") not in (None, "0"):
-            target["value"] = source["targetValue"]
-        made[field] = {"target": {"type": _target_type(field, target), **target}}
+        amount: JsonObject = {}
+        if what == "current" or source.get("targetValue") != "0":
+            _rename(source, f"{what}Value", amount, "value")
+        _rename(source, f"{what}AverageValue", amount, "averageValue")
+        _rename(source, "averageValue", amount, "averageValue")
+        _rename(source, f"{what}AverageUtilization", amount, "averageUtilization")
+        made[field] = {what: {"type": _target_type(field, amount), **amount} if what == "target" else amount}
         if field in ("resource", "containerResource"):
             made[field] |= _pick(source, "name", "container")
         else:
@@ -184,61 +191,6 @@ def _identity(source: JsonObject) -> JsonObject:
     made: JsonObject = {"name": source.get("metricName") or ""}
     _rename(source, "selector", made, "selector")
     _rename(source, "metricSelector", made, "selector")
-    return made
-
-
-def _status_to_v1(metric: JsonObject) -> JsonObject:
-    made: JsonObject = {"type": metric.get("type") or ""}
-    for field in ("object", "pods", "resource", "containerResource", "external"):
-        source = metric.get(field)
-        if source is None:
-            continue
-        current, identity = source.get("current") or {}, source.get("metric") or {}
-        if field == "object":
-            made[field] = {
-                "target": source.get("describedObject") or {},
-                "metricName": identity.get("name") or "",
-                "currentValue": current.get("value") or "0",
-                **_pick(identity, "selector"),
-                **_pick(current, "averageValue"),
-            }
-        elif field == "pods":
-            made[field] = {
-                "metricName": identity.get("name") or "",
-                "currentAverageValue": current.get("averageValue") or "0",
-                **_pick(identity, "selector"),
-            }
-        elif field == "external":
-            made[field] = {"metricName": identity.get("name") or ""}
-            _rename(identity, "selector", made[field], "metricSelector")
-            made[field]["currentValue"] = current.get("value") or "0"
-            _rename(current, "averageValue", made[field], "currentAverageValue")
-        else:
-            made[field] = {"name": source.get("name") or ""}
-            _rename(current, "averageUtilization", made[field], "currentAverageUtilization")
-            made[field]["currentAverageValue"] = current.get("averageValue") or "0"
-            made[field] |= _pick(source, "container")
-    return made
-
-
-def _current_to_v2(metric: JsonObject) -> JsonObject:
-    made: JsonObject = {"type": metric.get("type") or ""}
-    for field in ("object", "pods", "resource", "containerResource", "external"):
-        source = metric.get(field)
-        if not isinstance(source, dict):
-            continue
-        current: JsonObject = {}
-        _rename(source, "currentValue", current, "value")
-        _rename(source, "currentAverageValue", current, "averageValue")
-        _rename(source, "averageValue", current, "averageValue")
-        _rename(source, "currentAverageUtilization", current, "averageUtilization")
-        made[field] = {"current": current}
-        if field in ("resource", "containerResource"):
-            made[field] |= _pick(source, "name", "container")
-        else:
-            made[field]["metric"] = _identity(source)
-        if field == "object":
-            made[field]["describedObject"] = source.get("target") or {}
     return made
 
 
