@@ -52,14 +52,14 @@ async def server(tmp_path: Path) -> AsyncIterator[FakeRestServer]:
 async def start(source: str, directory: Path) -> asyncio.subprocess.Process:
     environment = {**os.environ, "KUBECONFIG": str(directory / "config"), "PYTHONPATH": str(ROOT)}
     return await asyncio.create_subprocess_exec(
+        # Whoever started the tests in the background had them ignore Ctrl-C, and children inherit that.
+        *("env", "--default-signal=INT"),
         sys.executable,
         "-c",
         source,
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        # Whoever started the tests in the background had them ignore Ctrl-C, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
