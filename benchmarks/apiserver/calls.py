@@ -135,7 +135,7 @@ class Pods:
             status, body = await wire.request("GET", self._path, headers=headers)
             took.append(time.perf_counter() - started)
             assert status == 200, body
-            size = len(body)
+            size = wire.size
         server, store = self._running.cpu_each(len(took))
         wire.close()
         middle, peer = percentile(took, 0.5) * 1000, LISTS.get((form, self.count), Figure())

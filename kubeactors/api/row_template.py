@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,23 +18,40 @@ from kubeactors.api.table import make_row
 _MARKS = re.compile(re.escape(MARK_START.encode()) + rb"([-+])([^|]*)" + re.escape(MARK_END.encode()))
 
 
+class Ages:
+    """Ages as texts, at one moment. Many objects are of the same second."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self._texts: dict[tuple[bool, datetime], bytes] = {}
+
+    def text(self, time: tuple[bool, datetime]) -> bytes:
+        """`time`: whether the age counts from it (else the time until it), and when it is."""
+        found = self._texts.get(time)
+        if found is None:
+            since, at = time
+            passed = (self.now - at).total_seconds()
+            found = self._texts[time] = duration.human(passed if since else -passed).encode()
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class RowTemplate:
-    """JSON of a row up to its object. `pieces` has one more than `times`, which stand between; each time comes with
-    whether the age counts from it (else the time until it)."""
+    """JSON of a row up to its object. `pieces` has one more than `times` (see `Ages`), which stand between."""
 
     kind: Kind
     pieces: tuple[bytes, ...]
     times: tuple[tuple[bool, datetime], ...]
 
-    def render(self, now: datetime) -> bytes:
-        """`{"cells":[…],"object":`: what follows is the object and a brace."""
-        if len(self.times) == 1:
-            return self.pieces[0] + _text(*self.times[0], now) + self.pieces[1]
-        made = [self.pieces[0]]
-        for time, piece in zip(self.times, self.pieces[1:], strict=True):
-            made += (_text(*time, now), piece)
-        return b"".join(made)
+    def render(self, ages: Ages) -> Sequence[bytes]:
+        """The parts of `{"cells":[…],"object":`: what follows is the object and a brace."""
+        pieces, times = self.pieces, self.times
+        if len(times) == 1:
+            return pieces[0], ages.text(times[0]), pieces[1]
+        made = [pieces[0]]
+        for time, piece in zip(times, pieces[1:], strict=True):
+            made += (ages.text(time), piece)
+        return made
 
 
 def row_template(kind: Kind, obj: Object) -> RowTemplate | None:
@@ -46,8 +64,3 @@ def row_template(kind: Kind, obj: Object) -> RowTemplate | None:
     found = _MARKS.split(text.removesuffix(b"null}"))
     times = tuple((sign == b"+", parse_time(at.decode())) for sign, at in zip(found[1::3], found[2::3], strict=True))
     return RowTemplate(kind, tuple(found[::3]), times)
-
-
-def _text(since: bool, time: datetime, now: datetime) -> bytes:
-    passed = (now - time).total_seconds()
-    return duration.human(passed if since else -passed).encode()

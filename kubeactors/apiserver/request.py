@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from kubeactors.api.kinds import Kind
+    from kubeactors.apiserver.long_document import LongDocument
     from kubeactors.apiserver.streams.connector import Connector
 
 Verb = Literal["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"]
@@ -204,17 +205,23 @@ class ListItems:
 
 @dataclass(slots=True)
 class Response:
-    """What a handler answers: exactly one of a JSON `body`, `items`, a `watch`, a `stream` of bytes (logs), or what
-    serves the client's connection itself (`connect`; only the HTTPS front has such requests)."""
+    """What a handler answers: exactly one of a JSON `body`, a `document` (a list that is long), `items`, a `watch`, a
+    `stream` of bytes (logs), or what serves the client's connection itself (`connect`; only the HTTPS front has such
+    requests)."""
 
     status: int = 200
     body: bytes = b""
+    document: LongDocument | None = None
     items: ListItems | None = None
     watch: WatchStream | None = None
     stream: AsyncIterator[bytes] | None = None
     connect: Connector | None = None
     content_type: str = JSON
     warnings: Sequence[str] = ()
+
+    def whole(self) -> bytes:
+        """The JSON that is answered, however long."""
+        return self.body if self.document is None else self.document.whole()
 
 
 class ApiHandler(Protocol):

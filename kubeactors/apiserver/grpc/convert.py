@@ -178,7 +178,7 @@ def _request(
 
 def object_reply(response: Response) -> pb.Object:
     """The answer to everything but a list."""
-    return pb.Object(json=response.body, warnings=response.warnings)
+    return pb.Object(json=response.whole(), warnings=response.warnings)
 
 
 def list_reply(response: Response) -> pb.ObjectList:

@@ -7,6 +7,7 @@ write. `Answer` offers the part of `StreamResponse` that aiohttp's protocol uses
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import uuid
 from collections.abc import Sequence
@@ -16,8 +17,12 @@ from typing import Any
 from aiohttp import web
 from multidict import istr
 
+from kubeactors.apiserver.long_document import LongDocument
+
 TEXT = "text/plain; charset=utf-8"
 NO_CACHE = "no-cache, private"
+#: Seconds that a client may take to make room for the next piece of a long answer.
+DRAIN_TIMEOUT = 60.0
 
 # Unique ids in the form of a UUID: random for this process, then counted. A fresh uuid4 each time costs 5 µs more.
 _AUDIT_PREFIX = str(uuid.uuid4())[:24]
@@ -36,7 +41,7 @@ class Answer(web.StreamResponse):
     def __init__(
         self,
         status: int,
-        body: bytes | None,
+        body: bytes | LongDocument | None,
         content_type: str,
         headers: Sequence[tuple[str, str]] = (),
         *,
@@ -100,6 +105,11 @@ class Answer(web.StreamResponse):
             raise ConnectionResetError("the client is gone")
         body = self._answer_body or b""
         head = self.head(request.headers.get(_AUDIT_HEADER))
+        if isinstance(body, LongDocument):
+            transport.write(head)
+            if request.method != "HEAD":
+                await _send(request, body)
+            return None
         if request.method == "HEAD":
             body = b""
         if len(body) > 65536:
@@ -131,6 +141,22 @@ class Answer(web.StreamResponse):
             raise ConnectionResetError("the client is gone")
         transport.write(self.head(request.headers.get(_AUDIT_HEADER), chunked=chunked))
         return chunked
+
+
+async def _send(request: web.BaseRequest, document: LongDocument) -> None:
+    """Send piece by piece, no faster than the client takes them."""
+    protocol = request.protocol
+    for piece in document.pieces():
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("the client is gone")
+        transport.write(piece)
+        try:
+            async with asyncio.timeout(DRAIN_TIMEOUT):
+                await protocol._drain_helper()
+        except TimeoutError as error:
+            transport.abort()
+            raise ConnectionResetError("the client does not read") from error
 
 
 def _clean(value: str) -> str:

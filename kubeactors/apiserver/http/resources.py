@@ -15,7 +15,7 @@ from kubeactors.api.selectors import SelectorError, parse_field_selector
 from kubeactors.apiserver.http.answer import Answer
 from kubeactors.apiserver.http.body import read_body
 from kubeactors.apiserver.http.deadline import deadline
-from kubeactors.apiserver.http.encode import as_beta, maybe_gzip, render, warning_headers
+from kubeactors.apiserver.http.encode import as_beta, long_answer, maybe_gzip, render, warning_headers
 from kubeactors.apiserver.http.negotiate import JSON, PROTOBUF, YAML, MediaForm, NotAcceptable, negotiate, wants_pretty
 from kubeactors.apiserver.http.query import Query
 from kubeactors.apiserver.http.routes import ResourcePath
@@ -201,11 +201,16 @@ async def _encode(
     if response.status == 204:
         return Answer(204, None, "", _warnings(http, response))
     body = response.body
+    pretty = wants_pretty(query.first("pretty"), http.headers.get("User-Agent", ""))
+    extra = _warnings(http, response)
+    document = response.document
+    if document is not None:
+        if not (media.yaml or pretty or media.version == "v1beta1"):
+            return await long_answer(response.status, document, http.headers.get("Accept-Encoding", ""), extra)
+        body = document.whole()
     if media.version == "v1beta1":
         body = as_beta(body)
-    pretty = wants_pretty(query.first("pretty"), http.headers.get("User-Agent", ""))
     body, content_type = render(body, as_yaml=media.yaml, pretty=pretty)
-    extra = _warnings(http, response)
     if compress:
         body, encoding = await maybe_gzip(body, http.headers.get("Accept-Encoding", ""))
         extra = (*extra, *encoding)

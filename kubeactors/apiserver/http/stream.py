@@ -15,7 +15,7 @@ from typing import cast
 
 from aiohttp import web
 
-from kubeactors.apiserver.http.answer import Answer
+from kubeactors.apiserver.http.answer import DRAIN_TIMEOUT, Answer
 from kubeactors.apiserver.http.connection import Connection
 from kubeactors.apiserver.http.encode import as_beta
 from kubeactors.apiserver.request import JSON_LINES, WatchEncoding, WatchStream
@@ -23,7 +23,6 @@ from kubeactors.apiserver.request import JSON_LINES, WatchEncoding, WatchStream
 logger = logging.getLogger(__name__)
 
 _LAST_CHUNK = b"0\r\n\r\n"
-_DRAIN_TIMEOUT = 60.0
 
 
 def _chunk(events: Sequence[bytes]) -> bytes:
@@ -59,7 +58,7 @@ class TransportSink:
         return True
 
     async def drain(self) -> None:
-        async with asyncio.timeout(_DRAIN_TIMEOUT):
+        async with asyncio.timeout(DRAIN_TIMEOUT):
             await self._connection._drain_helper()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,8 @@ import orjson
 from kubeactors.api import table
 from kubeactors.api.kinds import Kind
 from kubeactors.api.meta import Object
-from kubeactors.api.row_template import row_template
+from kubeactors.api.row_template import Ages, row_template
+from kubeactors.apiserver.long_document import LongDocument
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.request import Form, IncludeObject, Request
 from kubeactors.apiserver.watchcache.record import Record
@@ -21,6 +23,8 @@ Clock = Callable[[], datetime]
 _META = "meta.k8s.io/v1"
 # Where an item's metadata begins.
 _METADATA = len(b'{"metadata":')
+# Rows that are rendered before others have a turn: a millisecond or, when they are new, some ten.
+_TURN = 200
 _PARTIAL_HEAD = b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":'
 
 
@@ -44,51 +48,65 @@ def render_object(kind: Kind, obj: Object, request: Request, clock: Clock) -> by
     return _table(kind, [obj], _version(obj), request.options.include_object, clock)
 
 
-def render_list(
+async def render_list(
     resource: Resource,
     items: Sequence[bytes],
     metadata: bytes,
     request: Request,
     clock: Clock,
     records: Sequence[Record] = (),
-) -> bytes:
+) -> LongDocument:
     """A list as PartialObjectMetadataList or Table; `metadata` is its ListMeta.
 
-    `records`: those of the cache that the items are of, which keep what was worked out for the next list.
+    `records`: those of the cache that the items are of, which keep what was worked out for the next list. Gives way to
+    others now and then.
     """
     if len(records) != len(items):
         records = [resource.record("", 0, item) for item in items]
     if request.form is Form.PARTIAL:
+        head = b'{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":%b,"items":' % metadata
         # Without items Kubernetes answers null here, though [] in lists of whole objects.
-        parts = b"[%b]" % b",".join(_partial(resource.kind, each) for each in records) if records else b"null"
-        head = b'{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":'
-        return b'%b%b,"items":%b}' % (head, metadata, parts)
+        if not records:
+            return LongDocument(head + b"null}\n", (), b"")
+        partials = await _in_turns(records, lambda some: [_partial(resource.kind, each) for each in some])
+        return LongDocument(head + b"[", partials, b"]}\n")
     kind, include = resource.kind, request.options.include_object
-    table_document = table.make_table(kind, (), clock(), include_object=include.value)
+    now = clock()
+    table_document = table.make_table(kind, (), now, include_object=include.value)
     table_document["metadata"] = orjson.loads(metadata)
     if not records:
-        return orjson.dumps(table_document)
+        return LongDocument(orjson.dumps(table_document) + b"\n", (), b"")
     del table_document["rows"]
-    now = clock()
-    rows = b",".join([_row(resource, record, include, now) for record in records])
-    return b'%b,"rows":[%b]}' % (orjson.dumps(table_document)[:-1], rows)
+    ages = Ages(now)
+    rows = await _in_turns(records, lambda some: [_row(resource, record, include, ages) for record in some])
+    return LongDocument(b'%b,"rows":[' % orjson.dumps(table_document)[:-1], rows, b"]}\n")
 
 
-def _row(resource: Resource, record: Record, include: IncludeObject, now: datetime) -> bytes:
+async def _in_turns(records: Sequence[Record], render: Callable[[Sequence[Record]], list[bytes]]) -> list[bytes]:
+    """All of them rendered, some at a time. Records do not change meanwhile."""
+    rendered = render(records[:_TURN])
+    for start in range(_TURN, len(records), _TURN):
+        await asyncio.sleep(0)
+        rendered += render(records[start : start + _TURN])
+    return rendered
+
+
+def _row(resource: Resource, record: Record, include: IncludeObject, ages: Ages) -> bytes:
     template = record.row
-    if template is None or template.kind is not resource.kind:
+    kind = resource.kind
+    if template is None or template.kind is not kind:
         obj = resource.decode(record.item)
-        template = row_template(resource.kind, obj)
+        template = row_template(kind, obj)
         if template is None:
-            return orjson.dumps(table.make_row(resource.kind, obj, now, include_object=include.value))
+            return orjson.dumps(table.make_row(kind, obj, ages.now, include_object=include.value))
         record.row = template
     if include is IncludeObject.METADATA:
-        shown = _partial(resource.kind, record)
-    elif include is IncludeObject.OBJECT:
-        shown = resource.whole(record.item)
-    else:
-        shown = b"null"
-    return b"%b%b}" % (template.render(now), shown)
+        if record.metadata_end and not kind.field_annotations:
+            shown = record.item[_METADATA : record.metadata_end]
+            return b"".join((*template.render(ages), _PARTIAL_HEAD, shown, b"}}"))
+        return b"".join((*template.render(ages), _partial(kind, record), b"}"))
+    shown = resource.whole(record.item) if include is IncludeObject.OBJECT else b"null"
+    return b"".join((*template.render(ages), shown, b"}"))
 
 
 def _partial(kind: Kind, record: Record) -> bytes:

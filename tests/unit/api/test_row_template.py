@@ -9,7 +9,7 @@ import pytest
 from kubeactors.api.duration import Marks, TimeNeeded, since, until
 from kubeactors.api.kinds import Kind, registry
 from kubeactors.api.meta import now_rfc3339
-from kubeactors.api.row_template import row_template
+from kubeactors.api.row_template import Ages, row_template
 from kubeactors.api.table import make_row
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -51,7 +51,7 @@ def test_a_template_shows_what_a_row_shows(resource: str, obj: dict[str, Any]) -
     for passed in AFTER:
         now = CREATED + passed
         row = make_row(kind, obj, now, include_object="None")
-        assert template.render(now) + b"null}" == orjson.dumps(row)
+        assert b"".join(template.render(Ages(now))) + b"null}" == orjson.dumps(row)
 
 
 def test_cells_that_compute_with_the_time_have_no_template() -> None:

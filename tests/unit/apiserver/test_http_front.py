@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from kubeactors.api import errors
+from kubeactors.apiserver.long_document import LongDocument
 from kubeactors.apiserver.request import Form, IncludeObject, Request, Response, WatchSink
 from tests.unit.apiserver.conftest import RunningFronts
 
@@ -206,6 +207,40 @@ async def test_large_answers_are_compressed_for_those_who_ask(
     async with client.get(PODS, headers={"Accept-Encoding": "identity"}) as answer:
         assert "Content-Encoding" not in answer.headers
         assert await answer.read() == body + b"\n"
+
+
+async def test_a_long_list_goes_out_in_pieces_in_every_form(
+    running: RunningFronts, client: aiohttp.ClientSession
+) -> None:
+    items = [b'{"metadata":{"name":"p%d"},"filling":"%b"}' % (number, b"x" * 5000) for number in range(500)]
+    document = LongDocument(b'{"kind":"PodList","items":[', items, b"]}\n")
+    running.handler.respond = lambda request: Response(200, document=document)
+    whole = document.whole()
+    async with client.get(PODS) as answer:
+        assert answer.headers["Content-Length"] == str(document.size)
+        assert await answer.read() == whole
+    async with client.get(PODS, headers={"Accept-Encoding": "gzip"}) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(await answer.read()) == whole
+    async with client.get(PODS + "?pretty=1") as answer:
+        assert json.loads(await answer.read()) == json.loads(whole)
+    async with client.get(PODS, headers={"Accept": "application/yaml"}) as answer:
+        assert (await answer.read()).startswith(b"items:\n- filling: xxx")
+
+
+async def test_a_client_that_does_not_read_a_long_list_holds_no_one_up(
+    running: RunningFronts, client: aiohttp.ClientSession
+) -> None:
+    document = LongDocument(b"[", [b'"%b"' % (b"x" * 100_000)] * 1000, b"]\n")
+    running.handler.respond = lambda request: (
+        Response(200, document=document) if request.verb == "list" else Response(200, b"{}")
+    )
+    async with client.get(PODS) as answer:
+        async with client.get(POD) as other:
+            assert await other.read() == b"{}\n"
+        answer.close()  # in the middle
+    async with client.get(POD) as other:
+        assert other.status == 200
 
 
 async def test_unknown_paths_and_methods(running: RunningFronts, client: aiohttp.ClientSession) -> None:
