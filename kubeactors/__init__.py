@@ -10,16 +10,50 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "AlreadyExists": "kubeactors.api.errors",
     "ApiUnavailable": "kubeactors.client.errors",
     "AsyncClient": "kubeactors.client.async_client",
     "Client": "kubeactors.client.sync_client",
+    "Conflict": "kubeactors.api.errors",
+    "Expired": "kubeactors.api.errors",
+    "Forbidden": "kubeactors.api.errors",
+    "Invalid": "kubeactors.api.errors",
+    "KubeconfigError": "kubeactors.client.kubeconfig",
+    "ManifestError": "kubeactors.client.manifests",
+    "NotFound": "kubeactors.api.errors",
     "OutcomeUnknown": "kubeactors.client.errors",
     "StatusError": "kubeactors.api.errors",
     "TlsConfig": "kubeactors.client.tls",
+    "Unauthorized": "kubeactors.api.errors",
+    "UnknownKindError": "kubeactors.api.kinds",
+    "WaitFailed": "kubeactors.client.errors",
     "WaitTimeout": "kubeactors.client.errors",
+    "load_manifests": "kubeactors.client.manifests",
+    "parse_manifests": "kubeactors.client.manifests",
 }
 
-__all__ = ["ApiUnavailable", "AsyncClient", "Client", "OutcomeUnknown", "StatusError", "TlsConfig", "WaitTimeout"]
+__all__ = [
+    "AlreadyExists",
+    "ApiUnavailable",
+    "AsyncClient",
+    "Client",
+    "Conflict",
+    "Expired",
+    "Forbidden",
+    "Invalid",
+    "KubeconfigError",
+    "ManifestError",
+    "NotFound",
+    "OutcomeUnknown",
+    "StatusError",
+    "TlsConfig",
+    "Unauthorized",
+    "UnknownKindError",
+    "WaitFailed",
+    "WaitTimeout",
+    "load_manifests",
+    "parse_manifests",
+]
 
 
 def __getattr__(name: str) -> Any:

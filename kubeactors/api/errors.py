@@ -4,14 +4,22 @@
 `pods` in the core group; `Kind.qualified_resource` gives it. `kind` arguments are qualified kinds: `Deployment.apps`.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
 from kubeactors.api.fielderrors import FieldError, aggregate, go_quote
 
 __all__ = [
+    "AlreadyExists",
+    "Cause",
+    "Conflict",
+    "Expired",
     "FieldError",
+    "Forbidden",
+    "Invalid",
+    "NotFound",
     "StatusError",
+    "Unauthorized",
     "already_exists",
     "bad_request",
     "conflict",
@@ -40,8 +48,27 @@ __all__ = [
 ]
 
 
+class Cause(TypedDict, total=False):
+    """One thing that is wrong: the field's path ("spec.replicas"), a word for programs, and what to mend."""
+
+    field: str
+    reason: str
+    message: str
+
+
 class StatusError(Exception):
-    """A failed API call. `status` is the metav1.Status that goes over the wire."""
+    """A failed API call. `status` is the metav1.Status that goes over the wire.
+
+    `StatusError(status)` is an instance of the subclass for the status' reason, where there is one: `NotFound`, …
+    """
+
+    def __new__(cls, *arguments: Any) -> "StatusError":
+        status = arguments[0] if arguments else None
+        if cls is StatusError and isinstance(status, dict):
+            made = _BY_REASON.get(status.get("reason") or _REASONS.get(status.get("code") or 0, ""), cls)
+        else:
+            made = cls
+        return super().__new__(made, *arguments)
 
     def __init__(self, status: dict[str, Any]) -> None:
         super().__init__(status.get("message", ""))
@@ -66,9 +93,18 @@ class StatusError(Exception):
         return self.status.get("details") or {}
 
     @property
-    def causes(self) -> list[dict[str, str]]:
-        """Field by field what is wrong: dictionaries with reason, message and field."""
+    def causes(self) -> list[Cause]:
+        """Field by field what is wrong."""
         return self.details.get("causes") or []
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What is wrong with each field: its path → the message, or several joined by "; "."""
+        found: dict[str, str] = {}
+        for cause in self.causes:
+            field, message = cause.get("field", ""), cause.get("message", "")
+            found[field] = f"{found[field]}; {message}" if field in found else message
+        return found
 
     @property
     def is_of_another(self) -> bool:
@@ -87,6 +123,49 @@ class StatusError(Exception):
 
     def __reduce__(self) -> tuple[type["StatusError"], tuple[dict[str, Any]]]:
         return StatusError, (self.status,)
+
+
+class Unauthorized(StatusError):
+    """401: the server does not know who asks."""
+
+
+class Forbidden(StatusError):
+    """403: who asks may not do that."""
+
+
+class NotFound(StatusError):
+    """404: there is no such object, or no such resource."""
+
+
+class AlreadyExists(StatusError):
+    """409: an object of that name exists."""
+
+
+class Conflict(StatusError):
+    """409: the object has changed since it was read, or another manager owns the field. Read again, then repeat."""
+
+
+class Expired(StatusError):
+    """410: the server has forgotten the version that a watch or a page is to go on from. List again."""
+
+
+class Invalid(StatusError):
+    """422: the object breaks a rule; `fields` and `causes` say which."""
+
+
+_BY_REASON: Mapping[str, type[StatusError]] = {
+    **{each.__name__: each for each in (Unauthorized, Forbidden, NotFound, AlreadyExists, Conflict, Expired, Invalid)},
+    "Gone": Expired,
+}
+_REASONS: Mapping[int, str] = {
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    409: "Conflict",
+    410: "Expired",
+    422: "Invalid",
+}
+"""The reason of an answer that gives none, by its code."""
 
 
 def status_failure(

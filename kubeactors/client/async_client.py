@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import math
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-import orjson
-
-from kubeactors.api.errors import StatusError
 from kubeactors.client import retry
 from kubeactors.client.async_commands import AsyncCommands
-from kubeactors.client.backoff import Backoff
-from kubeactors.client.calls import (
-    Call,
-    CreateCall,
-    DeleteCall,
-    DeleteCollectionCall,
-    GetCall,
-    ListCall,
-    ListReply,
-    LogsCall,
-    ObjectReply,
-    PatchCall,
-    Reply,
-    Target,
-    UpdateCall,
-    WatchCall,
-    WriteOptions,
-)
-from kubeactors.client.conditions import Condition, compile_condition
-from kubeactors.client.errors import ApiUnavailable, WaitTimeout
+from kubeactors.client.async_tasks import AsyncTasks
+from kubeactors.client.discovery import Discovery
+from kubeactors.client.https_transport import HttpsTransport
 from kubeactors.client.kubeconfig import ClientConfig, in_cluster_config, load_kubeconfig
-from kubeactors.client.resource import Resource, ResourceLike, resolve, resolve_object
-from kubeactors.client.results import Object, ObjectList, WatchEvent
 from kubeactors.client.tls import TlsConfig
-from kubeactors.client.transport import ConnectionLost, Transport
+from kubeactors.client.transport import Transport
 from kubeactors.client.transports import open_transport
 
 logger = logging.getLogger(__name__)
@@ -48,18 +23,8 @@ logger = logging.getLogger(__name__)
 DEFAULT_TIMEOUT = 30.0
 USER_AGENT = "kubeactors"
 
-# `list` is a method of the client, so its annotations cannot use the type by that name.
-Events = list[WatchEvent]
-PatchType = Literal["merge", "json", "strategic"]
-PATCH_CONTENT_TYPES: Mapping[str, str] = {
-    "merge": "application/merge-patch+json",
-    "json": "application/json-patch+json",
-    "strategic": "application/strategic-merge-patch+json",
-}
-APPLY_CONTENT_TYPE = "application/apply-patch+yaml"
 
-
-class AsyncClient(AsyncCommands):
+class AsyncClient(AsyncTasks, AsyncCommands):
     """Calls a Kubernetes API server.
 
     `endpoints` are tried in turn when one fails: `host:port` or `grpc://host:port` speaks gRPC, `https://host:port`
@@ -68,10 +33,12 @@ class AsyncClient(AsyncCommands):
     `resource` is a name as kubectl takes it ("pods", "po", "Pod", "deployments.apps", "deployments.v1.apps") or a
     `Resource`. Where a namespaced object is named without a namespace, `default_namespace` is meant; `list` and
     `watch` without one span all namespaces. Objects are plain dictionaries, as decoded from JSON. `field_manager` is
-    who managedFields name for this client's writes; the user agent up to a slash when it is not given.
+    who managedFields name for this client's writes; the user agent up to a slash when it is not given. `on_warning`
+    gets every warning of the server (deprecated fields, unknown ones, …); without it they are logged.
 
-    Errors: `kubeactors.api.errors.StatusError` for every answer that is not a success; its subclasses
-    `ApiUnavailable` (nothing happened) and `OutcomeUnknown` (a write was sent, no answer came). While the API server
+    Errors: `kubeactors.StatusError` for every answer that is not a success, as the subclass of its reason (`NotFound`,
+    `Conflict`, …); its subclasses `ApiUnavailable` (nothing happened) and `OutcomeUnknown` (a write was sent, no answer
+    came). `UnknownKindError` for a resource that neither this library nor the server knows. While the API server
     restarts, reads are repeated until the deadline; writes only when the server surely has not seen them.
     """
 
@@ -84,6 +51,7 @@ class AsyncClient(AsyncCommands):
         timeout: float = DEFAULT_TIMEOUT,
         default_namespace: str = "default",
         field_manager: str = "",
+        on_warning: Callable[[str], None] | None = None,
         config: ClientConfig | None = None,
         transport: Transport | None = None,
     ) -> None:
@@ -92,7 +60,16 @@ class AsyncClient(AsyncCommands):
         self.default_namespace = config.namespace or "default"
         self.timeout = timeout
         self._field_manager = field_manager or user_agent.partition("/")[0]
-        self._transport = transport if transport is not None else open_transport(config, user_agent)
+        self._on_warning = on_warning or _log_warning
+        opened = self._transport = transport if transport is not None else open_transport(config, user_agent)
+        document = None
+        if isinstance(opened, HttpsTransport):
+            https = opened
+
+            async def document(path: str, accept: str) -> Any:
+                return await retry.until(self.timeout, lambda left: https.document(path, accept, left), read=True)
+
+        self._discovery = Discovery(document, lambda call: retry.call(opened, call, self.timeout))
 
     @classmethod
     def from_kubeconfig(
@@ -121,376 +98,6 @@ class AsyncClient(AsyncCommands):
         """Ends open calls and watches and closes the connections."""
         await self._transport.close()
 
-    # -- reads ---------------------------------------------------------------------------------------------------
 
-    async def get(
-        self,
-        resource: ResourceLike,
-        name: str,
-        namespace: str | None = None,
-        *,
-        subresource: str | None = None,
-        timeout: float | None = None,
-    ) -> Object:
-        """The object `name`. Raises StatusError with reason NotFound when there is none."""
-        target = self._named(resolve(resource), name, namespace, subresource)
-        return await self._object(GetCall(target), timeout)
-
-    async def list(
-        self,
-        resource: ResourceLike,
-        namespace: str | None = None,
-        *,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
-        limit: int | None = None,
-        continue_: str | None = None,
-        resource_version: str | None = None,
-        timeout: float | None = None,
-    ) -> ObjectList:
-        """The objects that the selectors match, in all namespaces or one. With `limit`, a page; see `ObjectList`."""
-        call = ListCall(
-            Target(resolve(resource), namespace or ""),
-            label_selector or "",
-            field_selector or "",
-            limit or 0,
-            continue_ or "",
-            resource_version or "",
-        )
-        reply = await self._call(call, timeout)
-        if not isinstance(reply, ListReply):
-            raise TypeError(f"a list was answered by {type(reply).__name__}")
-        items = [orjson.loads(item) for item in reply.items]
-        return ObjectList(items, reply.resource_version, reply.continue_, reply.remaining_item_count)
-
-    async def watch(
-        self,
-        resource: ResourceLike,
-        namespace: str | None = None,
-        *,
-        name: str | None = None,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
-        resource_version: str | None = None,
-        timeout_seconds: int | None = None,
-    ) -> AsyncGenerator[WatchEvent, None]:
-        """Changes from `resource_version` on; without one, every present object as ADDED first.
-
-        Goes on from the last seen change when the connection breaks, so that it ends only after `timeout_seconds`
-        (None: never). Raises StatusError, with reason Expired when the version is too old to go on from: list again.
-        """
-        now = asyncio.get_running_loop().time
-        end = None if timeout_seconds is None else now() + timeout_seconds
-        backoff = Backoff(0.05, 5.0)
-        version = resource_version or ""
-        while end is None or now() < end:
-            started = now()
-            stream = self.watch_batches(
-                resource,
-                namespace,
-                name=name,
-                label_selector=label_selector,
-                field_selector=field_selector,
-                resource_version=version,
-                timeout_seconds=None if end is None else max(1, math.ceil(end - started)),
-            )
-            try:
-                async with aclosing(stream):
-                    async for batch in stream:
-                        for event in batch:
-                            version = event.object["metadata"]["resourceVersion"]
-                            if event.type != "BOOKMARK":
-                                yield event
-            except ConnectionLost as error:
-                logger.debug("watch of %s broke off: %s", resource, error)
-            if now() - started > 5.0:
-                backoff.reset()
-            elif end is None or now() < end:
-                await asyncio.sleep(backoff.next())
-
-    async def watch_batches(
-        self,
-        resource: ResourceLike,
-        namespace: str | None = None,
-        *,
-        name: str | None = None,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
-        resource_version: str | None = None,
-        timeout_seconds: int | None = None,
-    ) -> AsyncGenerator[Sequence[WatchEvent], None]:
-        """One watch of the server, its events (BOOKMARKs too) in the batches in which they came; ends when it ends.
-
-        The first batch is empty and says that the watch is under way.
-        Raises StatusError for an ERROR event, and `ConnectionLost` when the connection broke. `watch` and `Informer`
-        are built on this; use those.
-        """
-        if name is not None:
-            of_name = f"metadata.name={name}"
-            field_selector = f"{field_selector},{of_name}" if field_selector else of_name
-        call = WatchCall(
-            Target(resolve(resource), namespace or ""),
-            label_selector or "",
-            field_selector or "",
-            resource_version or "",
-            allow_bookmarks=True,
-            timeout_seconds=timeout_seconds or 0,
-        )
-        stream = self._transport.watch(call, self.timeout)
-        async with aclosing(stream):
-            async for raw in stream:
-                events: Events = []
-                for event in raw:
-                    decoded = orjson.loads(event.object)
-                    if event.type == "ERROR":
-                        if events:
-                            yield events
-                        raise StatusError(decoded)
-                    events.append(WatchEvent(event.type, decoded))
-                yield events
-
-    # -- writes --------------------------------------------------------------------------------------------------
-
-    async def create(
-        self,
-        resource: ResourceLike,
-        obj: Object,
-        namespace: str | None = None,
-        *,
-        subresource: str | None = None,
-        name: str | None = None,
-        dry_run: bool = False,
-        field_validation: str | None = None,
-        timeout: float | None = None,
-    ) -> Object:
-        """Creates `obj`. With `subresource`, posts to that of the object `name`: `create("pods", binding, ns,
-        subresource="binding", name="web")`."""
-        found = resolve(resource)
-        metadata = obj.get("metadata", {})
-        target = self._named(found, name or "", namespace or metadata.get("namespace"), subresource)
-        body = orjson.dumps(_typed(obj, found) if subresource is None else obj)
-        return await self._object(CreateCall(target, body, self._options(dry_run, field_validation)), timeout)
-
-    async def update(
-        self,
-        resource: ResourceLike,
-        obj: Object,
-        *,
-        subresource: str | None = None,
-        dry_run: bool = False,
-        field_validation: str | None = None,
-        timeout: float | None = None,
-    ) -> Object:
-        """Replaces the object (or its subresource "status", "scale", …). Raises StatusError with reason Conflict when
-        its `metadata.resourceVersion` is not the newest."""
-        found = resolve(resource)
-        metadata = obj["metadata"]
-        target = self._named(found, metadata["name"], metadata.get("namespace"), subresource)
-        body = orjson.dumps(_typed(obj, found))
-        return await self._object(UpdateCall(target, body, self._options(dry_run, field_validation)), timeout)
-
-    async def patch(
-        self,
-        resource: ResourceLike,
-        name: str,
-        patch: Object | Sequence[Object],
-        namespace: str | None = None,
-        *,
-        patch_type: PatchType = "merge",
-        subresource: str | None = None,
-        dry_run: bool = False,
-        timeout: float | None = None,
-    ) -> Object:
-        """Changes the object in place: a JSON merge patch (RFC 7386), a JSON patch (RFC 6902, a list of operations)
-        or Kubernetes' strategic merge patch."""
-        target = self._named(resolve(resource), name, namespace, subresource)
-        call = PatchCall(target, PATCH_CONTENT_TYPES[patch_type], orjson.dumps(patch), self._options(dry_run, None))
-        return await self._object(call, timeout)
-
-    async def apply(
-        self,
-        obj: Object,
-        *,
-        field_manager: str | None = None,
-        force: bool = False,
-        subresource: str | None = None,
-        resource: ResourceLike | None = None,
-        dry_run: bool = False,
-        field_validation: str | None = None,
-        timeout: float | None = None,
-    ) -> Object:
-        """Makes the cluster's object as `obj` says, by server-side apply: creates it, or changes what differs.
-
-        `obj` holds just the fields that this manager cares for. The API server notes whose they are: a field that an
-        earlier apply of the same manager set and this one leaves out goes; what others set stays. A field that another
-        manager set otherwise is a conflict (StatusError, 409), which names the manager; `force` takes it over.
-        `field_manager` is the client's own when not given. `resource` is needed for kinds this library does not know.
-        """
-        found = resolve(resource) if resource is not None else resolve_object(obj["apiVersion"], obj["kind"])
-        metadata = obj["metadata"]
-        target = self._named(found, metadata["name"], metadata.get("namespace"), subresource)
-        if "managedFields" in metadata:
-            # Of an object that was read; an applied one may not have them.
-            metadata = {name: value for name, value in metadata.items() if name != "managedFields"}
-        body = orjson.dumps({**_typed(obj, found), "metadata": metadata})
-        options = WriteOptions(dry_run, field_manager or self._field_manager, field_validation or "", force)
-        return await self._object(PatchCall(target, APPLY_CONTENT_TYPE, body, options), timeout)
-
-    async def delete(
-        self,
-        resource: ResourceLike,
-        name: str,
-        namespace: str | None = None,
-        *,
-        grace_period_seconds: int | None = None,
-        propagation_policy: str | None = None,
-        preconditions: Mapping[str, str] | None = None,
-        dry_run: bool = False,
-        timeout: float | None = None,
-    ) -> Object:
-        """Asks for the object's deletion; returns the object while it terminates, else a Status.
-
-        `preconditions` are `uid` and `resourceVersion`; `propagation_policy` is Background, Foreground or Orphan.
-        """
-        target = self._named(resolve(resource), name, namespace, None)
-        options = _delete_options(grace_period_seconds, propagation_policy, preconditions, dry_run)
-        return await self._object(DeleteCall(target, options), timeout)
-
-    async def delete_collection(
-        self,
-        resource: ResourceLike,
-        namespace: str | None = None,
-        *,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
-        grace_period_seconds: int | None = None,
-        propagation_policy: str | None = None,
-        timeout: float | None = None,
-    ) -> Object:
-        """Deletes every object that the selectors match. A namespaced resource needs its namespace."""
-        found = resolve(resource)
-        target = Target(found, (namespace or self.default_namespace) if found.namespaced else "")
-        options = _delete_options(grace_period_seconds, propagation_policy, None, False)
-        call = DeleteCollectionCall(target, label_selector or "", field_selector or "", options)
-        return await self._object(call, timeout)
-
-    # -- streams and waiting -------------------------------------------------------------------------------------
-
-    async def logs(
-        self,
-        pod: str,
-        namespace: str | None = None,
-        *,
-        container: str | None = None,
-        follow: bool = False,
-        previous: bool = False,
-        tail_lines: int | None = None,
-        since_seconds: int | None = None,
-        timestamps: bool = False,
-    ) -> AsyncGenerator[bytes, None]:
-        """What a container wrote, in chunks of bytes that do not end at lines. With `follow`, until it ends."""
-        call = LogsCall(
-            namespace or self.default_namespace,
-            pod,
-            container or "",
-            follow,
-            previous,
-            timestamps,
-            tail_lines,
-            since_seconds,
-        )
-        stream = self._transport.logs(call, self.timeout)
-        try:
-            async with aclosing(stream):
-                async for chunk in stream:
-                    yield chunk
-        except ConnectionLost as error:
-            raise ApiUnavailable(error.message) from error
-
-    async def wait(
-        self,
-        resource: ResourceLike,
-        name: str,
-        namespace: str | None = None,
-        *,
-        condition: Callable[[Object | None], bool] | str,
-        timeout: float,
-    ) -> Object | None:
-        """Waits until the object meets `condition` and returns it (None when it is gone).
-
-        `condition` is a predicate of the object (None: absent), or "condition=Ready", "condition=Ready=False",
-        "create", "delete" as `kubectl wait --for` has them. Raises `WaitTimeout` after `timeout` seconds.
-        """
-        met: Condition = compile_condition(condition)
-        found = resolve(resource)
-        place = self._named(found, name, namespace, None).namespace
-        last: Object | None = None
-        try:
-            async with asyncio.timeout(timeout):
-                while True:
-                    page = await self.list(found, place, field_selector=f"metadata.name={name}")
-                    last = page.items[0] if page.items else None
-                    if met(last):
-                        return last
-                    changes = self.watch(found, place, name=name, resource_version=page.resource_version)
-                    try:
-                        async with aclosing(changes):
-                            async for event in changes:
-                                last = None if event.type == "DELETED" else event.object
-                                if met(last):
-                                    return last
-                    except StatusError as error:
-                        if error.code != 410:
-                            raise
-        except TimeoutError as error:
-            where = f"{place}/{name}" if place else name
-            message = f"timed out after {timeout:g} s waiting for {condition} of {found.qualified_name} {where}"
-            raise WaitTimeout(message, last) from error
-
-    # -- plumbing ------------------------------------------------------------------------------------------------
-
-    def _named(self, resource: Resource, name: str, namespace: str | None, subresource: str | None) -> Target:
-        place = (namespace or self.default_namespace) if resource.namespaced else ""
-        return Target(resource, place, name, subresource or "")
-
-    def _options(self, dry_run: bool, field_validation: str | None) -> WriteOptions:
-        return WriteOptions(dry_run, self._field_manager, field_validation or "")
-
-    async def _call(self, call: Call, timeout: float | None) -> Reply:
-        return await retry.call(self._transport, call, self.timeout if timeout is None else timeout)
-
-    async def _object(self, call: Call, timeout: float | None) -> Object:
-        reply = await self._call(call, timeout)
-        if not isinstance(reply, ObjectReply):
-            raise TypeError(f"an object was answered by {type(reply).__name__}")
-        for warning in reply.warnings:
-            logger.warning("the API server warns: %s", warning)
-        obj: Object = orjson.loads(reply.body)
-        return obj
-
-
-def _typed(obj: Object, resource: Resource) -> Object:
-    """`obj` with apiVersion and kind, which users may leave out when they name the resource."""
-    if "kind" in obj and "apiVersion" in obj:
-        return obj
-    return {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
-
-
-def _delete_options(
-    grace_period_seconds: int | None,
-    propagation_policy: str | None,
-    preconditions: Mapping[str, str] | None,
-    dry_run: bool,
-) -> bytes:
-    options: Object = {}
-    if grace_period_seconds is not None:
-        options["gracePeriodSeconds"] = grace_period_seconds
-    if propagation_policy is not None:
-        options["propagationPolicy"] = propagation_policy
-    if preconditions:
-        options["preconditions"] = dict(preconditions)
-    if dry_run:
-        options["dryRun"] = ["All"]
-    if not options:
-        return b""
-    return orjson.dumps({"apiVersion": "v1", "kind": "DeleteOptions", **options})
+def _log_warning(text: str) -> None:
+    logger.warning("the API server warns: %s", text)

@@ -1,11 +1,12 @@
-"""The part of `AsyncClient` that talks to containers: exec, attach, port-forward."""
+"""The part of `AsyncClient` that talks to containers: logs, exec, attach, port-forward."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
+from kubeactors.client.calls import LogsCall
 from kubeactors.client.command import (
     PROTOCOLS,
     CommandSession,
@@ -28,6 +29,53 @@ class AsyncCommands:
     default_namespace: str
     timeout: float
     _transport: Transport
+
+    async def logs(
+        self,
+        pod: str,
+        namespace: str | None = None,
+        *,
+        container: str | None = None,
+        follow: bool = False,
+        previous: bool = False,
+        tail_lines: int | None = None,
+        since_seconds: int | None = None,
+        since_time: str | None = None,
+        limit_bytes: int | None = None,
+        timestamps: bool = False,
+    ) -> AsyncGenerator[str, None]:
+        """The lines that a container (by default the pod's only one) has written, without their ends. With `follow`,
+        goes on until it ends; `previous` is the container before its last restart.
+
+        `tail_lines`, `since_seconds` and `since_time` (RFC 3339) leave out what is older; `timestamps` puts its time
+        before each line.
+        """
+        call = LogsCall(
+            namespace or self.default_namespace,
+            pod,
+            container or "",
+            follow,
+            previous,
+            timestamps,
+            tail_lines,
+            since_seconds,
+            since_time or "",
+            limit_bytes,
+        )
+        stream = self._transport.logs(call, self.timeout)
+        begun: list[bytes] = []  # of a line whose end has not come yet
+        try:
+            async with aclosing(stream):
+                async for chunk in stream:
+                    first, *others = chunk.split(b"\n")
+                    begun.append(first)
+                    for other in others:
+                        yield b"".join(begun).decode(errors="replace")
+                        begun = [other]
+        except ConnectionLost as error:
+            raise ApiUnavailable(error.message) from error
+        if rest := b"".join(begun):
+            yield rest.decode(errors="replace")
 
     async def exec(
         self,

@@ -39,3 +39,11 @@ class WaitTimeout(TimeoutError):
     def __init__(self, message: str, last: dict[str, Any] | None) -> None:
         super().__init__(message)
         self.last = last
+
+
+class WaitFailed(Exception):
+    """What `wait` was asked to wait for will not come. `last` is the object as last seen."""
+
+    def __init__(self, message: str, last: dict[str, Any] | None) -> None:
+        super().__init__(message)
+        self.last = last

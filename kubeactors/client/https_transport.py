@@ -18,7 +18,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from kubeactors.api.errors import StatusError, status_failure
+from kubeactors.api.errors import StatusError, from_status, status_failure
 from kubeactors.client import exec_plugin, rest
 from kubeactors.client.calls import Call, ListCall, LogsCall, RawEvent, Reply, WatchCall
 from kubeactors.client.command import HEARTBEAT
@@ -83,6 +83,24 @@ class HttpsTransport:
                 if isinstance(call, ListCall):
                     return await asyncio.to_thread(rest.list_reply, body)
                 return rest.object_reply(body, response.headers.getall("Warning", []))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._lost(endpoint, error) from error
+
+    async def document(self, path: str, accept: str, timeout: float) -> Any:
+        """The JSON document at `path`; None where the server has none, or none that `accept` takes."""
+        session, endpoint = await self._open()
+        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT)
+        try:
+            async with session.get(
+                endpoint + path, headers=self._headers({"Accept": accept}), timeout=limits, ssl=self._context
+            ) as response:
+                body = await response.read()
+                if response.status in (404, 406):
+                    return None
+                if response.status >= 400:
+                    self._note(response.status)
+                    raise _refusal(response, body)
+                return orjson.loads(body)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._lost(endpoint, error) from error
 
@@ -284,4 +302,4 @@ def _refusal(response: aiohttp.ClientResponse, body: bytes) -> StatusError:
     after = response.headers.get("Retry-After", "")
     if after.isdigit() and int(after) > 0:
         status.setdefault("details", {}).setdefault("retryAfterSeconds", int(after))
-    return StatusError(status)
+    return from_status(status)

@@ -8,12 +8,16 @@ retryAfterSeconds, as client-go). Anything else would risk doing a thing twice.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from kubeactors.api.errors import StatusError
 from kubeactors.client.backoff import Backoff
 from kubeactors.client.calls import Call, ReadCalls, Reply
 from kubeactors.client.errors import ApiUnavailable, OutcomeUnknown
 from kubeactors.client.transport import ConnectionLost, Transport
+
+T = TypeVar("T")
 
 LAST_CHANCE = 0.05
 """Seconds before the deadline after which it is not worth while to try again."""
@@ -28,15 +32,20 @@ def may_repeat(error: StatusError, *, read: bool) -> bool:
 
 async def call(transport: Transport, request: Call, timeout: float) -> Reply:
     """The answer to `request` within `timeout` seconds. Raises StatusError, ApiUnavailable or OutcomeUnknown."""
+    read = isinstance(request, ReadCalls)
+    return await until(timeout, lambda left: transport.call(request, left), read=read)
+
+
+async def until(timeout: float, attempt: Callable[[float], Awaitable[T]], *, read: bool) -> T:
+    """What `attempt(seconds left)` answers, in at most `timeout` seconds. Raises as `call` does."""
     now = asyncio.get_running_loop().time
     deadline = now() + timeout
     backoff = Backoff(0.02, 2.0)
-    read = isinstance(request, ReadCalls)
     while True:
         left = deadline - now()
         failure: StatusError
         try:
-            return await transport.call(request, left)
+            return await attempt(left)
         except ConnectionLost as lost:
             if lost.sent and not read:
                 raise OutcomeUnknown(f"{lost.message}; the request may have taken effect") from lost

@@ -1,32 +1,17 @@
-"""The part of `Client` that talks to containers: exec, attach, port-forward."""
+"""The part of `Client` that talks to containers: logs, exec, attach, port-forward."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 
 from kubeactors.client.command import CommandSession, Completed, Output
 from kubeactors.client.port_forward import PortForward
-
-if TYPE_CHECKING:
-    from kubeactors.client.async_client import AsyncClient
+from kubeactors.client.sync_bridge import SyncBridge, SyncIterator, result_of
 
 T = TypeVar("T")
-
-
-def result_of(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
-    """Runs `work` on the client's thread and waits. An interrupt (Ctrl-C) cancels it."""
-    if loop.is_closed():
-        work.close()
-        raise RuntimeError("the client is closed")
-    future = asyncio.run_coroutine_threadsafe(work, loop)
-    try:
-        return future.result()
-    except BaseException:
-        future.cancel()
-        raise
 
 
 class SyncCommandSession:
@@ -67,11 +52,39 @@ class SyncCommandSession:
         return self._session.exit_code
 
 
-class SyncCommands:
+class SyncCommands(SyncBridge):
     """Base of `Client`."""
 
-    _async: AsyncClient
-    _loop: asyncio.AbstractEventLoop
+    def logs(
+        self,
+        pod: str,
+        namespace: str | None = None,
+        *,
+        container: str | None = None,
+        follow: bool = False,
+        previous: bool = False,
+        tail_lines: int | None = None,
+        since_seconds: int | None = None,
+        since_time: str | None = None,
+        limit_bytes: int | None = None,
+        timestamps: bool = False,
+    ) -> SyncIterator[str]:
+        """See `AsyncClient.logs`."""
+        return SyncIterator(
+            self._loop,
+            self._async.logs(
+                pod,
+                namespace,
+                container=container,
+                follow=follow,
+                previous=previous,
+                tail_lines=tail_lines,
+                since_seconds=since_seconds,
+                since_time=since_time,
+                limit_bytes=limit_bytes,
+                timestamps=timestamps,
+            ),
+        )
 
     def exec(
         self,
@@ -143,6 +156,3 @@ class SyncCommands:
                 raise
         else:
             self._run(manager.__aexit__(None, None, None))
-
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return result_of(self._loop, work)

@@ -9,6 +9,7 @@ from functools import partial
 
 from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object, finalizers, is_deleting, owner_references
+from kubeactors.client.async_verbs import PropagationPolicy
 from kubeactors.client.informer import Informer
 from kubeactors.client.resource import Resource
 from kubeactors.controllers.controller import Controller, Surroundings
@@ -141,7 +142,7 @@ class GarbageCollector(Controller):
             return
         if not gone:
             return
-        policy = "Background"
+        policy: PropagationPolicy = "Background"
         if found.waiting and item.dependents:
             # Its owner waits for it, so it waits for its own dependents in turn.
             if any(dependent.foreground for dependent in self.graph.dependents(item.uid)):
@@ -231,7 +232,7 @@ class GarbageCollector(Controller):
             raise
         return latest if latest["metadata"]["uid"] == item.uid else None
 
-    async def _delete(self, item: Item, latest: Object, policy: str) -> None:
+    async def _delete(self, item: Item, latest: Object, policy: PropagationPolicy) -> None:
         meta = latest["metadata"]
         try:
             await self.client.delete(

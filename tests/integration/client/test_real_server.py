@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from kubeactors import Invalid, UnknownKindError, parse_manifests
 from kubeactors.api import meta
 from kubeactors.api.errors import StatusError
 from kubeactors.client import (
@@ -308,3 +309,64 @@ async def test_an_idle_client_keeps_its_connection(plane: ControlPlane, monkeypa
         before = transport._current
         await asyncio.sleep(25)
         assert transport._current is before
+
+
+WIDGETS = """
+apiVersion: v1
+kind: List
+items:
+- apiVersion: client.example.com/v1
+  kind: Widget
+  metadata: {name: first}
+  spec: {size: 3}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.client.example.com}
+spec:
+  group: client.example.com
+  scope: Namespaced
+  names: {plural: widgets, singular: widget, kind: Widget, shortNames: [wg]}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    subresources: {status: {}, scale: {specReplicasPath: .spec.size, statusReplicasPath: .status.size}}
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec: {type: object, properties: {size: {type: integer, maximum: 5}}}
+          status: {type: object, properties: {size: {type: integer}}}
+"""
+
+
+async def test_custom_resources_go_by_their_names(client: AsyncClient, namespace: str) -> None:
+    with pytest.raises(UnknownKindError, match="no resource 'widgets'"):
+        await client.list("widgets")
+    manifests = parse_manifests(WIDGETS)
+    manifests[0]["metadata"]["namespace"] = namespace
+    try:
+        definition, _ = await client.apply_all(manifests)
+        assert definition["kind"] == "CustomResourceDefinition", "what others need goes first"
+        for name in ("widgets", "wg", "Widget", "widget.client.example.com", "widgets.v1.client.example.com"):
+            assert [each["metadata"]["name"] for each in await client.list(name, namespace)] == ["first"]
+        with pytest.raises(Invalid) as invalid:
+            await client.scale("widgets", "first", 9, namespace)
+        assert [*invalid.value.fields] == ["spec.size"], invalid.value.fields
+        await client.scale("widgets", "first", 2, namespace)
+        waiting = client.wait("wg", "first", namespace, condition="jsonpath={.status.size}=2", timeout=10)
+        waiter = asyncio.create_task(waiting)
+        await client.modify("wg", "first", lambda w: w.update(status={"size": 2}), namespace, subresource="status")
+        assert ((await waiter) or {})["spec"] == {"size": 2}
+        assert [each async for each in client.iterate("wg", page_size=1)] == [
+            await client.get("wg", "first", namespace)
+        ]
+        served = {each.resource.qualified_name: each for each in await client.resources()}
+        assert {"status", "scale"} <= {*served["widgets.client.example.com"].subresources}
+        assert {"get", "watch"} <= served["pods"].verbs and "log" in served["pods"].subresources
+        assert served["widgets.client.example.com"].resource == await client.resource("wg")
+    finally:
+        await client.delete_all(manifests)
+    await client.wait("crd", definition["metadata"]["name"], condition="delete", timeout=10)
+    await client.delete_all(manifests)

@@ -13,13 +13,26 @@ import kubeactors.client
 
 def test_names_of_the_package() -> None:
     assert kubeactors.__all__ == [
+        "AlreadyExists",
         "ApiUnavailable",
         "AsyncClient",
         "Client",
+        "Conflict",
+        "Expired",
+        "Forbidden",
+        "Invalid",
+        "KubeconfigError",
+        "ManifestError",
+        "NotFound",
         "OutcomeUnknown",
         "StatusError",
         "TlsConfig",
+        "Unauthorized",
+        "UnknownKindError",
+        "WaitFailed",
         "WaitTimeout",
+        "load_manifests",
+        "parse_manifests",
     ]
     for name in kubeactors.__all__:
         assert getattr(kubeactors, name).__name__ == name

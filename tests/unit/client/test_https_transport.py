@@ -97,9 +97,9 @@ async def test_an_informer_works_and_survives_broken_connections(client: AsyncCl
 async def test_logs(client: AsyncClient, server: FakeRestServer) -> None:
     server.api.seed({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {}})
     server.api.set_log("default", "p", "", b"one\ntwo\n")
-    assert b"".join([chunk async for chunk in client.logs("p", tail_lines=1)]) == b"two\n"
+    assert [line async for line in client.logs("p", tail_lines=1)] == ["two"]
     with pytest.raises(StatusError) as missing:
-        [chunk async for chunk in client.logs("q")]
+        [line async for line in client.logs("q")]
     assert missing.value.code == 404
 
 
