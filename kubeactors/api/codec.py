@@ -14,8 +14,11 @@ import orjson
 
 from kubeactors.api import errors, yaml
 from kubeactors.api.errors import StatusError
+from kubeactors.api.go_json import syntax_error
 from kubeactors.api.meta import Object
-from kubeactors.api.schema.decoder import DecodeProblems, Decoder, TypeMismatchError, decoder_for
+from kubeactors.api.schema.decoder import DecodeProblems, Decoder, decoder_for
+from kubeactors.api.schema.directives import RETAIN_KEYS, SET_ORDER
+from kubeactors.api.schema.mismatch import TypeMismatchError
 
 if TYPE_CHECKING:
     from kubeactors.api.kinds.kind import Kind
@@ -178,8 +181,11 @@ def decode_patched_as(
 
 
 def parse_json(body: bytes) -> Any:
-    """JSON, nested no deeper than can be written again. Raises ValueError."""
-    value = orjson.loads(body)
+    """JSON, nested no deeper than can be written again. Raises ValueError, of which the message is Go's."""
+    try:
+        value = orjson.loads(body)
+    except ValueError as error:
+        raise ValueError(syntax_error(body) or str(error)) from None
     if body.count(b"{") + body.count(b"[") > _SURELY_WRITABLE:
         try:
             orjson.dumps(value)
@@ -202,11 +208,25 @@ def duplicate_keys(body: bytes) -> list[str]:
 
 
 def _as_go_prints(patch: bytes) -> str:
-    """A JSON text as Go prints the maps it parses to; Kubernetes quotes strategic merge patches so."""
+    """A JSON text as Go prints the maps it parses to; Kubernetes quotes strategic merge patches so.
+
+    By then the patch was merged, and what says how to merge was taken out of it.
+    """
     try:
-        return go_value(orjson.loads(patch))
+        return go_value(_merged(orjson.loads(patch)))
     except orjson.JSONDecodeError:
         return patch.decode("utf-8", "replace")
+
+
+def _merged(patch: Any) -> Any:
+    """What Kubernetes' merging leaves of a strategic merge patch: no lists whose order it gives, and no orders."""
+    if isinstance(patch, list):
+        return [_merged(item) for item in patch]
+    if not isinstance(patch, dict):
+        return patch
+    ordered = {key.removeprefix(SET_ORDER) for key in patch if key.startswith(SET_ORDER)}
+    gone = {*ordered, *(SET_ORDER + key for key in ordered), RETAIN_KEYS}
+    return {key: _merged(value) for key, value in patch.items() if key not in gone}
 
 
 def go_value(value: Any) -> str:

@@ -7,7 +7,8 @@ from kubeactors.api.customresources.embedded import METADATA, coerce
 from kubeactors.api.customresources.pruning import prune
 from kubeactors.api.customresources.structural import Structural
 from kubeactors.api.fielderrors import go_quote
-from kubeactors.api.schema.decoder import MAX_PROBLEMS, DecodeProblems, Decoder, TypeMismatchError, decoder_for
+from kubeactors.api.schema.decoder import MAX_PROBLEMS, DecodeProblems, Decoder, decoder_for
+from kubeactors.api.schema.mismatch import TypeMismatchError
 
 _INT64: Final = 2**63
 
@@ -28,7 +29,9 @@ class CustomDecoder(Decoder):
         if metadata is None:
             obj.pop("metadata", None)
         elif not isinstance(metadata, dict):
-            raise TypeMismatchError("json: cannot unmarshal a value into field metadata of type ObjectMeta")
+            raise TypeMismatchError(
+                "json: cannot unmarshal a value into Go struct field .metadata of type v1.ObjectMeta"
+            )
         else:
             inner = DecodeProblems()
             decoder_for(METADATA)(metadata, inner)

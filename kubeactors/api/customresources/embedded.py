@@ -5,7 +5,8 @@ from typing import Any, Final
 from kubeactors.api import fielderrors
 from kubeactors.api.customresources.structural import META_FIELDS, Structural
 from kubeactors.api.fielderrors import FieldError
-from kubeactors.api.schema.decoder import DecodeProblems, TypeMismatchError, decoder_for
+from kubeactors.api.schema.decoder import DecodeProblems, decoder_for
+from kubeactors.api.schema.mismatch import TypeMismatchError
 from kubeactors.api.validation.metadata import metadata_errors
 from kubeactors.api.validation.names import dns1035_label_errors
 

@@ -15,7 +15,7 @@ from kubeactors.api.customresources.structural import META_FIELDS, Schema, Struc
 from kubeactors.api.customresources.structural_rules import structural_errors
 from kubeactors.api.customresources.values import same_json, value_errors
 from kubeactors.api.fielderrors import FieldError
-from kubeactors.api.schema.decoder import TypeMismatchError
+from kubeactors.api.schema.mismatch import TypeMismatchError
 
 _TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 _REASONS: Final = frozenset(

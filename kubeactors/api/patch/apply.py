@@ -9,6 +9,7 @@ from kubeactors.api.meta import Object
 from kubeactors.api.patch.json_patch import JsonPatchError, apply_json_patch
 from kubeactors.api.patch.merge_patch import apply_merge_patch
 from kubeactors.api.patch.strategic import BadPatchFormatError, StrategicPatchError, apply_strategic_patch
+from kubeactors.api.schema.mismatch import mismatch_text
 from kubeactors.api.schema.types import Struct
 
 JSON_PATCH: Final = "application/json-patch+json"
@@ -28,18 +29,19 @@ def apply_patch(content_type: str, current: Object, patch: bytes, schema: Struct
     """
     if content_type not in PATCH_TYPES or (content_type == STRATEGIC_MERGE_PATCH and schema is None):
         raise errors.unsupported_media_type(None)
-    parsed = _parse(patch)
     if content_type == JSON_PATCH:
-        return _json(current, parsed)
+        return _json(current, _parse(patch))
     if content_type == MERGE_PATCH:
+        parsed = _parse(patch, "error decoding patch: ")
         if parsed is None:
             raise errors.bad_request("Invalid JSON Patch")
         if not isinstance(parsed, dict):
-            raise errors.bad_request("error decoding patch: a merge patch is an object")
+            raise errors.bad_request(f"error decoding patch: {mismatch_text(parsed, _GO_MAP)}")
         merged: Object = apply_merge_patch(current, parsed)
         return merged
+    parsed = _parse(patch)
     if not isinstance(parsed, dict):
-        raise errors.bad_request("error decoding patch: a strategic merge patch is an object")
+        raise errors.bad_request(mismatch_text(parsed, _GO_MAP))
     assert schema is not None
     try:
         return apply_strategic_patch(current, parsed, schema)
@@ -49,16 +51,22 @@ def apply_patch(content_type: str, current: Object, patch: bytes, schema: Struct
         raise errors.unknown(str(error)) from None
 
 
-def _parse(patch: bytes) -> Any:
+def _parse(patch: bytes, prefix: str = "") -> Any:
     try:
         return parse_json(patch)
     except ValueError as error:
-        raise errors.bad_request(f"error decoding patch: {error}") from None
+        raise errors.bad_request(f"{prefix}{error}") from None
+
+
+_GO_MAP: Final = "map[string]interface {}"
 
 
 def _json(current: Object, operations: Any) -> Object:
-    if not isinstance(operations, list) or not all(isinstance(o, dict) for o in operations):
-        raise errors.bad_request("error decoding patch: a JSON patch is a list of operations")
+    if not isinstance(operations, list):
+        raise errors.bad_request(mismatch_text(operations, "jsonpatch.Patch"))
+    for operation in operations:
+        if not isinstance(operation, dict):
+            raise errors.bad_request(mismatch_text(operation, "jsonpatch.Operation"))
     if len(operations) > MAX_OPERATIONS:
         raise errors.too_large(
             f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"

@@ -5,16 +5,12 @@ Follows apimachinery's `strategicpatch`: `$patch` (replace, delete, merge), `$re
 """
 
 from collections.abc import Hashable
-from typing import Any, Final
+from typing import Any
 
 from kubeactors.api.meta import Object
 from kubeactors.api.patch.order import Elements, merge_in_order, partition, token
+from kubeactors.api.schema.directives import DELETE_FROM, DIRECTIVE, RETAIN_KEYS, SET_ORDER
 from kubeactors.api.schema.types import ListType, MapType, SchemaType, Struct
-
-DIRECTIVE: Final = "$patch"
-RETAIN_KEYS: Final = "$retainKeys"
-DELETE_FROM: Final = "$deleteFromPrimitiveList/"
-SET_ORDER: Final = "$setElementOrder/"
 
 
 class StrategicPatchError(ValueError):

@@ -3,8 +3,9 @@
 Definitions come from the PyPI package kubernetes-validate; `overlay` adds what they lack.
 """
 
-from kubeactors.api.schema.decoder import DecodeProblems, Decoder, TypeMismatchError, decoder_for
+from kubeactors.api.schema.decoder import DecodeProblems, Decoder, decoder_for
 from kubeactors.api.schema.definitions import closure, definition
+from kubeactors.api.schema.mismatch import TypeMismatchError
 from kubeactors.api.schema.types import Field, ListType, MapType, Scalar, SchemaType, Struct, struct
 
 __all__ = [

@@ -17,39 +17,8 @@ from kubeactors.api.fielderrors import go_quote
 from kubeactors.api.meta import now_rfc3339, now_rfc3339_micro, parse_time
 from kubeactors.api.quantity import QuantityError, canonical
 from kubeactors.api.schema import overlay, types
+from kubeactors.api.schema.mismatch import ARRAY, MAP, Path, TypeMismatchError
 from kubeactors.api.schema.types import ListType, MapType, Scalar, SchemaType, Struct, struct
-
-Path = tuple[Any, ...] | None  # (parent path, field name or list index)
-
-
-class TypeMismatchError(ValueError):
-    """A value of the wrong type; the message names the field."""
-
-    def __init__(self, message: str, value: Any = None, wanted: str = "") -> None:
-        super().__init__(message)
-        self.value = value
-        self.wanted = wanted
-
-    def as_conversion(self) -> str:
-        """The message in the words of the converter that reads the result of strategic merge patches."""
-        given = next((name for kind, name in _CONVERTER_NAMES if isinstance(self.value, kind)), "")
-        if not self.wanted or not given:
-            return str(self)
-        if self.wanted in ("map", "array"):
-            return f"cannot restore {'slice' if self.wanted == 'array' else 'map'} from {given}"
-        if self.wanted[0].isupper():
-            return f"cannot restore struct from: {given}"
-        return f"cannot convert {given} to {self.wanted}"
-
-
-_CONVERTER_NAMES: Final = (
-    (bool, "bool"),
-    (int, "int64"),
-    (float, "float64"),
-    (str, "string"),
-    (list, "slice"),
-    (dict, "map"),
-)
 
 
 class DecodeProblems:
@@ -87,12 +56,17 @@ class Decoder:
     """Decodes objects of one struct."""
 
     def __init__(self, of: Struct) -> None:
+        self._type = of
         self._decode = _compile(of)
 
     def __call__(self, obj: dict[str, Any], problems: DecodeProblems | None = None) -> DecodeProblems:
         """Normalise `obj` in place. Raises TypeMismatchError."""
         problems = problems or DecodeProblems()
-        self._decode(obj, None, problems)
+        try:
+            self._decode(obj, None, problems)
+        except TypeMismatchError as error:
+            error.locate(self._type)
+            raise
         return problems
 
 
@@ -176,7 +150,7 @@ def _map(item: _Decode, zero: Zero) -> _Decode:
 
     def decode(value: Any, path: Path, ctx: DecodeProblems) -> Any:
         if type(value) is not dict:
-            raise _mismatch(value, path, "map")
+            raise _mismatch(value, path, MAP)
         ctx.keys += len(value)
         if ctx.duplicates is not None:
             ctx.note_duplicates(value, path)
@@ -199,7 +173,7 @@ def _list(item: _Decode, zero: Zero, scalar: bool) -> _Decode:
 
     def decode(value: Any, path: Path, ctx: DecodeProblems) -> Any:
         if type(value) is not list:
-            raise _mismatch(value, path, "array")
+            raise _mismatch(value, path, ARRAY)
         for index, entry in enumerate(value):
             if plain and type(entry) is str:
                 continue
@@ -278,10 +252,8 @@ def _corrupt_at(text: bytes) -> int | None:
 
 
 def _quantity(value: Any, path: Path, ctx: DecodeProblems) -> Any:
-    if type(value) not in (str, int, float):
-        raise _mismatch(value, path, "Quantity")
     try:
-        return canonical(value)
+        return canonical(value if type(value) in (str, int, float) else str(value))
     except QuantityError as error:
         raise TypeMismatchError(str(error)) from None
 
@@ -312,7 +284,7 @@ def _micro_time(value: Any, path: Path, ctx: DecodeProblems) -> Any:
 
 def _parse_time(value: Any, path: Path) -> datetime:
     if type(value) is not str:
-        raise _mismatch(value, path, "Time")
+        raise _mismatch(value, path, "string")
     try:
         return parse_time(value).astimezone(UTC)
     except (ValueError, OverflowError):
@@ -392,19 +364,7 @@ def _zero(of: SchemaType) -> Zero:
 
 
 def _mismatch(value: Any, path: Path, wanted: str) -> TypeMismatchError:
-    where = f"field {_join(path[0], path[1])}" if path else "value"
-    message = f"json: cannot unmarshal {_describe(value)} into {where} of type {wanted}"
-    return TypeMismatchError(message, value, wanted)
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int | float):
-        return f"number {value}"
-    if isinstance(value, str):
-        return "string"
-    return "array" if isinstance(value, list) else "object"
+    return TypeMismatchError(f"a value of type {wanted} was expected", value, wanted, path)
 
 
 def _join(path: Path, last: Any) -> str:

@@ -146,6 +146,31 @@ def test_a_patch_that_makes_an_object_of_the_wrong_type() -> None:
         codec.decode_patched(kind, {**pod, "kind": "Secret"})
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (True, "unrecognized type: string"),
+        (1, "cannot convert int64 to string"),
+        (1.5, "unrecognized type: string"),
+        ({}, "unrecognized type: string"),
+    ],
+)
+def test_a_merged_scalar_of_the_wrong_type(value: Any, expected: str) -> None:
+    pod = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}, "spec": {"containers": [{"name": value}]}}
+    patch = {
+        "spec": {
+            "$setElementOrder/containers": [{"name": value}],
+            "containers": [{"name": value}],
+            "$retainKeys": ["containers"],
+            "volumes": [{"name": "v", "$retainKeys": ["name"]}],
+        }
+    }
+    with pytest.raises(StatusError) as caught:
+        codec.decode_patched(registry.lookup("pods"), pod, patch=orjson.dumps(patch), strategic=True)
+    quoted = ' "" is invalid: patch: Invalid value: "map[spec:map[volumes:[map[name:v]]]]": '
+    assert caught.value.message == quoted + expected
+
+
 def test_copies_of_copies_are_bounded() -> None:
     document = {"data": {"a": "x" * 1000}}
     doubled = [{"op": "copy", "from": "/data", "path": f"/data/x{n}"} for n in range(5)]
@@ -168,3 +193,25 @@ def test_deep_patches_are_refused() -> None:
     with pytest.raises(StatusError) as caught:
         codec.decode_patched(kind, result)
     assert caught.value.code == 422
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "expected"),
+    [
+        (STRATEGIC_MERGE_PATCH, b"{", "unexpected end of JSON input"),
+        (MERGE_PATCH, b"{", "error decoding patch: unexpected end of JSON input"),
+        (JSON_PATCH, b"[}", "invalid character '}' looking for beginning of value"),
+        (STRATEGIC_MERGE_PATCH, b"[]", "json: cannot unmarshal array into Go value of type map[string]interface {}"),
+        (
+            MERGE_PATCH,
+            b"1",
+            "error decoding patch: json: cannot unmarshal number into Go value of type map[string]interface {}",
+        ),
+        (JSON_PATCH, b"{}", "json: cannot unmarshal object into Go value of type jsonpatch.Patch"),
+        (JSON_PATCH, b'["x"]', "json: cannot unmarshal string into Go value of type jsonpatch.Operation"),
+    ],
+)
+def test_patches_that_are_none_are_refused_in_go_s_words(content_type: str, body: bytes, expected: str) -> None:
+    with pytest.raises(StatusError) as caught:
+        apply_patch(content_type, {}, body, POD)
+    assert (caught.value.code, caught.value.message) == (400, expected)
