@@ -29,6 +29,10 @@ class YamlError(ValueError):
     """Text that is no YAML, or has no JSON form."""
 
 
+class _KubernetesDumper(getattr(pyyaml, "CSafeDumper", pyyaml.SafeDumper)):  # type: ignore[misc]
+    """Writes text in quotes wherever this loader or PyYAML's own would take it for something else."""
+
+
 class _KubernetesLoader(_Loader):  # type: ignore[misc]
     """Reads a document to JSON data and notes repeated keys."""
 
@@ -100,7 +104,7 @@ def dump(obj: Any) -> bytes:
     """JSON data as YAML, keys in order of the alphabet as Kubernetes writes them."""
     text: bytes = pyyaml.dump(
         obj,
-        Dumper=getattr(pyyaml, "CSafeDumper", pyyaml.SafeDumper),
+        Dumper=_KubernetesDumper,
         default_flow_style=False,
         allow_unicode=True,
         encoding="utf-8",
@@ -139,9 +143,12 @@ def _construct_integer(loader: Any, node: Any) -> int | float:
     return value if -(2**63) <= value < 2**64 else float(value)
 
 
-def _construct_float(loader: Any, node: Any) -> int | float:
-    value = float(loader.construct_scalar(node).lower().replace(".inf", "inf").replace(".nan", "nan"))
+def _construct_float(loader: Any, node: Any) -> int | float | str:
+    text: str = loader.construct_scalar(node)
+    value = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     if value != value or value in (float("inf"), float("-inf")):
+        if text[-1].isdigit():
+            return text  # beyond the range of numbers: text, as for Kubernetes
         raise YamlError("a number has no JSON form")
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
@@ -158,6 +165,13 @@ _KubernetesLoader.yaml_implicit_resolvers = {
 _KubernetesLoader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOLEAN, list("yYnNtTfFoO"))
 _KubernetesLoader.add_implicit_resolver("tag:yaml.org,2002:int", _INTEGER, list("-+0123456789"))
 _KubernetesLoader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+_KubernetesDumper.yaml_implicit_resolvers = {
+    first: [
+        *_KubernetesLoader.yaml_implicit_resolvers.get(first, ()),
+        *_Loader.yaml_implicit_resolvers.get(first, ()),
+    ]
+    for first in _KubernetesLoader.yaml_implicit_resolvers.keys() | _Loader.yaml_implicit_resolvers.keys()
+}
 # Sets, pairs and ordered maps have no JSON form.
 _KubernetesLoader.yaml_constructors = {
     tag: constructor for tag, constructor in _Loader.yaml_constructors.items() if tag in _JSON_TAGS or tag is None

@@ -57,7 +57,7 @@ def _generate_selector(job: Object) -> None:
     metadata, spec = job["metadata"], job["spec"]
     labels: dict[str, Any] = dict(spec["template"]["metadata"].get("labels") or {})
     for label in JOB_NAME_LABELS:
-        labels.setdefault(label, metadata["name"])
+        labels.setdefault(label, metadata.get("name", ""))
     for label in CONTROLLER_UID_LABELS:
         labels.setdefault(label, metadata["uid"])
     spec["template"]["metadata"]["labels"] = labels

@@ -35,9 +35,9 @@ class PersistentVolumeClaimStrategy(Strategy):
         super().prepare_for_update(new, old, now)
         before = old.get("spec") or {}
         _drop_other_namespace(new["spec"], before)
+        _drop_unknown_source(new["spec"], before)
         # Clients that know one of the two fields only must not lose the other.
         _align_sources(new["spec"])
-        _drop_unknown_source(new["spec"], before)
 
     def warnings_on_create(self, obj: Object) -> list[str]:
         return claim_warnings(obj)

@@ -86,7 +86,8 @@ class Tracker:
             # Items that cannot be told apart: whose they are is not known, but the write itself is another's to judge.
             return
         if after is managed and not edited:
-            metadata["managedFields"] = stored
+            if stored is not None:
+                metadata["managedFields"] = stored
         elif after.sets:
             metadata["managedFields"] = encode(after)
 

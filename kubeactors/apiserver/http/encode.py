@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-import yaml
 
+from kubeactors.api import yaml
 from kubeactors.api.errors import StatusError
 from kubeactors.apiserver.http.answer import Answer
 from kubeactors.apiserver.http.negotiate import JSON, YAML
@@ -23,8 +23,6 @@ _OWN_THREAD = 1024 * 1024
 _GZIP_LEVEL = 1
 _GZIPPED = (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
 
-_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-
 
 def indent(body: bytes) -> bytes:
     """The same JSON, indented by two."""
@@ -32,10 +30,8 @@ def indent(body: bytes) -> bytes:
 
 
 def to_yaml(body: bytes) -> bytes:
-    """A JSON document as YAML with sorted keys, as Kubernetes' YAML has them."""
-    return yaml.dump(
-        orjson.loads(body), Dumper=_Dumper, sort_keys=True, default_flow_style=False, allow_unicode=True, width=4096
-    ).encode()
+    """A JSON document as YAML."""
+    return yaml.dump(orjson.loads(body))
 
 
 def render(body: bytes, *, as_yaml: bool, pretty: bool) -> tuple[bytes, str]:

@@ -246,6 +246,12 @@ def test_yaml_comes_back() -> None:
     assert yaml.load(yaml.dump(value)) == (value, [])
 
 
+@pytest.mark.parametrize("text", ["n", "y", "On", "1e3", "0o7", "0b1", "1_000", "12:30", "1.", "~", "=", "<<", ".inf"])
+def test_text_that_could_be_something_else_is_written_in_quotes(text: str) -> None:
+    for value in ({"a": text}, {text: "a"}, [text]):
+        assert yaml.load(yaml.dump(value))[0] == value
+
+
 YAML = "application/yaml"
 
 
@@ -260,6 +266,7 @@ YAML = "application/yaml"
         ("-1_000", -1000),
         ("1.50", 1.5),
         ("18446744073709551616", 18446744073709551616.0),
+        ("1e99999", "1e99999"),
     ],
 )
 def test_numbers_of_yaml_are_gos(text: str, value: object) -> None:

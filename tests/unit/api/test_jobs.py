@@ -32,6 +32,11 @@ def cron_job(**spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": "c"}, "spec": {"schedule": "* * * * *", "jobTemplate": template, **spec}}
 
 
+def test_a_job_without_a_name_is_refused_for_that() -> None:
+    nameless = {**job(), "metadata": {}}
+    assert "metadata.name: Required value: name or generateName is required" in create_errors("jobs", nameless)
+
+
 def indexed(**spec: Any) -> dict[str, Any]:
     return job(**{"completionMode": "Indexed", "completions": 3, **spec})
 

@@ -56,6 +56,13 @@ def test_sources_of_other_kinds_and_namespaces_are_dropped(spec: Object) -> None
     assert "dataSourceRef" not in made
 
 
+def test_sources_that_a_claim_cannot_have_are_dropped_by_updates_too() -> None:
+    with_pod = claim(dataSource={"kind": "Pod", "name": "x"})
+    assert (
+        update_errors("pvc", completed("pvc", with_pod), {**completed("pvc", with_pod), "spec": with_pod["spec"]}) == []
+    )
+
+
 @pytest.mark.parametrize(
     ("spec", "errors"),
     [

@@ -44,6 +44,14 @@ async def test_create_fills_what_the_server_owns(store: FakeStore) -> None:
         assert "kind" not in orjson.loads(stored)
 
 
+async def test_self_links_are_never_kept(store: FakeStore) -> None:
+    async with running_core(store) as api:
+        made = await api.config_map("a", selfLink="/x")
+        assert "selfLink" not in made["metadata"]
+        linked = {**made, "metadata": {**made["metadata"], "selfLink": "/x"}}
+        assert await api.update("configmaps", linked) == made
+
+
 async def test_create_twice(store: FakeStore) -> None:
     async with running_core(store) as api:
         await api.config_map("a", finalizers=["example.com/f"])

@@ -161,6 +161,10 @@ def test_an_update_that_changes_nothing_keeps_entries_and_times() -> None:
     assert story.update("other", config_map({"x": "1"}), now=LATER)["metadata"]["managedFields"] == before
 
 
+def test_who_sets_nothing_owns_nothing() -> None:
+    assert "managedFields" not in Story().update("maker", config_map({}))["metadata"]
+
+
 def test_clients_clear_managed_fields_and_then_none_are_kept_until_an_apply() -> None:
     for cleared in ([], [{}]):
         story = Story()
