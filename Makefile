@@ -9,13 +9,13 @@ UV := .cache/uv/bin/uv
 PYTHON := .venv/bin/python
 
 # Here everything that a test needs is installed: one that skips itself has failed.
-unit sim integration ipvs conformance linearizability test-long e2e e2e-own: export KUBEACTORS_NO_SKIPS := 1
+unit sim integration ipvs conformance linearizability fuzz test-long e2e e2e-own: export KUBEACTORS_NO_SKIPS := 1
 
 # What nodes run with, and what the demo's images and the tests are made from.
 PACKAGES := python3 python3-venv podman crun runc conmon catatonit iproute2 nftables conntrack util-linux ca-certificates
 TEST_PACKAGES := busybox-static ipvsadm etcd-client gcc libc6-dev procps kmod iptables containernetworking-plugins git
 
-.PHONY: help demo down test test-long lint types layers protos protos-check unit sim planted-faults integration ipvs conformance linearizability e2e e2e-own lock setup setup-test packages test-packages clean
+.PHONY: help demo down test test-long lint types layers protos protos-check unit sim planted-faults integration ipvs conformance linearizability fuzz e2e e2e-own lock setup setup-test packages test-packages clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -29,7 +29,7 @@ down: ## remove everything that the cluster runs on this machine, and nothing el
 # Two things at a time, chosen so that what mostly waits runs beside what mostly computes.
 test: setup-test ## install what is missing and run every check
 	@$(MAKE) --no-print-directory -j2 --output-sync=target ipvs lint types layers protos-check unit sim
-	@$(MAKE) --no-print-directory -j2 --output-sync=target integration linearizability conformance
+	@$(MAKE) --no-print-directory -j2 --output-sync=target integration linearizability conformance fuzz
 	@$(MAKE) --no-print-directory -j2 --output-sync=target e2e e2e-own
 
 lint: setup ## ruff
@@ -65,10 +65,14 @@ conformance: setup-test ## behaviours of Kubernetes' conformance suite, through 
 linearizability: setup-test ## histories of the store's clusters under faults, and trials under load
 	@$(PYTHON) -m pytest tests/linearizability -q
 
+fuzz: setup-test ## nonsense, and things that nearly make sense, sent to the API server and the store
+	@$(PYTHON) -m pytest tests/fuzz -q
+
 test-long: export KUBEACTORS_LONG := 1
 test-long: setup-test ## the long runs, of which make test has a share
 	@$(PYTHON) -m pytest tests/e2e/test_three_masters.py -q
 	@$(PYTHON) -m pytest tests/linearizability -q
+	@$(PYTHON) -m pytest tests/fuzz -q
 	@$(PYTHON) -m tests.sim --seconds 1200
 	@$(PYTHON) -m tests.sim cluster --seconds 1200 --long
 	@$(MAKE) --no-print-directory planted-faults
