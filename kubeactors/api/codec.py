@@ -16,6 +16,8 @@ from kubeactors.api import errors, yaml
 from kubeactors.api.errors import StatusError
 from kubeactors.api.go_json import syntax_error
 from kubeactors.api.meta import Object
+from kubeactors.api.patched_text import quoted
+from kubeactors.api.protobuf.messages import known
 from kubeactors.api.schema.decoder import DecodeProblems, Decoder, decoder_for
 from kubeactors.api.schema.directives import RETAIN_KEYS, SET_ORDER
 from kubeactors.api.schema.mismatch import TypeMismatchError
@@ -30,6 +32,7 @@ JSON: Final = "application/json"
 YAML: Final = "application/yaml"
 _SURELY_WRITABLE: Final = 200  # levels; orjson writes some 250
 ACCEPTED: Final = (JSON, YAML)
+_SCHEME: Final = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"  # as Kubernetes calls the set of its types
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,7 @@ def decode_patched(
         kind.api_version,
         kind.decoder,
         obj,
+        schema="" if kind.custom else kind.schema,
         field_validation=field_validation,
         patch=patch,
         strategic=strategic,
@@ -155,29 +159,48 @@ def decode_patched_as(
     decoder: Decoder,
     obj: Object,
     *,
+    schema: str,
     field_validation: str = WARN,
     patch: bytes = b"",
     strategic: bool = False,
 ) -> Decoded:
-    """Like decode_patched, for an object of no registered kind (a Scale)."""
+    """Like decode_patched, for an object of no registered kind (a Scale), of the definition `schema`."""
     try:
-        text = _as_go_prints(patch) if strategic else orjson.dumps(obj).decode()
+        before = orjson.dumps(obj)  # decoding changes the object
     except orjson.JSONEncodeError:
         raise _invalid_patch("", "exceeded max depth") from None
+
+    def refused(message: str) -> StatusError:
+        text = _as_go_prints(patch) if strategic else quoted(orjson.loads(before), patch, schema)
+        return _invalid_patch(text, message)
+
     if obj.get("kind") != kind or obj.get("apiVersion") != api_version:
-        given = f"{obj.get('apiVersion')}, Kind={obj.get('kind')}"
-        raise _invalid_patch(text, f"the patch changes the type of the object to {given}")
+        # What a patch takes away, the URL says.
+        given_kind, given_version = obj.get("kind") or kind, obj.get("apiVersion") or api_version
+        if (given_kind, given_version) != (kind, api_version):
+            raise refused(_retyped(given_kind, given_version))
+        obj["kind"], obj["apiVersion"] = kind, api_version
     cleared = _clears_managed_fields(obj)
     try:
         problems = decoder(obj)
     except TypeMismatchError as error:
-        raise _invalid_patch(text, error.as_conversion() if strategic else str(error)) from None
+        raise refused(error.as_conversion() if strategic else str(error)) from None
     found = duplicate_keys(patch) + problems.problems if field_validation != IGNORE else []
     if found and field_validation == STRICT:
-        raise _invalid_patch(text, f"strict decoding error: {', '.join(found)}")
+        raise refused(f"strict decoding error: {', '.join(found)}")
     if cleared:
         obj["metadata"]["managedFields"] = []
     return Decoded(obj, found)
+
+
+def _retyped(kind: Any, api_version: Any) -> str:
+    """Why a patch may not make an object one of this type."""
+    if not isinstance(kind, str) or not isinstance(api_version, str):
+        return "couldn't get version/kind; json parse error: kind and apiVersion are strings"
+    group, _, version = api_version.rpartition("/")
+    if known(f"io.k8s.api.{group.partition('.')[0] or 'core'}.{version}.{kind}"):
+        return f"the patch changes the type of the object to {api_version}, Kind={kind}"
+    return f'no kind "{kind}" is registered for version "{api_version}" in scheme "{_SCHEME}"'
 
 
 def parse_json(body: bytes) -> Any:

@@ -10,7 +10,7 @@ from kubeactors.api.kinds.resourceclaims import drop_derived_attributes
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.text import age, name
-from kubeactors.api.validation.resource.claim import claim_template_errors, claim_update_errors
+from kubeactors.api.validation.resource.claim import claim_template_errors, claim_template_update_errors
 
 
 class ResourceClaimTemplateStrategy(Strategy):
@@ -31,7 +31,7 @@ class ResourceClaimTemplateStrategy(Strategy):
         return claim_template_errors(obj)
 
     def validate_change(self, new: Object, old: Object) -> list[FieldError]:
-        return claim_update_errors(new, old)
+        return claim_template_update_errors(new, old)
 
 
 def _cells(obj: Object, now: datetime) -> list[Any]:

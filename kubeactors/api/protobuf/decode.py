@@ -1,12 +1,7 @@
 """From protobuf to the objects that JSON would have given.
 
-`messages.json` says for each message, by the name that its definition has in OpenAPI, what its fields are:
-number → [name in JSON, code, whether a zero value counts]. An empty name marks a part whose fields are the parent's own
-in JSON. Codes: string, int, bool, bytes; time, microtime, quantity, intstr, json (a document in bytes), items (a
-message of strings that JSON writes as a list); `[code` a list; `{code` a map from strings; else a message's name.
-
-Go writes every field that is not a pointer, zero or not. Where JSON would leave a zero value out, so does this.
-`protos/kubernetes_messages.py` makes messages.json.
+`messages.py` says what the fields of each message are. Go writes every field that is not a
+pointer, zero or not. Where JSON would leave a zero value out, so does this.
 """
 
 from __future__ import annotations
@@ -14,21 +9,15 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import orjson
 
 from kubeactors.api.meta import Object
+from kubeactors.api.protobuf.messages import MAGIC, MAX_DEPTH, messages
 from kubeactors.api.protobuf.wire import LENGTH, VARINT, ProtobufError, fields, signed, varint
 
-#: What every body begins with (k8s.io/apimachinery's protobuf serializer).
-MAGIC = b"k8s\0"
-_MAX_DEPTH = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-Messages = Mapping[str, Mapping[int, tuple[str, str, bool]]]
 
 
 def decode_object(body: bytes, schema: str) -> Object:
@@ -54,29 +43,15 @@ def decode_object(body: bytes, schema: str) -> Object:
     return obj | _message(raw, schema, 0)
 
 
-def known(schema: str) -> bool:
-    """Whether objects of this definition can be decoded."""
-    return schema in _messages()
-
-
-@cache
-def _messages() -> Messages:
-    document = orjson.loads(files(__package__).joinpath("messages.json").read_bytes())
-    return {
-        name: {int(number): (field, code, bool(counts)) for number, (field, code, counts) in message.items()}
-        for name, message in document.items()
-    }
-
-
 def _type_meta(data: bytes) -> tuple[str, str]:
     found = {number: value for number, _, value in fields(data)}
     return _text(found.get(1, b"")), _text(found.get(2, b""))
 
 
 def _message(data: bytes, name: str, depth: int) -> dict[str, Any]:
-    if depth > _MAX_DEPTH:
+    if depth > MAX_DEPTH:
         raise ProtobufError("messages are nested too deeply")
-    message = _messages().get(name)
+    message = messages().get(name)
     if message is None:
         raise ProtobufError(f"{name} cannot be read from protobuf")
     result: dict[str, Any] = {}

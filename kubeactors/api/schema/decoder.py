@@ -137,7 +137,7 @@ def _compile_struct(of: Struct) -> _Decode:
     for name, field in of.fields.items():
         is_string = isinstance(field.type, Scalar) and field.type.type == types.STRING
         # Empty maps and lists are not stored: those of required fields come back as null. Empty structs are.
-        keep_empty = not isinstance(field.type, MapType | ListType) or overlay.keeps_empty_list(of.name, name)
+        keep_empty = not isinstance(field.type, MapType | ListType) or overlay.keeps_empty(of.name, name)
         handlers[name] = (is_string, field.keep_zero, keep_empty, _compile(field.type))
         if name in of.always:
             value = of.always[name]

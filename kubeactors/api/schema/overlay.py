@@ -67,13 +67,23 @@ _DEFAULTS: Final = {
 _ZERO_DEFAULTS: Final[dict[str, Any]] = {"string": "", "int32": 0, "int64": 0, "boolean": False}
 
 
-# Lists of which an empty one is not a missing one: it is no choice to be defaulted, and validation refuses it.
-_EMPTY_LISTS: Final = frozenset({("io.k8s.api.autoscaling.v2.HPAScalingRules", "policies")})
+# Lists and maps of which an empty one is not a missing one: it is no choice to be defaulted, and validation refuses it.
+_EMPTY_KEPT: Final = frozenset(
+    {
+        ("io.k8s.api.autoscaling.v2.HPAScalingRules", "policies"),
+        ("io.k8s.api.core.v1.PersistentVolumeSpec", "capacity"),
+    }
+)
 
 
-def keeps_empty_list(owner: str, field: str) -> bool:
-    """Whether an empty list of a field is told from a missing one."""
-    return (owner, field) in _EMPTY_LISTS
+def keeps_empty(owner: str, field: str) -> bool:
+    """Whether an empty list or map of a field is told from a missing one."""
+    return (owner, field) in _EMPTY_KEPT
+
+
+def presence_of(owner: str, field: str) -> str:
+    """`a`: always written; `p`: a pointer to a scalar; `n`: a pointer that is written as null; else empty."""
+    return _presence().get(owner, {}).get(field, "")
 
 
 def keeps_zero(owner: str, field: str, scalar: str, required: bool) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from kubeactors.api import fielderrors
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, required
+from kubeactors.api.internal_form import internal_form
 from kubeactors.api.validation.metadata import FIELD_IMMUTABLE, label_errors
 from kubeactors.api.validation.names import (
     dns1123_label_errors,
@@ -79,8 +80,9 @@ def domain_prefixed_path(value: str, path: str) -> list[FieldError]:
     return errors
 
 
-def immutable(new: Any, old: Any, path: str) -> list[FieldError]:
-    return [] if new == old else [invalid(path, new, FIELD_IMMUTABLE)]
+def immutable(new: Any, old: Any, path: str, schema: str = "") -> list[FieldError]:
+    """`schema`: the definition of a value that is a struct, for the message that quotes it."""
+    return [] if new == old else [invalid(path, internal_form(new, schema) if schema else new, FIELD_IMMUTABLE)]
 
 
 def parse_ip(text: str) -> IPAddress | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
+from kubeactors.api.internal_form import internal_form
 from kubeactors.api.selectors.labels import SelectorError, from_label_selector
 from kubeactors.api.validation.common import (
     collision_count_errors,
@@ -18,6 +19,7 @@ from kubeactors.api.validation.pod import pod_template_errors
 from kubeactors.api.validation.workload import NO_MATCH, always_restarted_errors
 
 _STRATEGIES: Final = ("RollingUpdate", "OnDelete")
+_STRATEGY: Final = "io.k8s.api.apps.v1.DaemonSetUpdateStrategy"
 _COUNTS: Final = (
     "currentNumberScheduled",
     "numberMisscheduled",
@@ -84,19 +86,12 @@ def _matches(selector: Mapping[str, Any] | None, labels: Mapping[str, str] | Non
 def _strategy_errors(strategy: Mapping[str, Any], path: str) -> list[FieldError]:
     kind, rolling = strategy.get("type") or "", strategy.get("rollingUpdate")
     if kind not in _STRATEGIES:
-        shown = {"Type": kind, "RollingUpdate": _internal_form(rolling)}
-        return [not_supported(path, shown, _STRATEGIES)]
+        return [not_supported(path, internal_form(strategy, _STRATEGY), _STRATEGIES)]
     if kind == "OnDelete":
         return []
     if rolling is None:
         return [required(f"{path}.rollingUpdate")]
     return _rolling_errors(rolling, f"{path}.rollingUpdate")
-
-
-def _internal_form(rolling: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if rolling is None:
-        return None
-    return {"MaxUnavailable": rolling.get("maxUnavailable", 0), "MaxSurge": rolling.get("maxSurge", 0)}
 
 
 def _rolling_errors(rolling: Mapping[str, Any], path: str) -> list[FieldError]:

@@ -10,19 +10,19 @@ _MAX_NAME: Final = 128  # of action, reason and reporting instance, in bytes
 _MAX_MESSAGE: Final = 1024
 _FOREIGN: Final = "does not match event.namespace"
 _UNSET: Final = "needs to be unset"
-_FIXED: Final = (
-    "involvedObject",
-    "reason",
-    "message",
-    "source",
-    "firstTimestamp",
-    "lastTimestamp",
-    "count",
-    "type",
-    "eventTime",
-    "action",
-    "related",
-)
+_FIXED: Final = {
+    "involvedObject": "io.k8s.api.core.v1.ObjectReference",
+    "reason": "",
+    "message": "",
+    "source": "io.k8s.api.core.v1.EventSource",
+    "firstTimestamp": "",
+    "lastTimestamp": "",
+    "count": "",
+    "type": "",
+    "eventTime": "",
+    "action": "",
+    "related": "io.k8s.api.core.v1.ObjectReference",
+}
 _FIXED_REPORTERS: Final = {"reportingComponent": "reportingController", "reportingInstance": "reportingInstance"}
 
 Event = Mapping[str, Any]
@@ -52,8 +52,8 @@ def event_update_errors(new: Event, old: Event) -> list[FieldError]:
     errors = _common_errors(new, "reportingController")
     if new.get("series") != old.get("series"):
         errors += _series_errors(new)
-    for field in _FIXED:
-        errors += immutable(new.get(field), old.get(field), field)
+    for field, schema in _FIXED.items():
+        errors += immutable(new.get(field), old.get(field), field, schema)
     for field, path in _FIXED_REPORTERS.items():
         errors += immutable(new.get(field) or "", old.get(field) or "", path)
     return errors

@@ -4,7 +4,8 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from kubeactors.api.fielderrors import FieldError, forbidden, invalid
+from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid
+from kubeactors.api.internal_form import internal_form
 from kubeactors.api.validation.common import cidr
 from kubeactors.api.validation.metadata import builtin_finalizer_errors
 from kubeactors.api.validation.names import qualified_name_errors
@@ -50,7 +51,8 @@ def node_status_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) ->
     for i, address in enumerate((new.get("status") or {}).get("addresses") or ()):
         pair = (address.get("type") or "", address.get("address") or "")
         if pair in seen:
-            errors.append(FieldError("FieldValueDuplicate", f"status.addresses[{i}]", "", dict(address)))
+            shown = internal_form(address, "io.k8s.api.core.v1.NodeAddress")
+            errors.append(duplicate(f"status.addresses[{i}]", shown))
         seen.add(pair)
     return errors
 

@@ -75,7 +75,7 @@ def persistent_volume_update_errors(new: Spec, old: Spec) -> list[FieldError]:
     errors += immutable(after.get("volumeMode"), before.get("volumeMode"), "volumeMode")
     fixed = before.get("nodeAffinity")
     if fixed is not None and after.get("nodeAffinity") != _with_stable_labels(fixed):
-        errors += immutable(after.get("nodeAffinity"), fixed, "nodeAffinity")
+        errors += immutable(after.get("nodeAffinity"), fixed, "nodeAffinity", "io.k8s.api.core.v1.VolumeNodeAffinity")
     attributes, held = after.get("volumeAttributesClassName"), before.get("volumeAttributesClassName")
     if held is not None and attributes is None:
         message = "update from non-nil value to nil is forbidden"
@@ -86,7 +86,7 @@ def persistent_volume_update_errors(new: Spec, old: Spec) -> list[FieldError]:
 def _capacity_errors(capacity: Mapping[str, Any] | None, path: str) -> list[FieldError]:
     errors: list[FieldError] = [] if capacity else [required(path)]
     if not capacity or "storage" not in capacity or len(capacity) > 1:
-        shown = dict(sorted(capacity.items())) if capacity else None
+        shown = None if capacity is None else dict(sorted(capacity.items()))
         errors.append(not_supported(path, shown, ("storage",)))
     for name, text in sorted((capacity or {}).items()):
         errors += basic_quantity_errors(text, f"{path}[{name}]")

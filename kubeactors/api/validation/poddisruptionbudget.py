@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kubeactors.api.fielderrors import FieldError, invalid, not_supported
+from kubeactors.api.internal_form import internal_form
 from kubeactors.api.validation.common import (
     label_selector,
     not_more_than_100_percent,
@@ -21,7 +22,13 @@ def pod_disruption_budget_errors(obj: Mapping[str, Any]) -> list[FieldError]:
     spec = obj.get("spec") or {}
     errors: list[FieldError] = []
     if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
-        errors.append(invalid("spec", _internal_form(spec), "minAvailable and maxUnavailable cannot be both set"))
+        errors.append(
+            invalid(
+                "spec",
+                internal_form(spec, "io.k8s.api.policy.v1.PodDisruptionBudgetSpec"),
+                "minAvailable and maxUnavailable cannot be both set",
+            )
+        )
     for field in ("minAvailable", "maxUnavailable"):
         value = spec.get(field)
         if value is not None:
@@ -41,12 +48,3 @@ def pod_disruption_budget_status_errors(new: Mapping[str, Any], old: Mapping[str
     for field in _COUNTS:
         errors += not_negative(status.get(field) or 0, f"status.{field}")
     return errors
-
-
-def _internal_form(spec: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "MinAvailable": spec.get("minAvailable"),
-        "Selector": spec.get("selector"),
-        "MaxUnavailable": spec.get("maxUnavailable"),
-        "UnhealthyPodEvictionPolicy": spec.get("unhealthyPodEvictionPolicy"),
-    }

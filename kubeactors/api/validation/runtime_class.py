@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kubeactors.api.fielderrors import FieldError, duplicate, required
+from kubeactors.api.internal_form import internal_form
 from kubeactors.api.validation.common import dns1123_label, immutable
 from kubeactors.api.validation.metadata import label_errors
 from kubeactors.api.validation.pod.resources import resource_requirements_errors
@@ -23,7 +24,7 @@ def runtime_class_errors(obj: Mapping[str, Any]) -> list[FieldError]:
         tolerations = scheduling.get("tolerations") or []
         errors += tolerations_errors(tolerations, "scheduling.tolerations")
         errors += [
-            duplicate(f"scheduling.tolerations[{i}]", toleration)
+            duplicate(f"scheduling.tolerations[{i}]", internal_form(toleration, "io.k8s.api.core.v1.Toleration"))
             for i, toleration in enumerate(tolerations)
             if toleration in tolerations[:i]
         ]

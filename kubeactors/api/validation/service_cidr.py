@@ -28,7 +28,7 @@ def ip_address_object_errors(address: Mapping[str, Any]) -> list[FieldError]:
 
 def ip_address_object_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
     values = [(o.get("spec") or {}).get("parentRef") for o in (new, old)]
-    return immutable(values[0], values[1], "spec.parentRef")
+    return immutable(values[0], values[1], "spec.parentRef", "io.k8s.api.networking.v1.ParentReference")
 
 
 def service_cidr_errors(service_cidr: Mapping[str, Any]) -> list[FieldError]:

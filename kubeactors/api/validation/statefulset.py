@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
+from kubeactors.api.internal_form import internal_form
 from kubeactors.api.selectors.labels import SelectorError, from_label_selector
 from kubeactors.api.validation.common import (
     collision_count_errors,
@@ -110,10 +111,10 @@ def _strategy_errors(strategy: Mapping[str, Any], path: str) -> list[FieldError]
     if kind == "OnDelete":
         if rolling is None:
             return []
-        shown = _internal_form(rolling)
+        shown = internal_form(rolling, "io.k8s.api.apps.v1.RollingUpdateStatefulSetStrategy")
         return [invalid(f"{path}.rollingUpdate", shown, "only allowed for updateStrategy 'RollingUpdate'")]
     if kind != "RollingUpdate":
-        shown = {"Type": kind, "RollingUpdate": None if rolling is None else _internal_form(rolling)}
+        shown = internal_form(strategy, "io.k8s.api.apps.v1.StatefulSetUpdateStrategy")
         return [invalid(path, shown, "must be 'RollingUpdate' or 'OnDelete'")]
     if rolling is None:
         return []
@@ -126,10 +127,6 @@ def _strategy_errors(strategy: Mapping[str, Any], path: str) -> list[FieldError]
             errors.append(invalid(at, unavailable, "cannot be 0"))
         errors += not_more_than_100_percent(unavailable, at)
     return errors
-
-
-def _internal_form(rolling: Mapping[str, Any]) -> dict[str, Any]:
-    return {"Partition": rolling.get("partition") or 0, "MaxUnavailable": rolling.get("maxUnavailable")}
 
 
 def _selected_template_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:

@@ -177,6 +177,7 @@ class Scales:
                 API_VERSION,
                 decoder_for(_SCHEMA),
                 patched,
+                schema=_SCHEMA,
                 field_validation=request.options.field_validation or codec.WARN,
                 patch=request.body,
                 strategic=request.content_type == STRATEGIC_PATCH,

@@ -157,7 +157,8 @@ SUBDOMAIN = (
             ),
             [
                 'overhead.limits[cpu]: Invalid value: "-1": must be greater than or equal to 0',
-                'scheduling.tolerations[1]: Duplicate value: {"operator":"Exists"}',
+                "scheduling.tolerations[1]: Duplicate value: "
+                '{"Key":"","Operator":"Exists","Value":"","Effect":"","TolerationSeconds":null}',
             ],
         ),
     ],
@@ -204,7 +205,10 @@ def test_refusals(resource: str, obj: Object, errors: list[str]) -> None:
             "csinodes",
             named(spec={"drivers": [{"name": "d", "nodeID": "i"}]}),
             {"spec": {"drivers": [{"name": "d", "nodeID": "j"}]}},
-            ['CSINodeDriver: Invalid value: {"name":"d","nodeID":"j","topologyKeys":null}: field is immutable'],
+            [
+                'CSINodeDriver: Invalid value: {"Name":"d","NodeID":"j","TopologyKeys":null,"Allocatable":null}: '
+                "field is immutable"
+            ],
         ),
     ],
 )

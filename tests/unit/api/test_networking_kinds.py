@@ -237,7 +237,8 @@ def test_what_an_update_refuses() -> None:
         'spec.controller: Invalid value: "example.com/d": field is immutable'
     ]
     assert change("ipaddresses", address(), address(namespace="n")) == [
-        'spec.parentRef: Invalid value: {"resource":"services","name":"s","namespace":"n"}: field is immutable'
+        'spec.parentRef: Invalid value: {"Group":"","Resource":"services","Namespace":"n","Name":"s"}: '
+        "field is immutable"
     ]
     assert change("servicecidrs", ranges("10.0.0.0/24"), ranges("10.0.0.0/24", "2001:db8::/112")) == []
     assert change("servicecidrs", ranges("10.0.0.0/24"), ranges("10.1.0.0/24")) == [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kubeactors.api.kinds import registry
 from kubeactors.api.protobuf import ProtobufError, decode_object
-from kubeactors.api.protobuf.decode import MAGIC, known
+from kubeactors.api.protobuf.messages import MAGIC, known
 
 CORE = "io.k8s.api.core.v1."
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."

@@ -25,6 +25,7 @@ _KUBERNETES_MAX_SECONDS: Final = 24 * _HOUR
 _MAX_UID: Final = 128
 _MAX_REQUEST: Final = 10 * 1024
 _MAX_CHAIN: Final = 100 * 1024
+_SPEC: Final = "io.k8s.api.certificates.v1.PodCertificateRequestSpec"
 _MARGIN: Final = timedelta(minutes=10)
 _CHAIN: Final = "status.certificateChain"
 _REQUEST: Final = "spec.stubPKCS10Request"
@@ -51,7 +52,7 @@ def pod_certificate_errors(request: Mapping[str, Any]) -> list[FieldError]:
 
 
 def pod_certificate_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
-    return immutable(new.get("spec"), old.get("spec"), "spec")
+    return immutable(new.get("spec"), old.get("spec"), "spec", _SPEC)
 
 
 def pod_certificate_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:

@@ -14,7 +14,14 @@ from kubeactors.api.validation.workload import NO_MATCH
 CONTROLLER_UID_LABELS: Final = ("controller-uid", "batch.kubernetes.io/controller-uid")
 JOB_NAME_LABELS: Final = ("job-name", "batch.kubernetes.io/job-name")
 
-_FROZEN: Final = ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy")
+_TEMPLATE: Final = "io.k8s.api.core.v1.PodTemplateSpec"
+_FROZEN: Final = {
+    "completionMode": "",
+    "podFailurePolicy": "io.k8s.api.batch.v1.PodFailurePolicy",
+    "backoffLimitPerIndex": "",
+    "managedBy": "",
+    "successPolicy": "io.k8s.api.batch.v1.SuccessPolicy",
+}
 _CONTAINERS: Final = ("containers", "initContainers")
 
 
@@ -40,9 +47,9 @@ def job_update_errors(new: Object, old: Object) -> list[FieldError]:
     errors += _completions_errors(spec, before)
     errors += immutable(spec.get("selector"), before.get("selector"), "spec.selector")
     template = spec.get("template") or {}
-    errors += immutable(template, _comparable_template(template, old), "spec.template")
-    for field in _FROZEN:
-        errors += immutable(spec.get(field), before.get(field), f"spec.{field}")
+    errors += immutable(template, _comparable_template(template, old), "spec.template", _TEMPLATE)
+    for field, schema in _FROZEN.items():
+        errors += immutable(spec.get(field), before.get(field), f"spec.{field}", schema)
     return errors
 
 

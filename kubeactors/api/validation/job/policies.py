@@ -16,6 +16,7 @@ from kubeactors.api.fielderrors import (
     too_many,
 )
 from kubeactors.api.indexes import IndexesError, parse_indexes
+from kubeactors.api.internal_form import internal_form
 from kubeactors.api.validation.common import duplicates, not_negative, qualified_name
 
 _ACTIONS: Final = ("Count", "FailIndex", "FailJob", "Ignore")
@@ -103,7 +104,7 @@ def success_policy_errors(spec: Mapping[str, Any], path: str, *, indexed: bool) 
     policy = spec["successPolicy"]
     rules = policy.get("rules") or []
     if not indexed:
-        shown = {"Rules": [_internal_form(r) for r in rules] if rules else None}
+        shown = internal_form(policy, "io.k8s.api.batch.v1.SuccessPolicy")
         return [invalid(path, shown, "requires indexed completion mode")]
     errors: list[FieldError] = []
     if not rules:
@@ -114,10 +115,6 @@ def success_policy_errors(spec: Mapping[str, Any], path: str, *, indexed: bool) 
     for i, rule in enumerate(rules):
         errors += _success_rule_errors(rule, spec.get("completions") or 0, f"{path}.rules[{i}]")
     return errors
-
-
-def _internal_form(rule: Mapping[str, Any]) -> dict[str, Any]:
-    return {"SucceededIndexes": rule.get("succeededIndexes"), "SucceededCount": rule.get("succeededCount")}
 
 
 def _success_rule_errors(rule: Mapping[str, Any], completions: int, path: str) -> list[FieldError]:

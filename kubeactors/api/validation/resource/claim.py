@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kubeactors.api.fielderrors import FieldError, invalid, not_supported, required
-from kubeactors.api.validation.common import dns1123_label, dns1123_subdomain
-from kubeactors.api.validation.metadata import FIELD_IMMUTABLE, annotation_errors, label_errors
+from kubeactors.api.validation.common import dns1123_label, dns1123_subdomain, immutable
+from kubeactors.api.validation.metadata import annotation_errors, label_errors
 from kubeactors.api.validation.resource.common import (
     MAX_CONFIGS,
     MAX_REQUESTS,
@@ -33,7 +33,11 @@ def claim_errors(obj: Mapping[str, Any]) -> list[FieldError]:
 
 def claim_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
     """A claim's spec is fixed; it is not validated again."""
-    return [] if new.get("spec") == old.get("spec") else [invalid("spec", new.get("spec"), FIELD_IMMUTABLE)]
+    return immutable(new.get("spec"), old.get("spec"), "spec", "io.k8s.api.resource.v1.ResourceClaimSpec")
+
+
+def claim_template_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
+    return immutable(new.get("spec"), old.get("spec"), "spec", "io.k8s.api.resource.v1.ResourceClaimTemplateSpec")
 
 
 def claim_template_errors(obj: Mapping[str, Any]) -> list[FieldError]:

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, required, too_long
-from kubeactors.api.validation.common import dns1123_subdomain, not_negative
-from kubeactors.api.validation.metadata import FIELD_IMMUTABLE
+from kubeactors.api.validation.common import dns1123_subdomain, immutable, not_negative
 from kubeactors.api.validation.persistent_volume import persistent_volume_spec_errors
 from kubeactors.api.validation.persistent_volume_source import csi_driver_name_errors
 
@@ -24,9 +23,7 @@ def volume_attachment_errors(obj: Mapping[str, Any]) -> list[FieldError]:
 
 def volume_attachment_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
     errors = volume_attachment_errors(new)
-    if new.get("spec") != old.get("spec"):
-        errors.append(invalid("spec", new.get("spec"), FIELD_IMMUTABLE))
-    return errors
+    return errors + immutable(new.get("spec"), old.get("spec"), "spec", "io.k8s.api.storage.v1.VolumeAttachmentSpec")
 
 
 def _source_errors(source: Mapping[str, Any], path: str) -> list[FieldError]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kubeactors.api.fielderrors import FieldError, duplicate, invalid, not_supported, required
+from kubeactors.api.internal_form import internal_form
 from kubeactors.api.quantity import Quantity
 from kubeactors.api.validation.common import (
     NOT_NEGATIVE,
@@ -114,7 +115,8 @@ def csi_node_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> li
     before = {d.get("name"): _fixed(d) for d in (old.get("spec") or {}).get("drivers") or ()}
     for driver in (new.get("spec") or {}).get("drivers") or ():
         if before.get(driver.get("name"), _fixed(driver)) != _fixed(driver):
-            errors.append(invalid("CSINodeDriver", driver, FIELD_IMMUTABLE))
+            shown = internal_form(driver, "io.k8s.api.storage.v1.CSINodeDriver")
+            errors.append(invalid("CSINodeDriver", shown, FIELD_IMMUTABLE))
     return errors
 
 

@@ -1,0 +1,42 @@
+"""Objects with their fields in the order in which Go writes them, for messages that quote a whole object."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+
+from kubeactors.api.protobuf.messages import json_fields
+
+_HTML: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def in_go_order(value: Any, code: str) -> Any:
+    """A copy of JSON data whose structs have Go's order and whose maps are sorted. `code` is as in `messages.py`."""
+    if isinstance(value, list):
+        return [in_go_order(each, code[1:]) for each in value] if code.startswith("[") else value
+    if not isinstance(value, dict):
+        return value
+    if code.startswith("{"):
+        return {key: in_go_order(value[key], code[1:]) for key in sorted(value)}
+    fields = json_fields(code)
+    known = {name: in_go_order(value[name], of) for name, of in fields.items() if name in value}
+    if "fieldsV1" in known:
+        known["fieldsV1"] = sorted_throughout(known["fieldsV1"])
+    # Documents within documents stay as they are.
+    return {**known, **{key: each for key, each in value.items() if key not in known}}
+
+
+def sorted_throughout(value: Any) -> Any:
+    """A copy whose objects are all sorted by key, as Go writes maps."""
+    if isinstance(value, dict):
+        return {key: sorted_throughout(value[key]) for key in sorted(value)}
+    return [sorted_throughout(each) for each in value] if isinstance(value, list) else value
+
+
+def go_json(value: Any) -> str:
+    """JSON as Go's encoder writes it: safe within HTML."""
+    text = orjson.dumps(value).decode()
+    for character, escaped in _HTML.items():
+        text = text.replace(character, escaped)
+    return text
