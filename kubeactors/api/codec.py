@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from kubeactors.api import errors, yaml
+from kubeactors.api.document_order import in_document_order
 from kubeactors.api.errors import StatusError
 from kubeactors.api.go_json import syntax_error
 from kubeactors.api.meta import Object
 from kubeactors.api.patched_text import quoted
 from kubeactors.api.protobuf.messages import known
-from kubeactors.api.schema.decoder import DecodeProblems, Decoder, decoder_for
+from kubeactors.api.schema.decoder import DecodeProblems, Decoder, decoder_for, duplicate_field, unknown_field
 from kubeactors.api.schema.directives import RETAIN_KEYS, SET_ORDER
 from kubeactors.api.schema.mismatch import TypeMismatchError
 
@@ -336,7 +337,9 @@ def _may_repeat_keys(body: bytes, keys: int) -> bool:
 
 def _decode_with_duplicates(decoder: Decoder, body: bytes) -> tuple[Object, DecodeProblems]:
     obj, repeated = _parse_with_duplicates(body)
-    return obj or {}, decoder(obj or {}, DecodeProblems(repeated))
+    met = decoder(obj or {}, DecodeProblems(repeated))
+    met.problems = in_document_order(body, met.problems, met.names, unknown_field, duplicate_field)
+    return obj or {}, met
 
 
 def _parse_with_duplicates(body: bytes) -> tuple[Any, dict[int, list[str]]]:

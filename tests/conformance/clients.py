@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import kubernetes
 import urllib3
 
 from tests.conformance.cluster import Cluster
 
+T = TypeVar("T")
 SECONDS = 15
 
 
@@ -100,6 +102,15 @@ def watch_until(
             stream.stop()
             return seen
     raise AssertionError(f"not seen within {seconds} s; there was {[(t, _name(o)) for t, o in seen]}")
+
+
+def eventually(check: Callable[[], T], seconds: float = SECONDS) -> T:
+    """What `check` answers once that is true, for what no watch tells of."""
+    deadline = time.monotonic() + seconds
+    while not (answer := check()):
+        assert time.monotonic() < deadline, f"not so within {seconds} s: {answer!r}"
+        time.sleep(0.02)
+    return answer
 
 
 def _name(obj: Any) -> str:

@@ -24,24 +24,37 @@ from kubeactors.api.schema.types import ListType, MapType, Scalar, SchemaType, S
 class DecodeProblems:
     """What a decoder met besides errors: unknown and duplicate fields, in order, and how many keys there were."""
 
-    __slots__ = ("duplicates", "keys", "problems")
+    __slots__ = ("duplicates", "keys", "names", "problems")
 
     def __init__(self, duplicates: dict[int, list[str]] | None = None) -> None:
         self.problems: list[str] = []
+        self.names: set[str] = set()  # the last names of the problems' fields
         self.keys = 0
         self.duplicates = duplicates  # id of a dictionary → its repeated keys
 
     def unknown(self, path: Path, key: str) -> None:
-        if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(f"unknown field {go_quote(_join(path, key))}")
+        self._add(unknown_field(path, key), key)
 
     def note_duplicates(self, value: dict[str, Any], path: Path, known: Container[str] | None = None) -> None:
         """Repeated keys of an object; those that are unknown as well are only reported as that."""
         for key in (self.duplicates or {}).get(id(value), ()):
-            if known is not None and key not in known:
-                continue
-            if len(self.problems) < MAX_PROBLEMS:
-                self.problems.append(f"duplicate field {go_quote(_join(path, key))}")
+            if known is None or key in known:
+                self._add(duplicate_field(path, key), key)
+
+    def _add(self, problem: str, key: str) -> None:
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
+            self.names.add(key)
+
+
+def unknown_field(path: Path, key: str) -> str:
+    """The problem's words."""
+    return f"unknown field {go_quote(_join(path, key))}"
+
+
+def duplicate_field(path: Path, key: str) -> str:
+    """The problem's words."""
+    return f"duplicate field {go_quote(_join(path, key))}"
 
 
 _BASE64: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")

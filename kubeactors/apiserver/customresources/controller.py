@@ -217,6 +217,8 @@ class DefinitionController:
         if crd is None or not change(orjson.loads(orjson.dumps(crd))):
             return False
         await update_definition(self._writer, self._definitions, name, change)
+        # Who waits for this server to settle must not find it idle before it has seen what it wrote.
+        await self._freshness.latest()
         return True
 
 
