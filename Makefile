@@ -32,9 +32,10 @@ test: setup-test ## install what is missing and run every check
 	@$(MAKE) --no-print-directory -j2 --output-sync=target integration linearizability conformance fuzz
 	@$(MAKE) --no-print-directory -j2 --output-sync=target e2e e2e-own
 
-lint: setup ## ruff
+lint: setup ## ruff, and buf for the public .proto
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check -q .
+	@.venv/bin/buf lint protos
 
 types: setup ## mypy, strict
 	@$(PYTHON) -m mypy

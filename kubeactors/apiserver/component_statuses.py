@@ -59,8 +59,10 @@ class ComponentStatuses:
         kind, options = request.kind, request.options
         matcher = matcher_for(kind, "", request.name, options.label_selector, options.field_selector)
         shown = [each for each in await self._all() if matcher.matches(_record(kind, each))]
-        if request.items:
-            return Response(200, items=ListItems([orjson.dumps(each) for each in shown], ""))
+        if request.items and request.form is not Form.TABLE:
+            whole = request.form is Form.OBJECT
+            told = [each if whole else table.partial_object_metadata(kind, each) for each in shown]
+            return Response(200, items=ListItems([orjson.dumps(each) for each in told], ""))
         if request.form is Form.OBJECT:
             items = [{k: v for k, v in each.items() if k not in ("kind", "apiVersion")} for each in shown]
             document: Object = {"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": {}, "items": items}
@@ -75,7 +77,7 @@ class ComponentStatuses:
         else:
             include = options.include_object.value
             document = table.make_table(kind, shown, self._clock(), include_object=include)
-        return Response(200, orjson.dumps(document))
+        return Response(200, orjson.dumps(document), items=ListItems([], "") if request.items else None)
 
     async def _all(self) -> Sequence[Object]:
         now = self._clock()

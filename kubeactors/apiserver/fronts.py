@@ -18,6 +18,7 @@ from kubeactors.apiserver.authz import Authorizer
 from kubeactors.apiserver.config import ApiServerConfig
 from kubeactors.apiserver.discovery.endpoints import Discovery
 from kubeactors.apiserver.grpc.caller import Callers
+from kubeactors.apiserver.grpc.calls import Calls
 from kubeactors.apiserver.grpc.listener import GrpcListener
 from kubeactors.apiserver.grpc.service import ResourcesService
 from kubeactors.apiserver.http.front import HttpFront
@@ -77,12 +78,12 @@ class Fronts:
             anonymous_auth=config.anonymous_auth,
             settle=settle,
         )
+        calls = Calls(core.handler, registry, self.metrics, max_request_bytes=config.max_request_bytes, settle=settle)
         service = ResourcesService(
-            handler=core.handler,
-            registry=registry,
-            callers=Callers(certificates, core.tokens),
-            metrics=self.metrics,
-            max_request_bytes=config.max_request_bytes,
+            calls,
+            Callers(certificates, core.tokens, core.authorizer),
+            registry,
+            self._openapi,
             max_watch_buffer_bytes=config.max_watch_buffer_bytes,
             max_session_calls=config.max_session_calls,
         )

@@ -206,8 +206,8 @@ class ListItems:
 @dataclass(slots=True)
 class Response:
     """What a handler answers: exactly one of a JSON `body`, a `document` (a list that is long), `items`, a `watch`, a
-    `stream` of bytes (logs), or what serves the client's connection itself (`connect`; only the HTTPS front has such
-    requests)."""
+    `stream` of bytes (logs), or what serves the client's connection itself (`connect`). A Table for a client that asked
+    for items has two: a list without items, and the Table as its body or document."""
 
     status: int = 200
     body: bytes = b""

@@ -69,6 +69,7 @@ class DefinitionController:
         self._queue: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
+        self._noted_changes = 0
         self._task: asyncio.Task[None] | None = None
         self._retries: set[asyncio.TimerHandle] = set()
         definitions.cache.listeners.append(self._noted)
@@ -105,12 +106,18 @@ class DefinitionController:
         """Wait until this server serves what was defined, by whichever server, before this call. Gives up in time."""
         with contextlib.suppress(TimeoutError, StatusError):
             async with asyncio.timeout(_SETTLE_SECONDS):
-                await self._freshness.latest()
-                await self._idle.wait()
+                while True:
+                    await self._idle.wait()
+                    noted = self._noted_changes
+                    # What the controller has written meanwhile comes back as a change, too.
+                    await self._freshness.latest()
+                    if self._idle.is_set() and noted == self._noted_changes:
+                        return
 
     # --- the queue
 
     def _noted(self, change: Change) -> None:
+        self._noted_changes += 1
         self._enqueue(change.subject.name)
 
     def _enqueue(self, name: str) -> None:

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Literal
 
 import grpc
 
 from kubeactors.api import errors
 from kubeactors.api.errors import StatusError
 from kubeactors.api.kinds import KindRegistry
-from kubeactors.apiserver.grpc import convert
-from kubeactors.apiserver.grpc.caller import Again, Callers, user_agent
-from kubeactors.apiserver.grpc.errors import grpc_code, trailing_metadata
+from kubeactors.apiserver.grpc import convert, pod_streams
+from kubeactors.apiserver.grpc.batch import run_batch
+from kubeactors.apiserver.grpc.caller import Caller, Callers
+from kubeactors.apiserver.grpc.calls import Calls, fault
+from kubeactors.apiserver.grpc.convert import Convert
+from kubeactors.apiserver.grpc.discovery import discover_reply, openapi_path
+from kubeactors.apiserver.grpc.errors import grpc_code, message_of, status_message, trailing_metadata
 from kubeactors.apiserver.grpc.session import SessionStream
 from kubeactors.apiserver.grpc.watch import QueueSink, run_watch
-from kubeactors.apiserver.metrics import Metrics, request_key
-from kubeactors.apiserver.request import APPLY_PATCH, ApiHandler, Request, Response, UserInfo
+from kubeactors.apiserver.grpc.watch_many import WatchManyStream
+from kubeactors.apiserver.openapi.endpoints import OpenApi
+from kubeactors.apiserver.request import Response, WatchStream
 from kubeactors.pb.api.v1 import api_pb2 as pb
 
-logger = logging.getLogger(__name__)
-
 SERVICE = "kubeactors.api.v1.Resources"
-_READS = frozenset({"get", "list"})
+#: A part of a log has at most so many bytes.
+_LOG_BYTES = 256 * 1024
 
-Convert = Callable[[KindRegistry, Any, UserInfo], Request]
+Reply = Callable[[Response, Any], Any]
+Method = Callable[[Any, Any], Awaitable[Any]]
 
 
 class ResourcesService:
@@ -36,20 +40,18 @@ class ResourcesService:
 
     def __init__(
         self,
-        *,
-        handler: ApiHandler,
-        registry: KindRegistry,
+        calls: Calls,
         callers: Callers,
-        metrics: Metrics,
-        max_request_bytes: int,
+        registry: KindRegistry,
+        openapi: OpenApi,
+        *,
         max_watch_buffer_bytes: int,
         max_session_calls: int,
     ) -> None:
-        self._handler = handler
-        self._registry = registry
+        self._calls = calls
         self._callers = callers
-        self._metrics = metrics
-        self._max_request_bytes = max_request_bytes
+        self._registry = registry
+        self._openapi = openapi
         self._max_watch_buffer_bytes = max_watch_buffer_bytes
         self._max_session_calls = max_session_calls
         #: How to end each stream that is open.
@@ -61,113 +63,166 @@ class ResourcesService:
             end()
 
     def methods(self) -> grpc.GenericRpcHandler:
-        """The handlers to add to a server. Watch writes serialized frames, so it has no serializer."""
-        unary: dict[str, tuple[Convert, Any, Callable[[Response], Any]]] = {
-            "Get": (convert.get_request, pb.GetRequest, convert.object_reply),
-            "List": (convert.list_request, pb.ListRequest, convert.list_reply),
-            "Create": (convert.create_request, pb.CreateRequest, convert.object_reply),
-            "Update": (convert.update_request, pb.UpdateRequest, convert.object_reply),
-            "Patch": (convert.patch_request, pb.PatchRequest, convert.object_reply),
-            "Delete": (convert.delete_request, pb.DeleteRequest, convert.object_reply),
+        """The handlers to add to a server. Watches write serialized messages, so they have no serializer."""
+        unary: dict[str, tuple[Method, Any]] = {
+            "Get": (self._call(convert.get_request, convert.object_reply), pb.GetRequest),
+            "List": (self._call(convert.list_request, convert.list_reply), pb.ListRequest),
+            "Create": (self._call(convert.create_request, convert.object_reply), pb.CreateRequest),
+            "Update": (self._call(convert.update_request, convert.object_reply), pb.UpdateRequest),
+            "Patch": (self._call(convert.patch_request, convert.object_reply), pb.PatchRequest),
+            "Delete": (self._call(convert.delete_request, convert.object_reply), pb.DeleteRequest),
             "DeleteCollection": (
-                convert.delete_collection_request,
+                self._call(convert.delete_collection_request, convert.object_reply),
                 pb.DeleteCollectionRequest,
-                convert.object_reply,
             ),
+            "Batch": (self._batch, pb.BatchRequest),
+            "Discover": (self._discover, pb.DiscoverRequest),
+            "OpenApi": (self._open_api, pb.OpenApiRequest),
         }
         handlers: dict[str, grpc.RpcMethodHandler] = {
             name: grpc.unary_unary_rpc_method_handler(
-                self._unary(build, reply),
-                request_deserializer=message.FromString,
-                response_serializer=_serialize,
+                self._answered(method), request_deserializer=message.FromString, response_serializer=_serialize
             )
-            for name, (build, message, reply) in unary.items()
+            for name, (method, message) in unary.items()
         }
         handlers["Watch"] = grpc.unary_stream_rpc_method_handler(
-            self._watch, request_deserializer=pb.WatchRequest.FromString, response_serializer=None
+            self._streamed(self._watch), request_deserializer=pb.WatchRequest.FromString, response_serializer=None
         )
         handlers["Logs"] = grpc.unary_stream_rpc_method_handler(
-            self._logs, request_deserializer=pb.LogsRequest.FromString, response_serializer=_serialize
+            self._streamed(self._logs), request_deserializer=pb.LogsRequest.FromString, response_serializer=_serialize
         )
-        handlers["Session"] = grpc.stream_stream_rpc_method_handler(
-            self._session, request_deserializer=pb.SessionCalls.FromString, response_serializer=_serialize
-        )
+        both: dict[str, tuple[Method, Any]] = {
+            "Session": (self._session, pb.SessionCalls),
+            "WatchMany": (self._watch_many, pb.WatchManyRequest),
+            "Exec": (partial(self._command, "exec"), pb.CommandInput),
+            "Attach": (partial(self._command, "attach"), pb.CommandInput),
+            "PortForward": (self._port_forward, pb.PortForwardInput),
+        }
+        for name, (method, message) in both.items():
+            handlers[name] = grpc.stream_stream_rpc_method_handler(
+                self._streamed(method),
+                request_deserializer=message.FromString,
+                response_serializer=None if name == "WatchMany" else _serialize,
+            )
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
-    def _unary(self, build: Convert, reply: Callable[[Response], Any]) -> Callable[[Any, Any], Awaitable[Any]]:
+    # --- one message, one answer
+
+    def _call(self, build: Convert, reply: Reply) -> Method:
         async def method(message: Any, context: Any) -> Any:
-            try:
-                user = await self._callers.user(context)
-                request = build(self._registry, message, user)
-                request.user_agent = user_agent(context)
-                return reply(await self._handle(request))
-            except StatusError as error:
-                await _fail(context, error)
-            except Exception as error:  # noqa: BLE001  a fault is logged and answered, as over HTTPS
-                await _fail(context, _fault(error))
-            raise AssertionError("abort raises")
+            request = await self._calls.request(build, message, self._callers.of(context))
+            return reply(await self._calls.answer(request), message)
 
         return method
 
-    async def _handle(self, request: Request) -> Response:
-        if len(request.body) > self._max_request_bytes:
-            raise errors.too_large(f"limit is {self._max_request_bytes}")
-        gauge = self._metrics.reading if request.verb in _READS else self._metrics.mutating
-        started, code, size = time.perf_counter(), 500, 0
-        gauge.value += 1
+    async def _batch(self, message: pb.BatchRequest, context: Any) -> pb.BatchReply:
+        caller = self._callers.of(context)
+        await caller.user()
+        return await run_batch(message, partial(self._operation, caller))
+
+    async def _operation(self, caller: Caller, operation: pb.BatchOperation) -> pb.BatchResult:
         try:
-            response = await self._handler.handle(request)
-            code, size = response.status, len(response.body)
-            return response
+            which = operation.WhichOneof("operation")
+            if which is None:
+                raise errors.bad_request("an operation must hold a request that this server knows")
+            message = getattr(operation, which)
+            request = await self._calls.request(convert.CALLS[which], message, caller)
+            return pb.BatchResult(object=convert.object_reply(await self._calls.answer(request), message))
         except StatusError as error:
-            code = error.code
-            raise
-        finally:
-            gauge.value -= 1
-            apply = request.content_type == APPLY_PATCH
-            key = request_key(
-                request.verb, request.kind, request.subresource, request.namespace, request.name, apply=apply
-            )
-            dry_run = bool(request.options.dry_run)
-            self._metrics.observe(key, code, time.perf_counter() - started, size, dry_run=dry_run)
+            return pb.BatchResult(failure=status_message(error.status))
+        except Exception as error:  # noqa: BLE001  a fault in one operation must not end the others
+            return pb.BatchResult(failure=status_message(fault(error).status))
+
+    async def _discover(self, message: pb.DiscoverRequest, context: Any) -> pb.DiscoverReply:
+        await self._callers.of(context).may_read("/apis")
+        return discover_reply(self._registry)
+
+    async def _open_api(self, message: pb.OpenApiRequest, context: Any) -> pb.OpenApiDocument:
+        path = openapi_path(message.group, message.version)
+        await self._callers.of(context).may_read(f"/openapi/v3/{path}")
+        document = await self._openapi.v3(path)
+        if document is None:
+            raise errors.resource_not_found()
+        return pb.OpenApiDocument(json=document.body)
+
+    # --- streams
 
     async def _watch(self, message: pb.WatchRequest, context: Any) -> None:
-        await self._stream(context, lambda user: self._run_watch(message, context, user))
-
-    async def _run_watch(self, message: pb.WatchRequest, context: Any, user: UserInfo) -> None:
-        request = convert.watch_request(self._registry, message, user)
-        key = request_key("watch", request.kind, "", request.namespace, "")
-        gauge = self._metrics.long_running(key)
-        gauge.value += 1
-        try:
-            response = await self._handler.handle(request)
-            if response.watch is None:
-                raise TypeError("the handler answered a watch without a stream")
+        async with self._watching(self._callers.of(context), message) as (watch, _warnings):
             sink = QueueSink(self._max_watch_buffer_bytes)
             with self._ended_by(sink.end):
-                await run_watch(response.watch, sink, context.write)
-        finally:
-            gauge.value -= 1
+                await run_watch(watch, sink, context.write)
+
+    @contextlib.asynccontextmanager
+    async def _watching(
+        self, caller: Caller, message: pb.WatchRequest
+    ) -> AsyncIterator[tuple[WatchStream, Sequence[str]]]:
+        request = await self._calls.request(convert.watch_request, message, caller)
+        with self._calls.long_running(request):
+            response = await self._calls.open(request)
+            if response.watch is None:
+                raise TypeError("the handler answered a watch without a stream")
+            yield response.watch, response.warnings
+
+    async def _watch_many(self, commands: AsyncIterator[pb.WatchManyRequest], context: Any) -> None:
+        caller = self._callers.of(context)
+        await caller.user()
+        stream = WatchManyStream(partial(self._watching, caller), self._max_watch_buffer_bytes)
+        with self._ended_by(stream.finish):
+            await stream.run(commands, context.write)
 
     async def _logs(self, message: pb.LogsRequest, context: Any) -> None:
-        await self._stream(context, lambda user: self._run_logs(message, context, user))
+        request = await self._calls.request(convert.logs_request, message, self._callers.of(context))
+        with self._calls.long_running(request):
+            response = await self._calls.open(request)
+            if response.stream is None:
+                await context.write(pb.LogsChunk(data=response.body))
+                return
+            async for data in response.stream:
+                for start in range(0, len(data), _LOG_BYTES):
+                    await context.write(pb.LogsChunk(data=data[start : start + _LOG_BYTES]))
 
-    async def _run_logs(self, message: pb.LogsRequest, context: Any, user: UserInfo) -> None:
-        response = await self._handler.handle(convert.logs_request(self._registry, message, user))
-        if response.stream is None:
-            await context.write(pb.LogsChunk(data=response.body))
-            return
-        async for data in response.stream:
-            await context.write(pb.LogsChunk(data=data))
+    async def _command(
+        self, subresource: Literal["exec", "attach"], inputs: AsyncIterator[pb.CommandInput], context: Any
+    ) -> None:
+        caller = self._callers.of(context)
+        start = await pod_streams.start_of(inputs)
+        build = partial(convert.command_request, subresource)
+        request = await self._calls.request(build, start, caller)
+        with self._calls.long_running(request):
+            connector = await self._calls.connect(request)
+            await pod_streams.serve_command(connector, start, inputs, context.write)
+
+    async def _port_forward(self, inputs: AsyncIterator[pb.PortForwardInput], context: Any) -> None:
+        caller = self._callers.of(context)
+        start = await pod_streams.start_of(inputs)
+        request = await self._calls.request(convert.port_forward_request, start, caller)
+        with self._calls.long_running(request):
+            await pod_streams.serve_port(await self._calls.connect(request), inputs, context.write)
 
     async def _session(self, frames: AsyncIterator[pb.SessionCalls], context: Any) -> None:
-        async def serve(_user: UserInfo) -> None:
-            again, agent = await self._callers.lasting(context), user_agent(context)
-            stream = SessionStream(lambda call: self._answer(call, again, agent), self._max_session_calls)
-            with self._ended_by(stream.finish):
-                await stream.run(frames, context.write)
+        caller = self._callers.of(context)
+        await caller.user()
+        stream = SessionStream(partial(self._answer, caller), self._max_session_calls)
+        with self._ended_by(stream.finish):
+            await stream.run(frames, context.write)
 
-        await self._stream(context, serve)
+    async def _answer(self, caller: Caller, call: pb.SessionCall) -> pb.SessionReply:
+        try:
+            which = call.WhichOneof("call")
+            if which is None:
+                raise errors.bad_request("a session call must hold a request that this server knows")
+            message = getattr(call, which)
+            response = await self._calls.answer(await self._calls.request(convert.CALLS[which], message, caller))
+            if which == "list":
+                return pb.SessionReply(id=call.id, list=convert.list_reply(response, message))
+            return pb.SessionReply(id=call.id, object=convert.object_reply(response, message))
+        except StatusError as error:
+            return pb.SessionReply(id=call.id, status=convert.status_bytes(error))
+        except Exception as error:  # noqa: BLE001  a fault in one call must not end the others
+            return pb.SessionReply(id=call.id, status=convert.status_bytes(fault(error)))
+
+    # --- what all have in common
 
     @contextlib.contextmanager
     def _ended_by(self, end: Callable[[], None]) -> Iterator[None]:
@@ -177,42 +232,38 @@ class ResourcesService:
         finally:
             self._enders.discard(end)
 
-    async def _answer(self, call: pb.SessionCall, again: Again, agent: str) -> pb.SessionReply:
-        try:
-            which = call.WhichOneof("call")
-            if which is None:
-                raise errors.bad_request("a session call must hold a request that this server knows")
-            request = convert.SESSION_CALLS[which](self._registry, getattr(call, which), await again())
-            request.user_agent = agent
-            response = await self._handle(request)
-            if which == "list":
-                return pb.SessionReply(id=call.id, list=convert.list_reply(response))
-            return pb.SessionReply(id=call.id, object=convert.object_reply(response))
-        except StatusError as error:
-            return pb.SessionReply(id=call.id, status=convert.status_bytes(error))
-        except Exception as error:  # noqa: BLE001  a fault in one call must not end the others
-            return pb.SessionReply(id=call.id, status=convert.status_bytes(_fault(error)))
+    @staticmethod
+    def _answered(method: Method) -> Method:
+        async def answered(message: Any, context: Any) -> Any:
+            try:
+                return await method(message, context)
+            except StatusError as error:
+                await _fail(context, error)
+            except Exception as error:  # noqa: BLE001  a fault is logged and answered, as over HTTPS
+                await _fail(context, fault(error))
+            raise AssertionError("abort raises")
 
-    async def _stream(self, context: Any, serve: Callable[[UserInfo], Awaitable[None]]) -> None:
-        try:
-            await serve(await self._callers.user(context))
-        except StatusError as error:
-            await _fail(context, error)
-        except (asyncio.CancelledError, grpc.aio.AbortError):
-            raise
-        except Exception as error:  # noqa: BLE001
-            if context.cancelled() or context.done():
-                return
-            await _fail(context, _fault(error))
+        return answered
+
+    @staticmethod
+    def _streamed(method: Method) -> Method:
+        async def streamed(message: Any, context: Any) -> None:
+            try:
+                await method(message, context)
+            except StatusError as error:
+                await _fail(context, error)
+            except (asyncio.CancelledError, grpc.aio.AbortError):
+                raise
+            except Exception as error:  # noqa: BLE001
+                if context.cancelled() or context.done():
+                    return
+                await _fail(context, fault(error))
+
+        return streamed
 
 
 async def _fail(context: Any, error: StatusError) -> None:
-    await context.abort(grpc_code(error), error.message, trailing_metadata(error))
-
-
-def _fault(error: Exception) -> StatusError:
-    logger.error("unhandled error in a gRPC call", exc_info=error)
-    return errors.internal("the server could not process the request")
+    await context.abort(grpc_code(error), message_of(error), trailing_metadata(error))
 
 
 def _serialize(message: Any) -> bytes:

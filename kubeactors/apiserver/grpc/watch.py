@@ -1,4 +1,4 @@
-"""Watches over gRPC: the cache's shared frames, joined while the client is slower than the events."""
+"""A watch with a stream of its own: the cache's shared frames, joined while the client is slower than the events."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from kubeactors.api import errors
+from kubeactors.apiserver.grpc.frames import FrameQueue
 from kubeactors.apiserver.request import WatchStream
+
+#: What goes into one message, in bytes, unless a single event is larger. Clients take 4 MiB by default.
+MESSAGE_BYTES = 256 * 1024
+TOO_SLOW = "the watcher reads more slowly than events come; watch again"
 
 
 class QueueSink:
@@ -15,8 +20,7 @@ class QueueSink:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._frames: list[bytes] = []
-        self._size = 0
+        self._frames = FrameQueue()
         self._wakeup = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -27,10 +31,9 @@ class QueueSink:
 
     def deliver(self, frame: bytes) -> bool:
         self._frames.append(frame)
-        self._size += len(frame)
         self._wakeup.set()
         self._room.clear()
-        if self._size > self._max_bytes + len(frame):
+        if self._frames.size > self._max_bytes + len(frame):
             self.overrun = True
             return False
         return True
@@ -50,16 +53,16 @@ class QueueSink:
     @property
     def empty(self) -> bool:
         """Whether nothing waits to be written."""
-        return not self._frames
+        return not self._frames.size
 
     async def next(self) -> bytes:
-        """Wait, then take everything that has come: frames put one after the other are one frame. May be empty."""
-        await self._wakeup.wait()
-        self._wakeup.clear()
-        frame = self._frames[0] if len(self._frames) == 1 else b"".join(self._frames)
-        self._frames.clear()
-        self._size = 0
-        self._room.set()
+        """Wait, then take what has come, as much as one message holds. May be empty."""
+        if not self._frames.size:
+            await self._wakeup.wait()
+            self._wakeup.clear()
+        frame = self._frames.take(MESSAGE_BYTES)
+        if not self._frames.size:
+            self._room.set()
         return frame
 
 
@@ -71,7 +74,7 @@ async def run_watch(watch: WatchStream, sink: QueueSink, write: Callable[[Any], 
         while not (sink.ending or runner.done()) or not sink.empty:
             frame = await sink.next()
             if sink.overrun:
-                raise errors.too_many_requests("the watcher reads more slowly than events come; watch again")
+                raise errors.too_many_requests(TOO_SLOW)
             if frame:
                 await write(frame)
         if runner.done():

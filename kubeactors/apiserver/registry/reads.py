@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 
@@ -80,12 +81,16 @@ class Reader:
     async def list(self, resource: Resource, request: Request) -> Response:
         page = await self.page(resource, request)
         token = page.token(request)
-        if request.items:
-            whole = [resource.whole(item) for item in page.items]
-            return Response(200, items=ListItems(whole, str(page.version), token, page.remaining))
+        if request.items and request.form is not Form.TABLE:
+            show = resource.whole if request.form is Form.OBJECT else partial(forms.partial, resource.kind)
+            shown = [show(item) for item in page.items]
+            return Response(200, items=ListItems(shown, str(page.version), token, page.remaining))
         if request.form is not Form.OBJECT:
             metadata = list_metadata(page.version, token, page.remaining)
-            return list_response(await self._rendered(resource, page, metadata, request))
+            response = list_response(await self._rendered(resource, page, metadata, request))
+            if request.items:
+                response.items = ListItems([], str(page.version), token, page.remaining)
+            return response
         return list_response(list_document(resource, page.items, page.version, token, page.remaining))
 
     async def _rendered(self, resource: Resource, page: Page, metadata: bytes, request: Request) -> LongDocument:

@@ -55,6 +55,17 @@ class CommandConnector:
     async def serve(self, http: web.BaseRequest) -> web.StreamResponse:
         return await upgrade.serve(http, self._serve)
 
+    async def serve_client(self, connected: Callable[[], Awaitable[CommandClient]]) -> None:
+        """Serve a client that comes by another way than HTTP; `connected` gives it when the command has begun.
+
+        Raises AgentRefused or StatusError if it does not begin.
+        """
+        call = await self._begin()
+        try:
+            await self._bridge(call, await connected(), translated=False)
+        finally:
+            call.cancel()
+
     async def _serve(self, http: web.BaseRequest) -> web.StreamResponse:
         if not upgrade.wants_websocket(http):
             return await self._serve_spdy(http)

@@ -80,10 +80,23 @@ class PortForwardConnector:
             return await self._serve_tunnel(http)
         return await self._serve_channels(http, wanted)
 
+    async def serve_connection(self, data: DataStream) -> str:
+        """Serve one connection of a client that comes by another way than HTTP, to the first of the ports; what went
+        wrong, or nothing."""
+        if self._ended:
+            return self._not_found()
+        async with IdleTimeout() as idle:
+            return await self.forward(self._ports[0], data, idle)
+
+    @property
+    def _ended(self) -> bool:
+        return self._phase in ("Succeeded", "Failed")
+
+    def _not_found(self) -> str:
+        return f'pod not found ("{self._target.pod}_{self._target.namespace}")'
+
     def _not_running(self) -> Answer | None:
-        if self._phase in ("Succeeded", "Failed"):
-            return upgrade.text_answer(500, f'pod not found ("{self._target.pod}_{self._target.namespace}")\n')
-        return None
+        return upgrade.text_answer(500, self._not_found() + "\n") if self._ended else None
 
     async def _serve_spdy(self, http: web.BaseRequest) -> web.StreamResponse:
         protocol, refusal = upgrade.choose_stream_protocol(http, SPDY_PROTOCOLS)

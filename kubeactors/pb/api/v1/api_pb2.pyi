@@ -3,14 +3,48 @@
 isort:skip_file
 The Kubernetes API for programs: the verbs of the REST API over gRPC.
 
-Objects travel as the same JSON documents that the REST API serves. A failed call ends with a gRPC status code
-and carries the Kubernetes Status object, as JSON, in the trailing metadata "kubeactors-status-bin".
+This file is all that a client needs. It imports nothing.
+
+Objects travel as the JSON documents of the REST API (https://kubernetes.io/docs/reference/kubernetes-api/), so that
+a message does not change when a kind gets a field. `Discover` tells which kinds there are, `OpenApi` what their fields
+are.
+
+Who calls: on the server's gRPC port the client's certificate says it (mutual TLS, signed by the cluster's authority;
+the subject's CN is the user, each O a group). On its token port the client shows no certificate but a bearer token,
+in the metadata "authorization": "Bearer TOKEN". To act as somebody else (who may): metadata "impersonate-user",
+"impersonate-group" (repeated), "impersonate-uid", "impersonate-extra-KEY", as the REST API's headers.
+
+Failures: a call that fails ends with a gRPC status code, and the trailing metadata say the rest.
+  "grpc-status-details-bin": a google.rpc.Status whose details are a google.rpc.ErrorInfo (reason: Kubernetes' reason,
+  domain "kubernetes.io"), a google.rpc.BadRequest with the fields that are wrong, a google.rpc.RetryInfo where the
+  server says when to come again, and a `Status` of this file.
+  "kubeactors-status-bin": Kubernetes' Status object as JSON.
+Metadata are small: of a refusal with very many causes they tell the first ones. Replies (`Batch`, `Session`) are whole.
+  INVALID_ARGUMENT    400 BadRequest, 406 NotAcceptable, 415 UnsupportedMediaType, 422 Invalid
+  UNAUTHENTICATED     401 Unauthorized
+  PERMISSION_DENIED   403 Forbidden
+  NOT_FOUND           404 NotFound
+  UNIMPLEMENTED       405 MethodNotAllowed, 501 NotImplemented
+  ALREADY_EXISTS      409 AlreadyExists
+  ABORTED             409 Conflict: read the object again and repeat
+  OUT_OF_RANGE        410 Gone, Expired: list again, the version is too old
+  RESOURCE_EXHAUSTED  413 RequestEntityTooLarge, 429 TooManyRequests
+  UNAVAILABLE         503 ServiceUnavailable: nothing was done, repeat
+  DEADLINE_EXCEEDED   504 Timeout: the outcome of a write is unknown, look before you repeat
+  INTERNAL            500 and all others
+
+Sizes: the server takes messages up to 64 MiB, and in them bodies up to its limit (3 MiB by default). It splits events
+and logs into small messages, but answers a list at once: page it with `limit`, or raise your library's limit
+(4 MiB in most) of what it receives.
+
+Health is grpc.health.v1.Health, for "" and "kubeactors.api.v1.Resources". The server has reflection.
 """
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -21,6 +55,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Form:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FormEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Form.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FORM_UNSPECIFIED: _Form.ValueType  # 0
+    """Whole objects."""
+    FORM_OBJECT: _Form.ValueType  # 1
+    """Whole objects."""
+    FORM_METADATA: _Form.ValueType  # 2
+    """PartialObjectMetadata of meta.k8s.io/v1: apiVersion, kind and metadata only."""
+    FORM_TABLE: _Form.ValueType  # 3
+    """Table of meta.k8s.io/v1: columns for people, as kubectl shows them."""
+    FORM_NONE: _Form.ValueType  # 4
+    """Nothing: a write answers without the object. Saves most of a batch's answer."""
+
+class Form(_Form, metaclass=_FormEnumTypeWrapper):
+    """The shape in which an answer shows objects."""
+
+FORM_UNSPECIFIED: Form.ValueType  # 0
+"""Whole objects."""
+FORM_OBJECT: Form.ValueType  # 1
+"""Whole objects."""
+FORM_METADATA: Form.ValueType  # 2
+"""PartialObjectMetadata of meta.k8s.io/v1: apiVersion, kind and metadata only."""
+FORM_TABLE: Form.ValueType  # 3
+"""Table of meta.k8s.io/v1: columns for people, as kubectl shows them."""
+FORM_NONE: Form.ValueType  # 4
+"""Nothing: a write answers without the object. Saves most of a batch's answer."""
+Global___Form: _TypeAlias = Form  # noqa: Y015
 
 @_typing.final
 class ObjectKey(_message.Message):
@@ -35,15 +101,17 @@ class ObjectKey(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     SUBRESOURCE_FIELD_NUMBER: _builtins.int
     group: _builtins.str
-    """empty: the core group"""
+    """The API group: "apps", "batch"; empty for the core group."""
     version: _builtins.str
+    """The group's version: "v1"."""
     resource: _builtins.str
-    """plural, as in URLs: "pods" """
+    """The kind's plural, as in URLs: "pods", "deployments"."""
     namespace: _builtins.str
-    """empty: cluster-scoped, or all namespaces"""
+    """Empty for cluster-scoped kinds; in lists and watches empty means all namespaces."""
     name: _builtins.str
+    """The object's name. A create has it only for a subresource: the new object's name stands in its JSON."""
     subresource: _builtins.str
-    """"status", "scale", "binding", ..."""
+    """"status", "scale", "binding", ...; empty for the object itself."""
     def __init__(
         self,
         *,
@@ -64,45 +132,173 @@ Global___ObjectKey: _TypeAlias = ObjectKey  # noqa: Y015
 
 @_typing.final
 class Object(_message.Message):
+    """One object."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     JSON_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
     json: _builtins.bytes
+    """A JSON document. For FORM_TABLE a Table."""
+    code: _builtins.int
+    """What the REST API would answer: 201 if the object was created, 202 if its deletion waits for others; 0 means 200."""
     @_builtins.property
-    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For the user to read: fields that are unknown or set twice, deprecated versions and the like."""
+
     def __init__(
         self,
         *,
         json: _builtins.bytes = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
+        code: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["json", b"json", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "json", b"json", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Object: _TypeAlias = Object  # noqa: Y015
 
 @_typing.final
+class Status(_message.Message):
+    """Why something failed: Kubernetes' Status."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
+    code: _builtins.int
+    """HTTP's code: 404, 409, 422, ..."""
+    reason: _builtins.str
+    """A word for programs: "NotFound", "AlreadyExists", "Conflict", "Invalid", "Forbidden", "Expired", ..."""
+    message: _builtins.str
+    """A sentence for people."""
+    @_builtins.property
+    def details(self) -> Global___StatusDetails:
+        """What it is about."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+        details: Global___StatusDetails | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["details", b"details"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "details", b"details", "message", b"message", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Status: _TypeAlias = Status  # noqa: Y015
+
+@_typing.final
+class StatusDetails(_message.Message):
+    """What a failure is about."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
+    CAUSES_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The object's name."""
+    group: _builtins.str
+    """Its API group."""
+    kind: _builtins.str
+    """Its kind or resource."""
+    uid: _builtins.str
+    """Its uid."""
+    retry_after_seconds: _builtins.int
+    """After how many seconds to come again; 0: not said."""
+    @_builtins.property
+    def causes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatusCause]:
+        """Everything that is wrong, field by field."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        group: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        uid: _builtins.str = ...,
+        causes: _abc.Iterable[Global___StatusCause] | None = ...,
+        retry_after_seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["causes", b"causes", "group", b"group", "kind", b"kind", "name", b"name", "retry_after_seconds", b"retry_after_seconds", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StatusDetails: _TypeAlias = StatusDetails  # noqa: Y015
+
+@_typing.final
+class StatusCause(_message.Message):
+    """One thing that is wrong."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """"FieldValueRequired", "FieldValueInvalid", "FieldValueNotSupported", ..."""
+    message: _builtins.str
+    """A sentence for people."""
+    field: _builtins.str
+    """The field's path: "spec.replicas", "spec.containers[0].image"."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+        field: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "message", b"message", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StatusCause: _TypeAlias = StatusCause  # noqa: Y015
+
+@_typing.final
 class GetRequest(_message.Message):
+    """See Resources.Get."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
     RESOURCE_VERSION_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     resource_version: _builtins.str
+    """Empty: as it is now. "0": as the server happens to know it. Another: not older than this version."""
+    form: Global___Form.ValueType
+    """What of it to show."""
     @_builtins.property
-    def key(self) -> Global___ObjectKey: ...
+    def key(self) -> Global___ObjectKey:
+        """The object, or the subresource of it."""
+
     def __init__(
         self,
         *,
         key: Global___ObjectKey | None = ...,
         resource_version: _builtins.str = ...,
+        form: Global___Form.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "resource_version", b"resource_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["form", b"form", "key", b"key", "resource_version", b"resource_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -110,6 +306,8 @@ Global___GetRequest: _TypeAlias = GetRequest  # noqa: Y015
 
 @_typing.final
 class ListRequest(_message.Message):
+    """See Resources.List."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
@@ -119,13 +317,28 @@ class ListRequest(_message.Message):
     CONTINUE_FIELD_NUMBER: _builtins.int
     RESOURCE_VERSION_FIELD_NUMBER: _builtins.int
     RESOURCE_VERSION_MATCH_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    INCLUDE_OBJECT_FIELD_NUMBER: _builtins.int
     label_selector: _builtins.str
+    """"app=web,tier in (front, back),!canary"."""
     field_selector: _builtins.str
+    """"spec.nodeName=n1,status.phase!=Running", with the fields that the kind has for it."""
     limit: _builtins.int
+    """At most so many items; 0: all. A list that goes on answers with `continue`."""
     resource_version: _builtins.str
+    """Empty: as it is now. "0": as the server happens to know it. Another: see `resource_version_match`."""
     resource_version_match: _builtins.str
+    """"Exact": that version. "NotOlderThan": that version or a later one, which is also meant when it is empty, unless
+    there is a limit.
+    """
+    form: Global___Form.ValueType
+    """What of each object to show."""
+    include_object: _builtins.str
+    """For FORM_TABLE, what each row has of its object: "Metadata" (also if empty), "Object" or "None"."""
     @_builtins.property
-    def key(self) -> Global___ObjectKey: ...
+    def key(self) -> Global___ObjectKey:
+        """The collection; with a name, a list of at most this object."""
+
     def __init__(
         self,
         *,
@@ -135,10 +348,12 @@ class ListRequest(_message.Message):
         limit: _builtins.int = ...,
         resource_version: _builtins.str = ...,
         resource_version_match: _builtins.str = ...,
+        form: Global___Form.ValueType = ...,
+        include_object: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["continue", b"continue", "field_selector", b"field_selector", "key", b"key", "label_selector", b"label_selector", "limit", b"limit", "resource_version", b"resource_version", "resource_version_match", b"resource_version_match"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continue", b"continue", "field_selector", b"field_selector", "form", b"form", "include_object", b"include_object", "key", b"key", "label_selector", b"label_selector", "limit", b"limit", "resource_version", b"resource_version", "resource_version_match", b"resource_version_match"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -146,17 +361,29 @@ Global___ListRequest: _TypeAlias = ListRequest  # noqa: Y015
 
 @_typing.final
 class ObjectList(_message.Message):
+    """The objects of a collection, or a page of them."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEMS_FIELD_NUMBER: _builtins.int
     RESOURCE_VERSION_FIELD_NUMBER: _builtins.int
     CONTINUE_FIELD_NUMBER: _builtins.int
     REMAINING_ITEM_COUNT_FIELD_NUMBER: _builtins.int
+    TABLE_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     resource_version: _builtins.str
+    """The version that the list shows: watch from here."""
     remaining_item_count: _builtins.int
+    """How many items come after this page; 0 if that is not known."""
+    table: _builtins.bytes
+    """For FORM_TABLE: the Table, instead of `items`."""
     @_builtins.property
     def items(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """JSON objects, with apiVersion and kind"""
+        """JSON documents, each with apiVersion and kind."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For the user to read."""
 
     def __init__(
         self,
@@ -164,10 +391,12 @@ class ObjectList(_message.Message):
         items: _abc.Iterable[_builtins.bytes] | None = ...,
         resource_version: _builtins.str = ...,
         remaining_item_count: _builtins.int = ...,
+        table: _builtins.bytes = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["continue", b"continue", "items", b"items", "remaining_item_count", b"remaining_item_count", "resource_version", b"resource_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continue", b"continue", "items", b"items", "remaining_item_count", b"remaining_item_count", "resource_version", b"resource_version", "table", b"table", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -175,6 +404,8 @@ Global___ObjectList: _TypeAlias = ObjectList  # noqa: Y015
 
 @_typing.final
 class WatchRequest(_message.Message):
+    """What to watch."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
@@ -183,13 +414,38 @@ class WatchRequest(_message.Message):
     RESOURCE_VERSION_FIELD_NUMBER: _builtins.int
     ALLOW_WATCH_BOOKMARKS_FIELD_NUMBER: _builtins.int
     TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
+    SEND_INITIAL_EVENTS_FIELD_NUMBER: _builtins.int
+    RESOURCE_VERSION_MATCH_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    INCLUDE_OBJECT_FIELD_NUMBER: _builtins.int
     label_selector: _builtins.str
+    """As in a list. An object that no longer matches is told as DELETED."""
     field_selector: _builtins.str
+    """As in a list."""
     resource_version: _builtins.str
+    """What happens after this version (that of a list or of the last event). Empty or "0": first ADDED for everything that
+    there is, then what happens.
+    """
     allow_watch_bookmarks: _builtins.bool
+    """Ask for events of type BOOKMARK: they carry nothing but a version up to which everything was sent."""
     timeout_seconds: _builtins.int
+    """After how many seconds the watch ends; 0: the server's choice (half an hour to an hour). Watch again from the last
+    version.
+    """
+    send_initial_events: _builtins.bool
+    """True: first ADDED for everything that there is, then, if bookmarks are allowed, a BOOKMARK with the annotation
+    k8s.io/initial-events-end, then what happens: a list and a watch in one. Needs `resource_version_match`.
+    """
+    resource_version_match: _builtins.str
+    """"NotOlderThan" together with `send_initial_events`, else empty."""
+    form: Global___Form.ValueType
+    """What of each object to show."""
+    include_object: _builtins.str
+    """As in a list."""
     @_builtins.property
-    def key(self) -> Global___ObjectKey: ...
+    def key(self) -> Global___ObjectKey:
+        """The collection; with a name, this object alone."""
+
     def __init__(
         self,
         *,
@@ -199,24 +455,33 @@ class WatchRequest(_message.Message):
         resource_version: _builtins.str = ...,
         allow_watch_bookmarks: _builtins.bool = ...,
         timeout_seconds: _builtins.int = ...,
+        send_initial_events: _builtins.bool | None = ...,
+        resource_version_match: _builtins.str = ...,
+        form: Global___Form.ValueType = ...,
+        include_object: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_send_initial_events", b"_send_initial_events", "key", b"key", "send_initial_events", b"send_initial_events"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_watch_bookmarks", b"allow_watch_bookmarks", "field_selector", b"field_selector", "key", b"key", "label_selector", b"label_selector", "resource_version", b"resource_version", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_send_initial_events", b"_send_initial_events", "allow_watch_bookmarks", b"allow_watch_bookmarks", "field_selector", b"field_selector", "form", b"form", "include_object", b"include_object", "key", b"key", "label_selector", b"label_selector", "resource_version", b"resource_version", "resource_version_match", b"resource_version_match", "send_initial_events", b"send_initial_events", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__send_initial_events: _TypeAlias = _typing.Literal["send_initial_events"]  # noqa: Y015
+    _WhichOneofArgType__send_initial_events: _TypeAlias = _typing.Literal["_send_initial_events", b"_send_initial_events"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__send_initial_events) -> _WhichOneofReturnType__send_initial_events | None: ...
 
 Global___WatchRequest: _TypeAlias = WatchRequest  # noqa: Y015
 
 @_typing.final
 class WatchEvent(_message.Message):
+    """Something that happened to an object."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TYPE_FIELD_NUMBER: _builtins.int
     OBJECT_FIELD_NUMBER: _builtins.int
     type: _builtins.str
-    """ADDED, MODIFIED, DELETED, BOOKMARK, ERROR"""
+    """ADDED, MODIFIED, DELETED, BOOKMARK or ERROR."""
     object: _builtins.bytes
+    """JSON: the object as it is after the event, for DELETED as it last was; for ERROR a Status."""
     def __init__(
         self,
         *,
@@ -233,11 +498,15 @@ Global___WatchEvent: _TypeAlias = WatchEvent  # noqa: Y015
 
 @_typing.final
 class WatchFrame(_message.Message):
+    """Events in the order in which they happened."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___WatchEvent]: ...
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___WatchEvent]:
+        """At least one."""
+
     def __init__(
         self,
         *,
@@ -252,19 +521,263 @@ class WatchFrame(_message.Message):
 Global___WatchFrame: _TypeAlias = WatchFrame  # noqa: Y015
 
 @_typing.final
+class WatchManyRequest(_message.Message):
+    """What the client of WatchMany says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    STOP_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def start(self) -> Global___StartWatch:
+        """Begin a watch."""
+
+    @_builtins.property
+    def stop(self) -> Global___StopWatch:
+        """End a watch."""
+
+    @_builtins.property
+    def acknowledge(self) -> Global___AcknowledgeEvents:
+        """Ask for more of a watch that has a window."""
+
+    def __init__(
+        self,
+        *,
+        start: Global___StartWatch | None = ...,
+        stop: Global___StopWatch | None = ...,
+        acknowledge: Global___AcknowledgeEvents | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge", b"acknowledge", "command", b"command", "start", b"start", "stop", b"stop"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge", b"acknowledge", "command", b"command", "start", b"start", "stop", b"stop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["start", "stop", "acknowledge"]  # noqa: Y015
+    _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
+
+Global___WatchManyRequest: _TypeAlias = WatchManyRequest  # noqa: Y015
+
+@_typing.final
+class StartWatch(_message.Message):
+    """Begins a watch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    WATCH_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """The client's name for the watch. It is free again when the watch has ended. One that is in use ends the stream with
+    INVALID_ARGUMENT.
+    """
+    window: _builtins.int
+    """So many updates with events are sent before the client has acknowledged some; 0: no limit. An update has 256 KiB at
+    most, or one event. With it a part of the client that is slow does not hold up the stream for the others; it is closed
+    when the server would have to keep too much for it.
+    """
+    @_builtins.property
+    def watch(self) -> Global___WatchRequest:
+        """What to watch."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        watch: Global___WatchRequest | None = ...,
+        window: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["watch", b"watch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "watch", b"watch", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartWatch: _TypeAlias = StartWatch  # noqa: Y015
+
+@_typing.final
+class StopWatch(_message.Message):
+    """Ends a watch. The server answers with `ended`, and says nothing more of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """The watch. One that has ended already is no error."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StopWatch: _TypeAlias = StopWatch  # noqa: Y015
+
+@_typing.final
+class AcknowledgeEvents(_message.Message):
+    """The client has done with some updates of a watch that has a window."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    UPDATES_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """The watch. One that has ended already is no error."""
+    updates: _builtins.int
+    """How many updates with events."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        updates: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "updates", b"updates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeEvents: _TypeAlias = AcknowledgeEvents  # noqa: Y015
+
+@_typing.final
+class WatchManyReply(_message.Message):
+    """What the server of WatchMany says: updates of several watches."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPDATES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def updates(self) -> _containers.RepeatedCompositeFieldContainer[Global___WatchUpdate]:
+        """At least one."""
+
+    def __init__(
+        self,
+        *,
+        updates: _abc.Iterable[Global___WatchUpdate] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["updates", b"updates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchManyReply: _TypeAlias = WatchManyReply  # noqa: Y015
+
+@_typing.final
+class WatchUpdate(_message.Message):
+    """What there is to say about one watch. Several of the fields may be set; they happened in the order started, events,
+    ended.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    STARTED_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """Which watch."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___WatchEvent]:
+        """In the order in which they happened. None is of type ERROR: that is `ended`."""
+
+    @_builtins.property
+    def started(self) -> Global___WatchStarted:
+        """The watch stands."""
+
+    @_builtins.property
+    def ended(self) -> Global___WatchEnded:
+        """The watch is over."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___WatchEvent] | None = ...,
+        id: _builtins.int = ...,
+        started: Global___WatchStarted | None = ...,
+        ended: Global___WatchEnded | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "started", b"started"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "events", b"events", "id", b"id", "started", b"started"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchUpdate: _TypeAlias = WatchUpdate  # noqa: Y015
+
+@_typing.final
+class WatchStarted(_message.Message):
+    """The watch stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For the user to read."""
+
+    def __init__(
+        self,
+        *,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchStarted: _TypeAlias = WatchStarted  # noqa: Y015
+
+@_typing.final
+class WatchEnded(_message.Message):
+    """The watch is over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAILURE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def failure(self) -> Global___Status:
+        """Why. Not set: by its timeout, or because it was stopped; watch again from the last version. Code 410: list again.
+        Code 429: the client was too slow. Others, such as 403, 404 and 422: the watch was refused.
+        """
+
+    def __init__(
+        self,
+        *,
+        failure: Global___Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchEnded: _TypeAlias = WatchEnded  # noqa: Y015
+
+@_typing.final
 class CreateRequest(_message.Message):
+    """See Resources.Create."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
     JSON_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     json: _builtins.bytes
+    """The object as JSON. `metadata.generateName` instead of `metadata.name` has the server find a name."""
     @_builtins.property
     def key(self) -> Global___ObjectKey:
-        """`name` is used by subresources only"""
+        """The collection; `name` is used by subresources only."""
 
     @_builtins.property
-    def options(self) -> Global___WriteOptions: ...
+    def options(self) -> Global___WriteOptions:
+        """How to write."""
+
     def __init__(
         self,
         *,
@@ -282,16 +795,25 @@ Global___CreateRequest: _TypeAlias = CreateRequest  # noqa: Y015
 
 @_typing.final
 class UpdateRequest(_message.Message):
+    """See Resources.Update."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
     JSON_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     json: _builtins.bytes
+    """The whole object as JSON. With its `metadata.resourceVersion` it is written only if nobody has changed it since
+    (409 Conflict otherwise); without, whatever there is.
+    """
     @_builtins.property
-    def key(self) -> Global___ObjectKey: ...
+    def key(self) -> Global___ObjectKey:
+        """The object, or the subresource of it."""
+
     @_builtins.property
-    def options(self) -> Global___WriteOptions: ...
+    def options(self) -> Global___WriteOptions:
+        """How to write."""
+
     def __init__(
         self,
         *,
@@ -309,6 +831,8 @@ Global___UpdateRequest: _TypeAlias = UpdateRequest  # noqa: Y015
 
 @_typing.final
 class PatchRequest(_message.Message):
+    """See Resources.Patch."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
@@ -316,12 +840,20 @@ class PatchRequest(_message.Message):
     PATCH_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     content_type: _builtins.str
-    """"application/merge-patch+json", ..."""
+    """"application/merge-patch+json" (RFC 7396), "application/json-patch+json" (RFC 6902),
+    "application/strategic-merge-patch+json" (lists are merged by their keys; not for custom resources) or
+    "application/apply-patch+yaml" (server-side apply: the object is made if it is missing).
+    """
     patch: _builtins.bytes
+    """The patch; for an apply the object with the fields that the client wants to own, as JSON or YAML."""
     @_builtins.property
-    def key(self) -> Global___ObjectKey: ...
+    def key(self) -> Global___ObjectKey:
+        """The object, or the subresource of it."""
+
     @_builtins.property
-    def options(self) -> Global___WriteOptions: ...
+    def options(self) -> Global___WriteOptions:
+        """How to write. An apply needs `field_manager`."""
+
     def __init__(
         self,
         *,
@@ -340,17 +872,27 @@ Global___PatchRequest: _TypeAlias = PatchRequest  # noqa: Y015
 
 @_typing.final
 class WriteOptions(_message.Message):
+    """How to write."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DRY_RUN_FIELD_NUMBER: _builtins.int
     FIELD_MANAGER_FIELD_NUMBER: _builtins.int
     FIELD_VALIDATION_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     dry_run: _builtins.bool
+    """Do everything but write: default, admit, validate, answer."""
     field_manager: _builtins.str
+    """Who owns the fields that change, in metadata.managedFields. Empty: the user agent's name."""
     field_validation: _builtins.str
-    """Strict, Warn, Ignore; empty: Warn"""
+    """Fields that the kind does not have: "Strict" refuses them, "Warn" (also if empty) tells them in `warnings`, "Ignore"
+    is silent.
+    """
     force: _builtins.bool
+    """For an apply: take fields that others own, which is a conflict otherwise."""
+    form: Global___Form.ValueType
+    """What of the written object to answer."""
     def __init__(
         self,
         *,
@@ -358,34 +900,89 @@ class WriteOptions(_message.Message):
         field_manager: _builtins.str = ...,
         field_validation: _builtins.str = ...,
         force: _builtins.bool = ...,
+        form: Global___Form.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "field_manager", b"field_manager", "field_validation", b"field_validation", "force", b"force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "field_manager", b"field_manager", "field_validation", b"field_validation", "force", b"force", "form", b"form"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WriteOptions: _TypeAlias = WriteOptions  # noqa: Y015
 
 @_typing.final
+class DeleteOptions(_message.Message):
+    """How to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRACE_PERIOD_SECONDS_FIELD_NUMBER: _builtins.int
+    PROPAGATION_POLICY_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
+    RESOURCE_VERSION_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    grace_period_seconds: _builtins.int
+    """Seconds that a pod has to end; 0: at once. Not set: the object's own."""
+    propagation_policy: _builtins.str
+    """"Background" (dependents go afterwards), "Foreground" (they go first) or "Orphan" (they stay). Empty: the kind's."""
+    uid: _builtins.str
+    """Only the object with this uid; 409 Conflict otherwise."""
+    resource_version: _builtins.str
+    """Only if the object still has this version; 409 Conflict otherwise."""
+    dry_run: _builtins.bool
+    """Do everything but delete."""
+    def __init__(
+        self,
+        *,
+        grace_period_seconds: _builtins.int | None = ...,
+        propagation_policy: _builtins.str = ...,
+        uid: _builtins.str = ...,
+        resource_version: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_grace_period_seconds", b"_grace_period_seconds", "grace_period_seconds", b"grace_period_seconds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_grace_period_seconds", b"_grace_period_seconds", "dry_run", b"dry_run", "grace_period_seconds", b"grace_period_seconds", "propagation_policy", b"propagation_policy", "resource_version", b"resource_version", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__grace_period_seconds: _TypeAlias = _typing.Literal["grace_period_seconds"]  # noqa: Y015
+    _WhichOneofArgType__grace_period_seconds: _TypeAlias = _typing.Literal["_grace_period_seconds", b"_grace_period_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grace_period_seconds) -> _WhichOneofReturnType__grace_period_seconds | None: ...
+
+Global___DeleteOptions: _TypeAlias = DeleteOptions  # noqa: Y015
+
+@_typing.final
 class DeleteRequest(_message.Message):
+    """See Resources.Delete."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
+    HOW_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     options: _builtins.bytes
-    """a DeleteOptions object as JSON; may be empty"""
+    """Instead of `how`: a DeleteOptions object of meta/v1 as JSON."""
+    form: Global___Form.ValueType
+    """What of the object to answer."""
     @_builtins.property
-    def key(self) -> Global___ObjectKey: ...
+    def key(self) -> Global___ObjectKey:
+        """The object."""
+
+    @_builtins.property
+    def how(self) -> Global___DeleteOptions:
+        """How to delete."""
+
     def __init__(
         self,
         *,
         key: Global___ObjectKey | None = ...,
         options: _builtins.bytes = ...,
+        how: Global___DeleteOptions | None = ...,
+        form: Global___Form.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["how", b"how", "key", b"key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "options", b"options"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["form", b"form", "how", b"how", "key", b"key", "options", b"options"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -393,17 +990,39 @@ Global___DeleteRequest: _TypeAlias = DeleteRequest  # noqa: Y015
 
 @_typing.final
 class DeleteCollectionRequest(_message.Message):
+    """See Resources.DeleteCollection."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
     LABEL_SELECTOR_FIELD_NUMBER: _builtins.int
     FIELD_SELECTOR_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
+    HOW_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CONTINUE_FIELD_NUMBER: _builtins.int
+    RESOURCE_VERSION_FIELD_NUMBER: _builtins.int
+    RESOURCE_VERSION_MATCH_FIELD_NUMBER: _builtins.int
     label_selector: _builtins.str
+    """As in a list."""
     field_selector: _builtins.str
+    """As in a list."""
     options: _builtins.bytes
+    """Instead of `how`: a DeleteOptions object of meta/v1 as JSON."""
+    limit: _builtins.int
+    """Delete at most so many; the answer's metadata then has a `continue`."""
+    resource_version: _builtins.str
+    """As in a list."""
+    resource_version_match: _builtins.str
+    """As in a list."""
     @_builtins.property
-    def key(self) -> Global___ObjectKey: ...
+    def key(self) -> Global___ObjectKey:
+        """The collection."""
+
+    @_builtins.property
+    def how(self) -> Global___DeleteOptions:
+        """How to delete."""
+
     def __init__(
         self,
         *,
@@ -411,17 +1030,182 @@ class DeleteCollectionRequest(_message.Message):
         label_selector: _builtins.str = ...,
         field_selector: _builtins.str = ...,
         options: _builtins.bytes = ...,
+        how: Global___DeleteOptions | None = ...,
+        limit: _builtins.int = ...,
+        resource_version: _builtins.str = ...,
+        resource_version_match: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["how", b"how", "key", b"key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["field_selector", b"field_selector", "key", b"key", "label_selector", b"label_selector", "options", b"options"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continue", b"continue", "field_selector", b"field_selector", "how", b"how", "key", b"key", "label_selector", b"label_selector", "limit", b"limit", "options", b"options", "resource_version", b"resource_version", "resource_version_match", b"resource_version_match"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteCollectionRequest: _TypeAlias = DeleteCollectionRequest  # noqa: Y015
 
 @_typing.final
+class BatchRequest(_message.Message):
+    """See Resources.Batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATIONS_FIELD_NUMBER: _builtins.int
+    ORDERED_FIELD_NUMBER: _builtins.int
+    STOP_ON_FAILURE_FIELD_NUMBER: _builtins.int
+    ordered: _builtins.bool
+    """Carry out one after the other: a namespace, then what lies in it."""
+    stop_on_failure: _builtins.bool
+    """Only with `ordered`: after a failure carry out nothing more."""
+    @_builtins.property
+    def operations(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchOperation]:
+        """At most 1000; each is checked and limited as a call of its own. All together fit into a message (64 MiB)."""
+
+    def __init__(
+        self,
+        *,
+        operations: _abc.Iterable[Global___BatchOperation] | None = ...,
+        ordered: _builtins.bool = ...,
+        stop_on_failure: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operations", b"operations", "ordered", b"ordered", "stop_on_failure", b"stop_on_failure"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchRequest: _TypeAlias = BatchRequest  # noqa: Y015
+
+@_typing.final
+class BatchOperation(_message.Message):
+    """One write of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREATE_FIELD_NUMBER: _builtins.int
+    UPDATE_FIELD_NUMBER: _builtins.int
+    PATCH_FIELD_NUMBER: _builtins.int
+    DELETE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def create(self) -> Global___CreateRequest:
+        """Make an object."""
+
+    @_builtins.property
+    def update(self) -> Global___UpdateRequest:
+        """Replace an object."""
+
+    @_builtins.property
+    def patch(self) -> Global___PatchRequest:
+        """Change an object."""
+
+    @_builtins.property
+    def delete(self) -> Global___DeleteRequest:
+        """Delete an object."""
+
+    def __init__(
+        self,
+        *,
+        create: Global___CreateRequest | None = ...,
+        update: Global___UpdateRequest | None = ...,
+        patch: Global___PatchRequest | None = ...,
+        delete: Global___DeleteRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create", b"create", "delete", b"delete", "operation", b"operation", "patch", b"patch", "update", b"update"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create", b"create", "delete", b"delete", "operation", b"operation", "patch", b"patch", "update", b"update"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["create", "update", "patch", "delete"]  # noqa: Y015
+    _WhichOneofArgType_operation: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_operation) -> _WhichOneofReturnType_operation | None: ...
+
+Global___BatchOperation: _TypeAlias = BatchOperation  # noqa: Y015
+
+@_typing.final
+class BatchReply(_message.Message):
+    """See Resources.Batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    failures: _builtins.int
+    """How many of them are failures."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchResult]:
+        """One for each operation, in their order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___BatchResult] | None = ...,
+        failures: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failures", b"failures", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchReply: _TypeAlias = BatchReply  # noqa: Y015
+
+@_typing.final
+class BatchResult(_message.Message):
+    """What became of one write of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECT_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def object(self) -> Global___Object:
+        """It was carried out; this is the call's answer."""
+
+    @_builtins.property
+    def failure(self) -> Global___Status:
+        """It failed. 504 Timeout means that the outcome is not known."""
+
+    @_builtins.property
+    def skipped(self) -> Global___BatchSkipped:
+        """It was not tried, because one before it failed."""
+
+    def __init__(
+        self,
+        *,
+        object: Global___Object | None = ...,
+        failure: Global___Status | None = ...,
+        skipped: Global___BatchSkipped | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "object", b"object", "result", b"result", "skipped", b"skipped"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "object", b"object", "result", b"result", "skipped", b"skipped"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["object", "failure", "skipped"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___BatchResult: _TypeAlias = BatchResult  # noqa: Y015
+
+@_typing.final
+class BatchSkipped(_message.Message):
+    """Says nothing more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchSkipped: _TypeAlias = BatchSkipped  # noqa: Y015
+
+@_typing.final
 class LogsRequest(_message.Message):
+    """See Resources.Logs."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAMESPACE_FIELD_NUMBER: _builtins.int
@@ -435,16 +1219,25 @@ class LogsRequest(_message.Message):
     SINCE_TIME_FIELD_NUMBER: _builtins.int
     LIMIT_BYTES_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
+    """The pod's namespace."""
     pod: _builtins.str
+    """The pod's name."""
     container: _builtins.str
+    """Needed where the pod has several."""
     follow: _builtins.bool
+    """Go on with what is written from now on, until the container has ended."""
     previous: _builtins.bool
+    """Of the container before the last restart."""
     timestamps: _builtins.bool
+    """Each line begins with its time, RFC 3339."""
     tail_lines: _builtins.int
+    """Only so many lines from the end."""
     since_seconds: _builtins.int
+    """Only what is younger than so many seconds."""
     since_time: _builtins.str
-    """RFC 3339"""
+    """Only what is younger than this, RFC 3339."""
     limit_bytes: _builtins.int
+    """At most so many bytes."""
     def __init__(
         self,
         *,
@@ -480,10 +1273,13 @@ Global___LogsRequest: _TypeAlias = LogsRequest  # noqa: Y015
 
 @_typing.final
 class LogsChunk(_message.Message):
+    """A part of a log. Parts do not end where lines do."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DATA_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
+    """Bytes as the container wrote them."""
     def __init__(
         self,
         *,
@@ -499,6 +1295,8 @@ Global___LogsChunk: _TypeAlias = LogsChunk  # noqa: Y015
 
 @_typing.final
 class SessionCall(_message.Message):
+    """One call of a session."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -510,21 +1308,35 @@ class SessionCall(_message.Message):
     DELETE_FIELD_NUMBER: _builtins.int
     DELETE_COLLECTION_FIELD_NUMBER: _builtins.int
     id: _builtins.int
-    """chosen by the client, unique among its unanswered calls"""
+    """Chosen by the client, unique among its unanswered calls."""
     @_builtins.property
-    def get(self) -> Global___GetRequest: ...
+    def get(self) -> Global___GetRequest:
+        """See Resources.Get."""
+
     @_builtins.property
-    def list(self) -> Global___ListRequest: ...
+    def list(self) -> Global___ListRequest:
+        """See Resources.List."""
+
     @_builtins.property
-    def create(self) -> Global___CreateRequest: ...
+    def create(self) -> Global___CreateRequest:
+        """See Resources.Create."""
+
     @_builtins.property
-    def update(self) -> Global___UpdateRequest: ...
+    def update(self) -> Global___UpdateRequest:
+        """See Resources.Update."""
+
     @_builtins.property
-    def patch(self) -> Global___PatchRequest: ...
+    def patch(self) -> Global___PatchRequest:
+        """See Resources.Patch."""
+
     @_builtins.property
-    def delete(self) -> Global___DeleteRequest: ...
+    def delete(self) -> Global___DeleteRequest:
+        """See Resources.Delete."""
+
     @_builtins.property
-    def delete_collection(self) -> Global___DeleteCollectionRequest: ...
+    def delete_collection(self) -> Global___DeleteCollectionRequest:
+        """See Resources.DeleteCollection."""
+
     def __init__(
         self,
         *,
@@ -549,11 +1361,15 @@ Global___SessionCall: _TypeAlias = SessionCall  # noqa: Y015
 
 @_typing.final
 class SessionCalls(_message.Message):
+    """Calls that are sent together."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CALLS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionCall]: ...
+    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionCall]:
+        """At least one."""
+
     def __init__(
         self,
         *,
@@ -569,6 +1385,8 @@ Global___SessionCalls: _TypeAlias = SessionCalls  # noqa: Y015
 
 @_typing.final
 class SessionReply(_message.Message):
+    """The answer to one call of a session."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -576,12 +1394,17 @@ class SessionReply(_message.Message):
     LIST_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     id: _builtins.int
+    """The call's."""
     status: _builtins.bytes
-    """a failed call: a Status object as JSON"""
+    """The call failed: a Status object of Kubernetes as JSON."""
     @_builtins.property
-    def object(self) -> Global___Object: ...
+    def object(self) -> Global___Object:
+        """The answer to all calls but `list`."""
+
     @_builtins.property
-    def list(self) -> Global___ObjectList: ...
+    def list(self) -> Global___ObjectList:
+        """The answer to `list`."""
+
     def __init__(
         self,
         *,
@@ -602,11 +1425,15 @@ Global___SessionReply: _TypeAlias = SessionReply  # noqa: Y015
 
 @_typing.final
 class SessionReplies(_message.Message):
+    """Answers that are sent together."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REPLIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def replies(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionReply]: ...
+    def replies(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionReply]:
+        """At least one."""
+
     def __init__(
         self,
         *,
@@ -619,3 +1446,493 @@ class SessionReplies(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SessionReplies: _TypeAlias = SessionReplies  # noqa: Y015
+
+@_typing.final
+class CommandStart(_message.Message):
+    """Which container, and which of its streams."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    POD_FIELD_NUMBER: _builtins.int
+    CONTAINER_FIELD_NUMBER: _builtins.int
+    COMMAND_FIELD_NUMBER: _builtins.int
+    STDIN_FIELD_NUMBER: _builtins.int
+    STDOUT_FIELD_NUMBER: _builtins.int
+    STDERR_FIELD_NUMBER: _builtins.int
+    TTY_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """The pod's namespace."""
+    pod: _builtins.str
+    """The pod's name."""
+    container: _builtins.str
+    """Needed where the pod has several, unless one of them is its default."""
+    stdin: _builtins.bool
+    """Whether the client sends input."""
+    stdout: _builtins.bool
+    """Whether the client wants the output. At least one of the three is needed."""
+    stderr: _builtins.bool
+    """Whether the client wants the error output. A terminal has none: there all comes as `stdout`."""
+    tty: _builtins.bool
+    """Give the command a terminal."""
+    @_builtins.property
+    def command(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The program and its arguments; no shell is added. Only of Exec."""
+
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        pod: _builtins.str = ...,
+        container: _builtins.str = ...,
+        command: _abc.Iterable[_builtins.str] | None = ...,
+        stdin: _builtins.bool = ...,
+        stdout: _builtins.bool = ...,
+        stderr: _builtins.bool = ...,
+        tty: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "container", b"container", "namespace", b"namespace", "pod", b"pod", "stderr", b"stderr", "stdin", b"stdin", "stdout", b"stdout", "tty", b"tty"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommandStart: _TypeAlias = CommandStart  # noqa: Y015
+
+@_typing.final
+class TerminalSize(_message.Message):
+    """The size of a terminal's window."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    columns: _builtins.int
+    """In characters."""
+    rows: _builtins.int
+    """In characters."""
+    def __init__(
+        self,
+        *,
+        columns: _builtins.int = ...,
+        rows: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TerminalSize: _TypeAlias = TerminalSize  # noqa: Y015
+
+@_typing.final
+class Nothing(_message.Message):
+    """Nothing more is to be said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Nothing: _TypeAlias = Nothing  # noqa: Y015
+
+@_typing.final
+class CommandInput(_message.Message):
+    """What goes to a command."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    STDIN_FIELD_NUMBER: _builtins.int
+    END_OF_STDIN_FIELD_NUMBER: _builtins.int
+    RESIZE_FIELD_NUMBER: _builtins.int
+    stdin: _builtins.bytes
+    """Bytes for its standard input."""
+    @_builtins.property
+    def start(self) -> Global___CommandStart:
+        """Which container."""
+
+    @_builtins.property
+    def end_of_stdin(self) -> Global___Nothing:
+        """Its standard input ends."""
+
+    @_builtins.property
+    def resize(self) -> Global___TerminalSize:
+        """The terminal's window has this size now."""
+
+    def __init__(
+        self,
+        *,
+        start: Global___CommandStart | None = ...,
+        stdin: _builtins.bytes = ...,
+        end_of_stdin: Global___Nothing | None = ...,
+        resize: Global___TerminalSize | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_of_stdin", b"end_of_stdin", "input", b"input", "resize", b"resize", "start", b"start", "stdin", b"stdin"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_of_stdin", b"end_of_stdin", "input", b"input", "resize", b"resize", "start", b"start", "stdin", b"stdin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["start", "stdin", "end_of_stdin", "resize"]  # noqa: Y015
+    _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
+
+Global___CommandInput: _TypeAlias = CommandInput  # noqa: Y015
+
+@_typing.final
+class CommandEnded(_message.Message):
+    """How a command ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXIT_CODE_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    exit_code: _builtins.int
+    """The command's own; 0 is success."""
+    @_builtins.property
+    def failure(self) -> Global___Status:
+        """It could not be run, or the connection to it broke: there is no exit code."""
+
+    def __init__(
+        self,
+        *,
+        exit_code: _builtins.int = ...,
+        failure: Global___Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exit_code", b"exit_code", "failure", b"failure"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommandEnded: _TypeAlias = CommandEnded  # noqa: Y015
+
+@_typing.final
+class CommandOutput(_message.Message):
+    """What comes from a command."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_FIELD_NUMBER: _builtins.int
+    STDOUT_FIELD_NUMBER: _builtins.int
+    STDERR_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    stdout: _builtins.bytes
+    """Bytes of its standard output."""
+    stderr: _builtins.bytes
+    """Bytes of its error output."""
+    @_builtins.property
+    def started(self) -> Global___Nothing:
+        """The container is found, the command begins."""
+
+    @_builtins.property
+    def ended(self) -> Global___CommandEnded:
+        """It has ended; nothing follows."""
+
+    def __init__(
+        self,
+        *,
+        started: Global___Nothing | None = ...,
+        stdout: _builtins.bytes = ...,
+        stderr: _builtins.bytes = ...,
+        ended: Global___CommandEnded | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "output", b"output", "started", b"started", "stderr", b"stderr", "stdout", b"stdout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended", b"ended", "output", b"output", "started", b"started", "stderr", b"stderr", "stdout", b"stdout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_output: _TypeAlias = _typing.Literal["started", "stdout", "stderr", "ended"]  # noqa: Y015
+    _WhichOneofArgType_output: _TypeAlias = _typing.Literal["output", b"output"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_output) -> _WhichOneofReturnType_output | None: ...
+
+Global___CommandOutput: _TypeAlias = CommandOutput  # noqa: Y015
+
+@_typing.final
+class PortForwardStart(_message.Message):
+    """Where to connect."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    POD_FIELD_NUMBER: _builtins.int
+    PORT_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """The pod's namespace."""
+    pod: _builtins.str
+    """The pod's name."""
+    port: _builtins.int
+    """A TCP port, as seen inside the pod."""
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        pod: _builtins.str = ...,
+        port: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace", "pod", b"pod", "port", b"port"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortForwardStart: _TypeAlias = PortForwardStart  # noqa: Y015
+
+@_typing.final
+class PortForwardInput(_message.Message):
+    """What goes to a port."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    """Bytes for it."""
+    @_builtins.property
+    def start(self) -> Global___PortForwardStart:
+        """Where to connect."""
+
+    def __init__(
+        self,
+        *,
+        start: Global___PortForwardStart | None = ...,
+        data: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "input", b"input", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "input", b"input", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["start", "data"]  # noqa: Y015
+    _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
+
+Global___PortForwardInput: _TypeAlias = PortForwardInput  # noqa: Y015
+
+@_typing.final
+class PortForwardOutput(_message.Message):
+    """What comes from a port."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    """Bytes from it."""
+    def __init__(
+        self,
+        *,
+        data: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortForwardOutput: _TypeAlias = PortForwardOutput  # noqa: Y015
+
+@_typing.final
+class DiscoverRequest(_message.Message):
+    """See Resources.Discover."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscoverRequest: _TypeAlias = DiscoverRequest  # noqa: Y015
+
+@_typing.final
+class DiscoverReply(_message.Message):
+    """See Resources.Discover."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCES_FIELD_NUMBER: _builtins.int
+    KUBERNETES_VERSION_FIELD_NUMBER: _builtins.int
+    kubernetes_version: _builtins.str
+    """"v1.37.0+kubeactors"."""
+    @_builtins.property
+    def resources(self) -> _containers.RepeatedCompositeFieldContainer[Global___ApiResource]:
+        """Everything that is served. A kind that has several versions is there several times."""
+
+    def __init__(
+        self,
+        *,
+        resources: _abc.Iterable[Global___ApiResource] | None = ...,
+        kubernetes_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kubernetes_version", b"kubernetes_version", "resources", b"resources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscoverReply: _TypeAlias = DiscoverReply  # noqa: Y015
+
+@_typing.final
+class ApiResource(_message.Message):
+    """One kind in one version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SINGULAR_FIELD_NUMBER: _builtins.int
+    NAMESPACED_FIELD_NUMBER: _builtins.int
+    VERBS_FIELD_NUMBER: _builtins.int
+    SHORT_NAMES_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    SUBRESOURCES_FIELD_NUMBER: _builtins.int
+    PREFERRED_FIELD_NUMBER: _builtins.int
+    group: _builtins.str
+    """The first three are those of ObjectKey. Empty for the core group."""
+    version: _builtins.str
+    """Of the group."""
+    resource: _builtins.str
+    """The plural."""
+    kind: _builtins.str
+    """As in documents: "Deployment"."""
+    singular: _builtins.str
+    """"deployment"."""
+    namespaced: _builtins.bool
+    """Whether objects lie in namespaces."""
+    preferred: _builtins.bool
+    """Whether this is the version that the group prefers."""
+    @_builtins.property
+    def verbs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """get, list, watch, create, update, patch, delete, deletecollection."""
+
+    @_builtins.property
+    def short_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """"deploy", "po"."""
+
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """"all"."""
+
+    @_builtins.property
+    def subresources(self) -> _containers.RepeatedCompositeFieldContainer[Global___ApiSubresource]:
+        """What else its objects have."""
+
+    def __init__(
+        self,
+        *,
+        group: _builtins.str = ...,
+        version: _builtins.str = ...,
+        resource: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        singular: _builtins.str = ...,
+        namespaced: _builtins.bool = ...,
+        verbs: _abc.Iterable[_builtins.str] | None = ...,
+        short_names: _abc.Iterable[_builtins.str] | None = ...,
+        categories: _abc.Iterable[_builtins.str] | None = ...,
+        subresources: _abc.Iterable[Global___ApiSubresource] | None = ...,
+        preferred: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "group", b"group", "kind", b"kind", "namespaced", b"namespaced", "preferred", b"preferred", "resource", b"resource", "short_names", b"short_names", "singular", b"singular", "subresources", b"subresources", "verbs", b"verbs", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApiResource: _TypeAlias = ApiResource  # noqa: Y015
+
+@_typing.final
+class ApiSubresource(_message.Message):
+    """A part of an object that has a key of its own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VERBS_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"status", "scale", ..."""
+    group: _builtins.str
+    """Of the document that is read and written, if it is not the object's: "autoscaling"."""
+    version: _builtins.str
+    """"v1"."""
+    kind: _builtins.str
+    """"Scale"."""
+    @_builtins.property
+    def verbs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """get, create, update, patch, ..."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        verbs: _abc.Iterable[_builtins.str] | None = ...,
+        group: _builtins.str = ...,
+        version: _builtins.str = ...,
+        kind: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "kind", b"kind", "name", b"name", "verbs", b"verbs", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApiSubresource: _TypeAlias = ApiSubresource  # noqa: Y015
+
+@_typing.final
+class OpenApiRequest(_message.Message):
+    """See Resources.OpenApi."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    group: _builtins.str
+    """Empty for the core group."""
+    version: _builtins.str
+    """Of the group."""
+    def __init__(
+        self,
+        *,
+        group: _builtins.str = ...,
+        version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenApiRequest: _TypeAlias = OpenApiRequest  # noqa: Y015
+
+@_typing.final
+class OpenApiDocument(_message.Message):
+    """See Resources.OpenApi."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JSON_FIELD_NUMBER: _builtins.int
+    json: _builtins.bytes
+    """An OpenAPI 3.0 document."""
+    def __init__(
+        self,
+        *,
+        json: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["json", b"json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenApiDocument: _TypeAlias = OpenApiDocument  # noqa: Y015

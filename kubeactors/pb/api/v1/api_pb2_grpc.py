@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ResourcesStub:
-    """Missing associated documentation comment in .proto file."""
+    """Everything that a program does with a cluster.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -48,6 +49,11 @@ class ResourcesStub:
                 '/kubeactors.api.v1.Resources/Watch',
                 request_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.WatchRequest.SerializeToString,
                 response_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.WatchFrame.FromString,
+                _registered_method=True)
+        self.WatchMany = channel.stream_stream(
+                '/kubeactors.api.v1.Resources/WatchMany',
+                request_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.WatchManyRequest.SerializeToString,
+                response_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.WatchManyReply.FromString,
                 _registered_method=True)
         self.Create = channel.unary_unary(
                 '/kubeactors.api.v1.Resources/Create',
@@ -74,66 +80,134 @@ class ResourcesStub:
                 request_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.DeleteCollectionRequest.SerializeToString,
                 response_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.Object.FromString,
                 _registered_method=True)
-        self.Logs = channel.unary_stream(
-                '/kubeactors.api.v1.Resources/Logs',
-                request_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.LogsRequest.SerializeToString,
-                response_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.LogsChunk.FromString,
+        self.Batch = channel.unary_unary(
+                '/kubeactors.api.v1.Resources/Batch',
+                request_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.BatchRequest.SerializeToString,
+                response_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.BatchReply.FromString,
                 _registered_method=True)
         self.Session = channel.stream_stream(
                 '/kubeactors.api.v1.Resources/Session',
                 request_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.SessionCalls.SerializeToString,
                 response_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.SessionReplies.FromString,
                 _registered_method=True)
+        self.Logs = channel.unary_stream(
+                '/kubeactors.api.v1.Resources/Logs',
+                request_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.LogsRequest.SerializeToString,
+                response_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.LogsChunk.FromString,
+                _registered_method=True)
+        self.Exec = channel.stream_stream(
+                '/kubeactors.api.v1.Resources/Exec',
+                request_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.CommandInput.SerializeToString,
+                response_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.CommandOutput.FromString,
+                _registered_method=True)
+        self.Attach = channel.stream_stream(
+                '/kubeactors.api.v1.Resources/Attach',
+                request_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.CommandInput.SerializeToString,
+                response_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.CommandOutput.FromString,
+                _registered_method=True)
+        self.PortForward = channel.stream_stream(
+                '/kubeactors.api.v1.Resources/PortForward',
+                request_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.PortForwardInput.SerializeToString,
+                response_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.PortForwardOutput.FromString,
+                _registered_method=True)
+        self.Discover = channel.unary_unary(
+                '/kubeactors.api.v1.Resources/Discover',
+                request_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.DiscoverRequest.SerializeToString,
+                response_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.DiscoverReply.FromString,
+                _registered_method=True)
+        self.OpenApi = channel.unary_unary(
+                '/kubeactors.api.v1.Resources/OpenApi',
+                request_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.OpenApiRequest.SerializeToString,
+                response_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.OpenApiDocument.FromString,
+                _registered_method=True)
 
 
 class ResourcesServicer:
-    """Missing associated documentation comment in .proto file."""
+    """Everything that a program does with a cluster.
+    """
 
     def Get(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One object, or one subresource of it ("status", "scale").
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def List(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The objects of a collection, whole or page by page.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """Events since `resource_version`, several to a frame. An event of type ERROR carries a Status and ends the stream.
+        """What happens to a collection or to one object, several events to a frame. An event of type ERROR carries a Status
+        and ends the stream, above all with code 410: list again. A watcher that reads more slowly than events come is closed
+        with RESOURCE_EXHAUSTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchMany(self, request_iterator, context):
+        """Many watches on one stream, started and stopped at any time. They share it fairly: each gets its turn however much
+        another one has to say. What ends one (410, slowness, its timeout) leaves the others alone. When the client has
+        ended its side the stream goes on until its last watch has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Create(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Makes an object; or acts by a subresource that is created ("binding" and "eviction" of pods, "token" of service
+        accounts).
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Update(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Replaces an object, or the part of it that the subresource is ("status", "scale", "approval", "finalize",
+        "ephemeralcontainers", "resize").
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Patch(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Changes an object by one of the four kinds of patch; server-side apply is one of them.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Delete(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Deletes an object. The answer is the object where it stays for now (finalizers, a pod's grace), else a Status.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteCollection(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Deletes what a list with the same selectors shows, and answers with that list.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Batch(self, request, context):
+        """Many writes in one request. Each succeeds or fails for itself and has its own result: a batch is not a
+        transaction. Operations on the same object are carried out in the order given; all others at once, unless
+        `ordered`. The answer comes when all have ended. A batch whose caller goes away stops where it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Session(self, request_iterator, context):
+        """Many calls of all sorts on one stream, several to a frame, carried out at once and answered in any order. Each
+        answer bears its call's id. A server has a limit of calls under way (256 by default); beyond it the stream waits.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -145,8 +219,39 @@ class ResourcesServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Session(self, request_iterator, context):
-        """Many calls on one stream, several to a frame, answered in any order. Each answer bears its call's id.
+    def Exec(self, request_iterator, context):
+        """Runs a command in a container. The first input is `start`; the first output is `started`, the last one `ended`. A
+        call that is cancelled before kills the command. Ending the client's side ends the command's standard input.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Attach(self, request_iterator, context):
+        """Connects to the first process of a container. Messages and order are those of Exec.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PortForward(self, request_iterator, context):
+        """One connection to a port of a pod; make a call for each. The first input is `start`; then come bytes, both ways. Ending
+        the client's side ends its half of the connection. The call ends when the pod has ended its half, and fails when the
+        port did not answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Discover(self, request, context):
+        """Which kinds of objects this server has, custom resources included, and what can be done with them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OpenApi(self, request, context):
+        """The fields of all kinds of one group and version, as an OpenAPI v3 document.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -169,6 +274,11 @@ def add_ResourcesServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.WatchRequest.FromString,
                     response_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.WatchFrame.SerializeToString,
+            ),
+            'WatchMany': grpc.stream_stream_rpc_method_handler(
+                    servicer.WatchMany,
+                    request_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.WatchManyRequest.FromString,
+                    response_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.WatchManyReply.SerializeToString,
             ),
             'Create': grpc.unary_unary_rpc_method_handler(
                     servicer.Create,
@@ -195,15 +305,45 @@ def add_ResourcesServicer_to_server(servicer, server):
                     request_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.DeleteCollectionRequest.FromString,
                     response_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.Object.SerializeToString,
             ),
-            'Logs': grpc.unary_stream_rpc_method_handler(
-                    servicer.Logs,
-                    request_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.LogsRequest.FromString,
-                    response_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.LogsChunk.SerializeToString,
+            'Batch': grpc.unary_unary_rpc_method_handler(
+                    servicer.Batch,
+                    request_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.BatchRequest.FromString,
+                    response_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.BatchReply.SerializeToString,
             ),
             'Session': grpc.stream_stream_rpc_method_handler(
                     servicer.Session,
                     request_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.SessionCalls.FromString,
                     response_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.SessionReplies.SerializeToString,
+            ),
+            'Logs': grpc.unary_stream_rpc_method_handler(
+                    servicer.Logs,
+                    request_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.LogsRequest.FromString,
+                    response_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.LogsChunk.SerializeToString,
+            ),
+            'Exec': grpc.stream_stream_rpc_method_handler(
+                    servicer.Exec,
+                    request_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.CommandInput.FromString,
+                    response_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.CommandOutput.SerializeToString,
+            ),
+            'Attach': grpc.stream_stream_rpc_method_handler(
+                    servicer.Attach,
+                    request_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.CommandInput.FromString,
+                    response_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.CommandOutput.SerializeToString,
+            ),
+            'PortForward': grpc.stream_stream_rpc_method_handler(
+                    servicer.PortForward,
+                    request_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.PortForwardInput.FromString,
+                    response_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.PortForwardOutput.SerializeToString,
+            ),
+            'Discover': grpc.unary_unary_rpc_method_handler(
+                    servicer.Discover,
+                    request_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.DiscoverRequest.FromString,
+                    response_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.DiscoverReply.SerializeToString,
+            ),
+            'OpenApi': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenApi,
+                    request_deserializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.OpenApiRequest.FromString,
+                    response_serializer=kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.OpenApiDocument.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -214,7 +354,8 @@ def add_ResourcesServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Resources:
-    """Missing associated documentation comment in .proto file."""
+    """Everything that a program does with a cluster.
+    """
 
     @staticmethod
     def Get(request,
@@ -287,6 +428,33 @@ class Resources:
             '/kubeactors.api.v1.Resources/Watch',
             kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.WatchRequest.SerializeToString,
             kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.WatchFrame.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchMany(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/kubeactors.api.v1.Resources/WatchMany',
+            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.WatchManyRequest.SerializeToString,
+            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.WatchManyReply.FromString,
             options,
             channel_credentials,
             insecure,
@@ -433,7 +601,7 @@ class Resources:
             _registered_method=True)
 
     @staticmethod
-    def Logs(request,
+    def Batch(request,
             target,
             options=(),
             channel_credentials=None,
@@ -443,12 +611,12 @@ class Resources:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
+        return grpc.experimental.unary_unary(
             request,
             target,
-            '/kubeactors.api.v1.Resources/Logs',
-            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.LogsRequest.SerializeToString,
-            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.LogsChunk.FromString,
+            '/kubeactors.api.v1.Resources/Batch',
+            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.BatchRequest.SerializeToString,
+            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.BatchReply.FromString,
             options,
             channel_credentials,
             insecure,
@@ -476,6 +644,168 @@ class Resources:
             '/kubeactors.api.v1.Resources/Session',
             kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.SessionCalls.SerializeToString,
             kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.SessionReplies.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Logs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/kubeactors.api.v1.Resources/Logs',
+            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.LogsRequest.SerializeToString,
+            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.LogsChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Exec(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/kubeactors.api.v1.Resources/Exec',
+            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.CommandInput.SerializeToString,
+            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.CommandOutput.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Attach(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/kubeactors.api.v1.Resources/Attach',
+            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.CommandInput.SerializeToString,
+            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.CommandOutput.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PortForward(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/kubeactors.api.v1.Resources/PortForward',
+            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.PortForwardInput.SerializeToString,
+            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.PortForwardOutput.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Discover(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kubeactors.api.v1.Resources/Discover',
+            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.DiscoverRequest.SerializeToString,
+            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.DiscoverReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenApi(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kubeactors.api.v1.Resources/OpenApi',
+            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.OpenApiRequest.SerializeToString,
+            kubeactors_dot_pb_dot_api_dot_v1_dot_api__pb2.OpenApiDocument.FromString,
             options,
             channel_credentials,
             insecure,

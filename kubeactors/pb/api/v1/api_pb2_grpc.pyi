@@ -3,8 +3,41 @@
 isort:skip_file
 The Kubernetes API for programs: the verbs of the REST API over gRPC.
 
-Objects travel as the same JSON documents that the REST API serves. A failed call ends with a gRPC status code
-and carries the Kubernetes Status object, as JSON, in the trailing metadata "kubeactors-status-bin".
+This file is all that a client needs. It imports nothing.
+
+Objects travel as the JSON documents of the REST API (https://kubernetes.io/docs/reference/kubernetes-api/), so that
+a message does not change when a kind gets a field. `Discover` tells which kinds there are, `OpenApi` what their fields
+are.
+
+Who calls: on the server's gRPC port the client's certificate says it (mutual TLS, signed by the cluster's authority;
+the subject's CN is the user, each O a group). On its token port the client shows no certificate but a bearer token,
+in the metadata "authorization": "Bearer TOKEN". To act as somebody else (who may): metadata "impersonate-user",
+"impersonate-group" (repeated), "impersonate-uid", "impersonate-extra-KEY", as the REST API's headers.
+
+Failures: a call that fails ends with a gRPC status code, and the trailing metadata say the rest.
+  "grpc-status-details-bin": a google.rpc.Status whose details are a google.rpc.ErrorInfo (reason: Kubernetes' reason,
+  domain "kubernetes.io"), a google.rpc.BadRequest with the fields that are wrong, a google.rpc.RetryInfo where the
+  server says when to come again, and a `Status` of this file.
+  "kubeactors-status-bin": Kubernetes' Status object as JSON.
+Metadata are small: of a refusal with very many causes they tell the first ones. Replies (`Batch`, `Session`) are whole.
+  INVALID_ARGUMENT    400 BadRequest, 406 NotAcceptable, 415 UnsupportedMediaType, 422 Invalid
+  UNAUTHENTICATED     401 Unauthorized
+  PERMISSION_DENIED   403 Forbidden
+  NOT_FOUND           404 NotFound
+  UNIMPLEMENTED       405 MethodNotAllowed, 501 NotImplemented
+  ALREADY_EXISTS      409 AlreadyExists
+  ABORTED             409 Conflict: read the object again and repeat
+  OUT_OF_RANGE        410 Gone, Expired: list again, the version is too old
+  RESOURCE_EXHAUSTED  413 RequestEntityTooLarge, 429 TooManyRequests
+  UNAVAILABLE         503 ServiceUnavailable: nothing was done, repeat
+  DEADLINE_EXCEEDED   504 Timeout: the outcome of a write is unknown, look before you repeat
+  INTERNAL            500 and all others
+
+Sizes: the server takes messages up to 64 MiB, and in them bodies up to its limit (3 MiB by default). It splits events
+and logs into small messages, but answers a list at once: page it with `limit`, or raise your library's limit
+(4 MiB in most) of what it receives.
+
+Health is grpc.health.v1.Health, for "" and "kubeactors.api.v1.Resources". The server has reflection.
 """
 
 from collections import abc as _abc
@@ -31,55 +64,145 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ResourcesStub:
+    """Everything that a program does with a cluster."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ResourcesAsyncStub: ...
     Get: _grpc.UnaryUnaryMultiCallable[_api_pb2.GetRequest, _api_pb2.Object]
+    """One object, or one subresource of it ("status", "scale")."""
     List: _grpc.UnaryUnaryMultiCallable[_api_pb2.ListRequest, _api_pb2.ObjectList]
+    """The objects of a collection, whole or page by page."""
     Watch: _grpc.UnaryStreamMultiCallable[_api_pb2.WatchRequest, _api_pb2.WatchFrame]
-    """Events since `resource_version`, several to a frame. An event of type ERROR carries a Status and ends the stream."""
+    """What happens to a collection or to one object, several events to a frame. An event of type ERROR carries a Status
+    and ends the stream, above all with code 410: list again. A watcher that reads more slowly than events come is closed
+    with RESOURCE_EXHAUSTED.
+    """
+    WatchMany: _grpc.StreamStreamMultiCallable[_api_pb2.WatchManyRequest, _api_pb2.WatchManyReply]
+    """Many watches on one stream, started and stopped at any time. They share it fairly: each gets its turn however much
+    another one has to say. What ends one (410, slowness, its timeout) leaves the others alone. When the client has
+    ended its side the stream goes on until its last watch has ended.
+    """
     Create: _grpc.UnaryUnaryMultiCallable[_api_pb2.CreateRequest, _api_pb2.Object]
+    """Makes an object; or acts by a subresource that is created ("binding" and "eviction" of pods, "token" of service
+    accounts).
+    """
     Update: _grpc.UnaryUnaryMultiCallable[_api_pb2.UpdateRequest, _api_pb2.Object]
+    """Replaces an object, or the part of it that the subresource is ("status", "scale", "approval", "finalize",
+    "ephemeralcontainers", "resize").
+    """
     Patch: _grpc.UnaryUnaryMultiCallable[_api_pb2.PatchRequest, _api_pb2.Object]
+    """Changes an object by one of the four kinds of patch; server-side apply is one of them."""
     Delete: _grpc.UnaryUnaryMultiCallable[_api_pb2.DeleteRequest, _api_pb2.Object]
+    """Deletes an object. The answer is the object where it stays for now (finalizers, a pod's grace), else a Status."""
     DeleteCollection: _grpc.UnaryUnaryMultiCallable[_api_pb2.DeleteCollectionRequest, _api_pb2.Object]
+    """Deletes what a list with the same selectors shows, and answers with that list."""
+    Batch: _grpc.UnaryUnaryMultiCallable[_api_pb2.BatchRequest, _api_pb2.BatchReply]
+    """Many writes in one request. Each succeeds or fails for itself and has its own result: a batch is not a
+    transaction. Operations on the same object are carried out in the order given; all others at once, unless
+    `ordered`. The answer comes when all have ended. A batch whose caller goes away stops where it is.
+    """
+    Session: _grpc.StreamStreamMultiCallable[_api_pb2.SessionCalls, _api_pb2.SessionReplies]
+    """Many calls of all sorts on one stream, several to a frame, carried out at once and answered in any order. Each
+    answer bears its call's id. A server has a limit of calls under way (256 by default); beyond it the stream waits.
+    """
     Logs: _grpc.UnaryStreamMultiCallable[_api_pb2.LogsRequest, _api_pb2.LogsChunk]
     """What a container wrote, as the bytes of its log."""
-    Session: _grpc.StreamStreamMultiCallable[_api_pb2.SessionCalls, _api_pb2.SessionReplies]
-    """Many calls on one stream, several to a frame, answered in any order. Each answer bears its call's id."""
+    Exec: _grpc.StreamStreamMultiCallable[_api_pb2.CommandInput, _api_pb2.CommandOutput]
+    """Runs a command in a container. The first input is `start`; the first output is `started`, the last one `ended`. A
+    call that is cancelled before kills the command. Ending the client's side ends the command's standard input.
+    """
+    Attach: _grpc.StreamStreamMultiCallable[_api_pb2.CommandInput, _api_pb2.CommandOutput]
+    """Connects to the first process of a container. Messages and order are those of Exec."""
+    PortForward: _grpc.StreamStreamMultiCallable[_api_pb2.PortForwardInput, _api_pb2.PortForwardOutput]
+    """One connection to a port of a pod; make a call for each. The first input is `start`; then come bytes, both ways. Ending
+    the client's side ends its half of the connection. The call ends when the pod has ended its half, and fails when the
+    port did not answer.
+    """
+    Discover: _grpc.UnaryUnaryMultiCallable[_api_pb2.DiscoverRequest, _api_pb2.DiscoverReply]
+    """Which kinds of objects this server has, custom resources included, and what can be done with them."""
+    OpenApi: _grpc.UnaryUnaryMultiCallable[_api_pb2.OpenApiRequest, _api_pb2.OpenApiDocument]
+    """The fields of all kinds of one group and version, as an OpenAPI v3 document."""
 
 @_typing.type_check_only
 class ResourcesAsyncStub(ResourcesStub):
+    """Everything that a program does with a cluster."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     Get: _aio.UnaryUnaryMultiCallable[_api_pb2.GetRequest, _api_pb2.Object]  # type: ignore[assignment]
+    """One object, or one subresource of it ("status", "scale")."""
     List: _aio.UnaryUnaryMultiCallable[_api_pb2.ListRequest, _api_pb2.ObjectList]  # type: ignore[assignment]
+    """The objects of a collection, whole or page by page."""
     Watch: _aio.UnaryStreamMultiCallable[_api_pb2.WatchRequest, _api_pb2.WatchFrame]  # type: ignore[assignment]
-    """Events since `resource_version`, several to a frame. An event of type ERROR carries a Status and ends the stream."""
+    """What happens to a collection or to one object, several events to a frame. An event of type ERROR carries a Status
+    and ends the stream, above all with code 410: list again. A watcher that reads more slowly than events come is closed
+    with RESOURCE_EXHAUSTED.
+    """
+    WatchMany: _aio.StreamStreamMultiCallable[_api_pb2.WatchManyRequest, _api_pb2.WatchManyReply]  # type: ignore[assignment]
+    """Many watches on one stream, started and stopped at any time. They share it fairly: each gets its turn however much
+    another one has to say. What ends one (410, slowness, its timeout) leaves the others alone. When the client has
+    ended its side the stream goes on until its last watch has ended.
+    """
     Create: _aio.UnaryUnaryMultiCallable[_api_pb2.CreateRequest, _api_pb2.Object]  # type: ignore[assignment]
+    """Makes an object; or acts by a subresource that is created ("binding" and "eviction" of pods, "token" of service
+    accounts).
+    """
     Update: _aio.UnaryUnaryMultiCallable[_api_pb2.UpdateRequest, _api_pb2.Object]  # type: ignore[assignment]
+    """Replaces an object, or the part of it that the subresource is ("status", "scale", "approval", "finalize",
+    "ephemeralcontainers", "resize").
+    """
     Patch: _aio.UnaryUnaryMultiCallable[_api_pb2.PatchRequest, _api_pb2.Object]  # type: ignore[assignment]
+    """Changes an object by one of the four kinds of patch; server-side apply is one of them."""
     Delete: _aio.UnaryUnaryMultiCallable[_api_pb2.DeleteRequest, _api_pb2.Object]  # type: ignore[assignment]
+    """Deletes an object. The answer is the object where it stays for now (finalizers, a pod's grace), else a Status."""
     DeleteCollection: _aio.UnaryUnaryMultiCallable[_api_pb2.DeleteCollectionRequest, _api_pb2.Object]  # type: ignore[assignment]
+    """Deletes what a list with the same selectors shows, and answers with that list."""
+    Batch: _aio.UnaryUnaryMultiCallable[_api_pb2.BatchRequest, _api_pb2.BatchReply]  # type: ignore[assignment]
+    """Many writes in one request. Each succeeds or fails for itself and has its own result: a batch is not a
+    transaction. Operations on the same object are carried out in the order given; all others at once, unless
+    `ordered`. The answer comes when all have ended. A batch whose caller goes away stops where it is.
+    """
+    Session: _aio.StreamStreamMultiCallable[_api_pb2.SessionCalls, _api_pb2.SessionReplies]  # type: ignore[assignment]
+    """Many calls of all sorts on one stream, several to a frame, carried out at once and answered in any order. Each
+    answer bears its call's id. A server has a limit of calls under way (256 by default); beyond it the stream waits.
+    """
     Logs: _aio.UnaryStreamMultiCallable[_api_pb2.LogsRequest, _api_pb2.LogsChunk]  # type: ignore[assignment]
     """What a container wrote, as the bytes of its log."""
-    Session: _aio.StreamStreamMultiCallable[_api_pb2.SessionCalls, _api_pb2.SessionReplies]  # type: ignore[assignment]
-    """Many calls on one stream, several to a frame, answered in any order. Each answer bears its call's id."""
+    Exec: _aio.StreamStreamMultiCallable[_api_pb2.CommandInput, _api_pb2.CommandOutput]  # type: ignore[assignment]
+    """Runs a command in a container. The first input is `start`; the first output is `started`, the last one `ended`. A
+    call that is cancelled before kills the command. Ending the client's side ends the command's standard input.
+    """
+    Attach: _aio.StreamStreamMultiCallable[_api_pb2.CommandInput, _api_pb2.CommandOutput]  # type: ignore[assignment]
+    """Connects to the first process of a container. Messages and order are those of Exec."""
+    PortForward: _aio.StreamStreamMultiCallable[_api_pb2.PortForwardInput, _api_pb2.PortForwardOutput]  # type: ignore[assignment]
+    """One connection to a port of a pod; make a call for each. The first input is `start`; then come bytes, both ways. Ending
+    the client's side ends its half of the connection. The call ends when the pod has ended its half, and fails when the
+    port did not answer.
+    """
+    Discover: _aio.UnaryUnaryMultiCallable[_api_pb2.DiscoverRequest, _api_pb2.DiscoverReply]  # type: ignore[assignment]
+    """Which kinds of objects this server has, custom resources included, and what can be done with them."""
+    OpenApi: _aio.UnaryUnaryMultiCallable[_api_pb2.OpenApiRequest, _api_pb2.OpenApiDocument]  # type: ignore[assignment]
+    """The fields of all kinds of one group and version, as an OpenAPI v3 document."""
 
 class ResourcesServicer(metaclass=_abc_1.ABCMeta):
+    """Everything that a program does with a cluster."""
+
     @_abc_1.abstractmethod
     def Get(
         self,
         request: _api_pb2.GetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_api_pb2.Object, _abc.Awaitable[_api_pb2.Object]]: ...
+    ) -> _typing.Union[_api_pb2.Object, _abc.Awaitable[_api_pb2.Object]]:
+        """One object, or one subresource of it ("status", "scale")."""
 
     @_abc_1.abstractmethod
     def List(
         self,
         request: _api_pb2.ListRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_api_pb2.ObjectList, _abc.Awaitable[_api_pb2.ObjectList]]: ...
+    ) -> _typing.Union[_api_pb2.ObjectList, _abc.Awaitable[_api_pb2.ObjectList]]:
+        """The objects of a collection, whole or page by page."""
 
     @_abc_1.abstractmethod
     def Watch(
@@ -87,42 +210,86 @@ class ResourcesServicer(metaclass=_abc_1.ABCMeta):
         request: _api_pb2.WatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_api_pb2.WatchFrame], _abc.AsyncIterator[_api_pb2.WatchFrame]]:
-        """Events since `resource_version`, several to a frame. An event of type ERROR carries a Status and ends the stream."""
+        """What happens to a collection or to one object, several events to a frame. An event of type ERROR carries a Status
+        and ends the stream, above all with code 410: list again. A watcher that reads more slowly than events come is closed
+        with RESOURCE_EXHAUSTED.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchMany(
+        self,
+        request_iterator: _MaybeAsyncIterator[_api_pb2.WatchManyRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_api_pb2.WatchManyReply], _abc.AsyncIterator[_api_pb2.WatchManyReply]]:
+        """Many watches on one stream, started and stopped at any time. They share it fairly: each gets its turn however much
+        another one has to say. What ends one (410, slowness, its timeout) leaves the others alone. When the client has
+        ended its side the stream goes on until its last watch has ended.
+        """
 
     @_abc_1.abstractmethod
     def Create(
         self,
         request: _api_pb2.CreateRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_api_pb2.Object, _abc.Awaitable[_api_pb2.Object]]: ...
+    ) -> _typing.Union[_api_pb2.Object, _abc.Awaitable[_api_pb2.Object]]:
+        """Makes an object; or acts by a subresource that is created ("binding" and "eviction" of pods, "token" of service
+        accounts).
+        """
 
     @_abc_1.abstractmethod
     def Update(
         self,
         request: _api_pb2.UpdateRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_api_pb2.Object, _abc.Awaitable[_api_pb2.Object]]: ...
+    ) -> _typing.Union[_api_pb2.Object, _abc.Awaitable[_api_pb2.Object]]:
+        """Replaces an object, or the part of it that the subresource is ("status", "scale", "approval", "finalize",
+        "ephemeralcontainers", "resize").
+        """
 
     @_abc_1.abstractmethod
     def Patch(
         self,
         request: _api_pb2.PatchRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_api_pb2.Object, _abc.Awaitable[_api_pb2.Object]]: ...
+    ) -> _typing.Union[_api_pb2.Object, _abc.Awaitable[_api_pb2.Object]]:
+        """Changes an object by one of the four kinds of patch; server-side apply is one of them."""
 
     @_abc_1.abstractmethod
     def Delete(
         self,
         request: _api_pb2.DeleteRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_api_pb2.Object, _abc.Awaitable[_api_pb2.Object]]: ...
+    ) -> _typing.Union[_api_pb2.Object, _abc.Awaitable[_api_pb2.Object]]:
+        """Deletes an object. The answer is the object where it stays for now (finalizers, a pod's grace), else a Status."""
 
     @_abc_1.abstractmethod
     def DeleteCollection(
         self,
         request: _api_pb2.DeleteCollectionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_api_pb2.Object, _abc.Awaitable[_api_pb2.Object]]: ...
+    ) -> _typing.Union[_api_pb2.Object, _abc.Awaitable[_api_pb2.Object]]:
+        """Deletes what a list with the same selectors shows, and answers with that list."""
+
+    @_abc_1.abstractmethod
+    def Batch(
+        self,
+        request: _api_pb2.BatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_api_pb2.BatchReply, _abc.Awaitable[_api_pb2.BatchReply]]:
+        """Many writes in one request. Each succeeds or fails for itself and has its own result: a batch is not a
+        transaction. Operations on the same object are carried out in the order given; all others at once, unless
+        `ordered`. The answer comes when all have ended. A batch whose caller goes away stops where it is.
+        """
+
+    @_abc_1.abstractmethod
+    def Session(
+        self,
+        request_iterator: _MaybeAsyncIterator[_api_pb2.SessionCalls],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_api_pb2.SessionReplies], _abc.AsyncIterator[_api_pb2.SessionReplies]]:
+        """Many calls of all sorts on one stream, several to a frame, carried out at once and answered in any order. Each
+        answer bears its call's id. A server has a limit of calls under way (256 by default); beyond it the stream waits.
+        """
 
     @_abc_1.abstractmethod
     def Logs(
@@ -133,11 +300,48 @@ class ResourcesServicer(metaclass=_abc_1.ABCMeta):
         """What a container wrote, as the bytes of its log."""
 
     @_abc_1.abstractmethod
-    def Session(
+    def Exec(
         self,
-        request_iterator: _MaybeAsyncIterator[_api_pb2.SessionCalls],
+        request_iterator: _MaybeAsyncIterator[_api_pb2.CommandInput],
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_api_pb2.SessionReplies], _abc.AsyncIterator[_api_pb2.SessionReplies]]:
-        """Many calls on one stream, several to a frame, answered in any order. Each answer bears its call's id."""
+    ) -> _typing.Union[_abc.Iterator[_api_pb2.CommandOutput], _abc.AsyncIterator[_api_pb2.CommandOutput]]:
+        """Runs a command in a container. The first input is `start`; the first output is `started`, the last one `ended`. A
+        call that is cancelled before kills the command. Ending the client's side ends the command's standard input.
+        """
+
+    @_abc_1.abstractmethod
+    def Attach(
+        self,
+        request_iterator: _MaybeAsyncIterator[_api_pb2.CommandInput],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_api_pb2.CommandOutput], _abc.AsyncIterator[_api_pb2.CommandOutput]]:
+        """Connects to the first process of a container. Messages and order are those of Exec."""
+
+    @_abc_1.abstractmethod
+    def PortForward(
+        self,
+        request_iterator: _MaybeAsyncIterator[_api_pb2.PortForwardInput],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_api_pb2.PortForwardOutput], _abc.AsyncIterator[_api_pb2.PortForwardOutput]]:
+        """One connection to a port of a pod; make a call for each. The first input is `start`; then come bytes, both ways. Ending
+        the client's side ends its half of the connection. The call ends when the pod has ended its half, and fails when the
+        port did not answer.
+        """
+
+    @_abc_1.abstractmethod
+    def Discover(
+        self,
+        request: _api_pb2.DiscoverRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_api_pb2.DiscoverReply, _abc.Awaitable[_api_pb2.DiscoverReply]]:
+        """Which kinds of objects this server has, custom resources included, and what can be done with them."""
+
+    @_abc_1.abstractmethod
+    def OpenApi(
+        self,
+        request: _api_pb2.OpenApiRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_api_pb2.OpenApiDocument, _abc.Awaitable[_api_pb2.OpenApiDocument]]:
+        """The fields of all kinds of one group and version, as an OpenAPI v3 document."""
 
 def add_ResourcesServicer_to_server(servicer: ResourcesServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

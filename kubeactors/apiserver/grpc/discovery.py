@@ -1,0 +1,44 @@
+"""Discover and OpenApi: what there is, told once more for clients that have nothing but the .proto."""
+
+from __future__ import annotations
+
+from kubeactors.api.kinds import Kind, KindRegistry
+from kubeactors.apiserver.discovery.documents import group_versions
+from kubeactors.apiserver.version import GIT_VERSION
+from kubeactors.pb.api.v1 import api_pb2 as pb
+
+
+def discover_reply(registry: KindRegistry) -> pb.DiscoverReply:
+    """Every kind in every version."""
+    versions = group_versions(registry)
+    kinds = sorted(registry.all(), key=lambda kind: (kind.group, kind.version, kind.plural))
+    return pb.DiscoverReply(
+        resources=[_resource(kind, preferred=versions[kind.group][0] == kind.version) for kind in kinds],
+        kubernetes_version=GIT_VERSION,
+    )
+
+
+def _resource(kind: Kind, *, preferred: bool) -> pb.ApiResource:
+    return pb.ApiResource(
+        group=kind.group,
+        version=kind.version,
+        resource=kind.plural,
+        kind=kind.kind,
+        singular=kind.singular,
+        namespaced=kind.namespaced,
+        verbs=kind.verbs,
+        short_names=kind.short_names,
+        categories=kind.categories,
+        subresources=[
+            pb.ApiSubresource(
+                name=each.name, verbs=each.verbs, group=each.group, version=each.version, kind=each.kind or kind.kind
+            )
+            for each in kind.subresources
+        ],
+        preferred=preferred,
+    )
+
+
+def openapi_path(group: str, version: str) -> str:
+    """Where the REST API has the document of a group's version."""
+    return f"apis/{group}/{version}" if group else f"api/{version}"
