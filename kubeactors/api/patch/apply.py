@@ -30,7 +30,7 @@ def apply_patch(content_type: str, current: Object, patch: bytes, schema: Struct
     if content_type not in PATCH_TYPES or (content_type == STRATEGIC_MERGE_PATCH and schema is None):
         raise errors.unsupported_media_type(None)
     if content_type == JSON_PATCH:
-        return _json(current, _parse(patch))
+        return _json(current, _parse(patch, "error decoding patch: "))
     if content_type == MERGE_PATCH:
         parsed = _parse(patch, "error decoding patch: ")
         if parsed is None:
@@ -63,10 +63,10 @@ _GO_MAP: Final = "map[string]interface {}"
 
 def _json(current: Object, operations: Any) -> Object:
     if not isinstance(operations, list):
-        raise errors.bad_request(mismatch_text(operations, "jsonpatch.Patch"))
+        raise errors.bad_request(f"error decoding patch: {mismatch_text(operations, '[]handlers.jsonPatchOp')}")
     for operation in operations:
         if not isinstance(operation, dict):
-            raise errors.bad_request(mismatch_text(operation, "jsonpatch.Operation"))
+            raise errors.bad_request(f"error decoding patch: {mismatch_text(operation, 'handlers.jsonPatchOp')}")
     if len(operations) > MAX_OPERATIONS:
         raise errors.too_large(
             f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"

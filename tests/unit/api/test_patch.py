@@ -200,15 +200,23 @@ def test_deep_patches_are_refused() -> None:
     [
         (STRATEGIC_MERGE_PATCH, b"{", "unexpected end of JSON input"),
         (MERGE_PATCH, b"{", "error decoding patch: unexpected end of JSON input"),
-        (JSON_PATCH, b"[}", "invalid character '}' looking for beginning of value"),
+        (JSON_PATCH, b"[}", "error decoding patch: invalid character '}' looking for beginning of value"),
         (STRATEGIC_MERGE_PATCH, b"[]", "json: cannot unmarshal array into Go value of type map[string]interface {}"),
         (
             MERGE_PATCH,
             b"1",
             "error decoding patch: json: cannot unmarshal number into Go value of type map[string]interface {}",
         ),
-        (JSON_PATCH, b"{}", "json: cannot unmarshal object into Go value of type jsonpatch.Patch"),
-        (JSON_PATCH, b'["x"]', "json: cannot unmarshal string into Go value of type jsonpatch.Operation"),
+        (
+            JSON_PATCH,
+            b"{}",
+            "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp",
+        ),
+        (
+            JSON_PATCH,
+            b'["x"]',
+            "error decoding patch: json: cannot unmarshal string into Go value of type handlers.jsonPatchOp",
+        ),
     ],
 )
 def test_patches_that_are_none_are_refused_in_go_s_words(content_type: str, body: bytes, expected: str) -> None:
