@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from kubeactors.api import errors
 from kubeactors.api.errors import StatusError
+from kubeactors.api.fielderrors import go_quote
 from kubeactors.api.kinds import Kind
+from kubeactors.api.validation.names import path_segment_errors
 from kubeactors.apiserver.authz import Attributes, Authorizer
 from kubeactors.apiserver.authz.attributes import forbidden
 from kubeactors.apiserver.registry.resource import Resource
@@ -47,6 +49,7 @@ class Handler:
             decision = await self._authorizer.authorize(attributes)
             if not decision.allowed:
                 raise forbidden(attributes, decision.reason)
+            _check_path(request)
             resource = self._resources.get(request.kind)
             if resource is None:
                 return await self._answer(request)(request)
@@ -87,6 +90,15 @@ class Handler:
         if verbs is None or request.verb not in verbs:
             raise _not_served(f"{kind.plural}/{name}")
         return verbs[request.verb]
+
+
+def _check_path(request: Request) -> None:
+    """Raises StatusError (400) for a name that no object can have because it would not be one segment of a path."""
+    name = request.name
+    if "%" in name or "/" in name or name in (".", ".."):
+        raise errors.bad_request(f"Name parameter invalid: {go_quote(name)}: {';'.join(path_segment_errors(name))}")
+    if "/" in request.namespace:
+        raise errors.bad_request(f"Namespace parameter invalid: {go_quote(request.namespace)}: may not contain '/'")
 
 
 def _not_served(what: str) -> StatusError:

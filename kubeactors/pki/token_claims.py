@@ -136,7 +136,7 @@ def read_claims(claims: Mapping[str, Any], default_audiences: Sequence[str]) -> 
     namespace = of.get("namespace")
     if account is None or not isinstance(namespace, str):
         raise BadClaims("service account token claims could not be validated due to unexpected private claim")
-    bound = Bound(_reference(of.get("pod")), _reference(of.get("secret")), _reference(of.get("node")))
+    bound = Bound(*(_bound(of, what) for what in ("pod", "secret", "node")))
     identifier = claims.get("jti")
     return AccountClaims(
         namespace,
@@ -167,8 +167,12 @@ def _read_legacy(claims: Mapping[str, Any], default_audiences: Sequence[str]) ->
 
 def _audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
     given = claims.get("aud")
+    if given is None:
+        return ()
     listed = given if isinstance(given, list) else [given]
-    return tuple(each for each in listed if isinstance(each, str))
+    if not all(isinstance(each, str) for each in listed):
+        raise BadClaims("service account token claims could not be validated due to unexpected audience claim")
+    return tuple(listed)
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float | None:
@@ -178,6 +182,14 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadClaims("service account token claims could not be validated due to unexpected validation error")
     return float(value)
+
+
+def _bound(of: Mapping[str, Any], what: str) -> Reference | None:
+    """What a token is bound to. Raises BadClaims for something that is there and cannot be read: it would not bind."""
+    found = _reference(of.get(what))
+    if found is None and of.get(what) is not None:
+        raise BadClaims("service account token claims could not be validated due to unexpected private claim")
+    return found
 
 
 def _reference(value: Any) -> Reference | None:

@@ -38,6 +38,9 @@ class AuthenticationChain:
                 refused = error
         scheme, _, token = authorization.strip().partition(" ")
         token = token.strip()
+        if not token.isascii():
+            logger.info("refused a bearer token that is not ASCII")
+            raise errors.unauthorized()
         if scheme.lower() != "bearer" or not token:
             if refused is not None:
                 raise errors.unauthorized() from refused

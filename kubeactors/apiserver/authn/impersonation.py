@@ -30,10 +30,12 @@ def wanted_user(headers: Iterable[tuple[str, str]]) -> UserInfo | None:
     groups: list[str] = []
     extra: dict[str, list[str]] = {}
     given = False
-    for header, value in headers:
+    for header, raw in headers:
         lower = header.lower()
         if not lower.startswith(PREFIX):
             continue
+        # What is no UTF-8 comes with surrogates, which cannot be written anywhere.
+        value = raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         what = lower[len(PREFIX) :]
         if what == _USER:
             name = name or value

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from kubeactors.api import errors
 
 #: Seconds in which a body must arrive.
 BODY_TIMEOUT = 60.0
+
+
+def tell_to_continue(request: web.BaseRequest) -> None:
+    """Tell a client that waits for it to send the body (RFC 9110, section 10.1.1)."""
+    if request.headers.get(hdrs.EXPECT, "").strip().lower() != "100-continue" or request.version < (1, 1):
+        return
+    if request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 async def read_body(request: web.BaseRequest, limit: int) -> bytes:
@@ -19,6 +27,7 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     length = request.content_length
     if length is not None and length > limit:
         raise errors.too_large(f"limit is {limit}")
+    tell_to_continue(request)
     content = request.content
     try:
         async with asyncio.timeout(BODY_TIMEOUT):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from kubeactors.api import errors
@@ -90,10 +91,16 @@ class Connection(RequestHandler):
     ) -> web.StreamResponse:
         """The answer to what the parser refuses, or to a fault in this server. Closes the connection."""
         if status < 500:
+            if isinstance(exc, LineTooLong):
+                return Answer(431, b"431 Request Header Fields Too Large", TEXT, close=True)
             # An unknown method is a request that Kubernetes' router answers; other errors are not HTTP.
-            if "method" in (message or "").lower() or type(exc).__name__ == "BadHttpMethod":
+            if isinstance(exc, BadHttpMethod):
                 return status_answer(errors.method_not_allowed(), close=True)
             return Answer(400, b"400 Bad Request", TEXT, close=True)
+        if isinstance(exc, ConnectionError):
+            answer = Answer(400, b"", TEXT, close=True)
+            answer.sent()  # nobody is there to read it
+            return answer
         logger.error("unhandled error at %s %s", request.method, request.path, exc_info=exc)
         return status_answer(errors.internal("the server could not process the request"), close=True)
 
@@ -117,4 +124,6 @@ class ConnectionServer(web.Server):
             # Request targets hold selectors and continue tokens, which may be long.
             max_line_size=65536,
             max_field_size=65536,
+            # A front proxy and kubectl's --as-group send a header for each group of a user.
+            max_headers=1024,
         )

@@ -88,7 +88,10 @@ class HttpFront:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; failures become a Status."""
-        target = split_target(request._message.path)
+        try:
+            target = split_target(request._message.path)
+        except ValueError:
+            return Answer(400, b"400 Bad Request", TEXT, close=True)
         try:
             user = await self._user(request, target)
             try:

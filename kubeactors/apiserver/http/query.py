@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
@@ -42,10 +43,25 @@ class Target:
     query: Query
 
 
+_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+_ORIGIN = re.compile("https?://[^/?]*", re.IGNORECASE)
+
+
 def split_target(raw: str) -> Target:
-    """Take a request target apart."""
+    """Take a request target apart, as Go's net/url does. Raises ValueError for a path with a malformed escape.
+
+    The absolute form (RFC 9112, section 3.2.2) means the same as the path in it. Parameters that are malformed are as
+    if they were not there.
+    """
+    if not raw.startswith("/"):
+        raw = _ORIGIN.sub("", raw, 1)
     path, _, query = raw.partition("?")
     if "%" in path:
+        if _BAD_ESCAPE.search(path):
+            raise ValueError("the path has a malformed escape")
         path = unquote(path)
-    pairs = Query(tuple(parse_qsl(query, keep_blank_values=True))) if query else NO_QUERY
-    return Target(path, split_path(path), pairs)
+    if not query:
+        return Target(path, split_path(path), NO_QUERY)
+    if ";" in query or "%" in query:
+        query = "&".join(each for each in query.split("&") if ";" not in each and not _BAD_ESCAPE.search(each))
+    return Target(path, split_path(path), Query(tuple(parse_qsl(query, keep_blank_values=True))))

@@ -146,6 +146,7 @@ async def test_tokens_and_certificates() -> None:
     bob = _der(_issue(Identity("bob", client=True)))
     assert (await chain.authenticate([], "bearer right")).name == "robot"
     assert (await chain.authenticate([bob], "Bearer wrong")).name == "bob"
-    with pytest.raises(StatusError) as caught:
-        await chain.authenticate([], "Bearer wrong")
-    assert (caught.value.code, caught.value.message) == (401, "Unauthorized")
+    for wrong in ("Bearer wrong", "Bearer \udcff\udcfe.a.b"):
+        with pytest.raises(StatusError) as caught:
+            await chain.authenticate([], wrong)
+        assert (caught.value.code, caught.value.message) == (401, "Unauthorized")

@@ -14,6 +14,7 @@ import pytest
 from kubeactors.api import errors
 from kubeactors.apiserver.long_document import LongDocument
 from kubeactors.apiserver.request import Form, IncludeObject, Request, Response, WatchSink
+from tests.support.eventually import eventually
 from tests.unit.apiserver.conftest import RunningFronts
 
 POD = "/api/v1/namespaces/a/pods/p"
@@ -28,6 +29,50 @@ async def client(running: RunningFronts) -> AsyncIterator[aiohttp.ClientSession]
         running.url, connector=connector, auto_decompress=False, headers=headers
     ) as session:
         yield session
+
+
+async def _exchange(running: RunningFronts, sent: bytes) -> bytes:
+    """What comes back until the server closes the connection, which `sent` must make it do."""
+    host, port = "127.0.0.1", running.fronts.https_port
+    reader, writer = await asyncio.open_connection(host, port, ssl=running.tls(), server_hostname=host)
+    writer.write(sent)
+    try:
+        async with asyncio.timeout(10):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+async def test_a_client_that_expects_to_be_told_is_told_to_continue(running: RunningFronts) -> None:
+    head = b"POST %b HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nConnection: close\r\n" % PODS.encode()
+    answer = await _exchange(running, head + b"Content-Length: 2\r\n\r\n{}")
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET /api/v1/namespaces/%zz HTTP/1.1\r\nHost: a\r\n\r\n", b"400 Bad Request"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"b" * 70_000 + b"\r\n\r\n", b"431 Request Header Fields Too Large"),
+        (b"POST /api HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", b"400 Bad Request"),
+        (b"BREW /api HTTP/1.1\r\nHost: a\r\n\r\n", b"405 Method Not Allowed"),
+    ],
+)
+async def test_what_is_no_request(running: RunningFronts, sent: bytes, status: bytes) -> None:
+    assert (await _exchange(running, sent)).startswith(b"HTTP/1.1 " + status + b"\r\n")
+
+
+async def test_a_client_that_goes_away_is_no_error(running: RunningFronts, caplog: pytest.LogCaptureFixture) -> None:
+    host, port = "127.0.0.1", running.fronts.https_port
+    reader, writer = await asyncio.open_connection(host, port, ssl=running.tls(), server_hostname=host)
+    head = b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n" % PODS.encode()
+    writer.write(head)
+    async with asyncio.timeout(10):
+        await reader.readuntil(b"\r\n\r\n")
+    writer.transport.abort()
+    await eventually(lambda: running.fronts._https.connections == 0)
+    await running.fronts.stop()
+    assert not caplog.records
 
 
 async def test_a_get_becomes_a_request_of_the_certificates_user(

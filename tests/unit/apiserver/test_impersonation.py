@@ -44,6 +44,11 @@ async def test_everything_about_a_user_can_be_asked_for() -> None:
     )
 
 
+def test_bytes_that_are_no_text_can_be_written_nevertheless() -> None:
+    wanted = wanted_user([("Impersonate-User", "a\udcff"), ("Impersonate-Extra-%ff", "\udc80")])
+    assert wanted == UserInfo("a\ufffd", (), "", {"%ff": ("\ufffd",)})
+
+
 @pytest.mark.parametrize(
     ("name", "groups"),
     [

@@ -219,6 +219,7 @@ class _Objects(NamedObjects):
         return self.found.get((plural, name))
 
 
+OF_ROBOT = {"namespace": "ns", "serviceaccount": {"name": "robot", "uid": "u1"}}
 ACCOUNT: Object = {"metadata": {"name": "robot", "namespace": "ns", "uid": "u1"}}
 
 
@@ -229,7 +230,7 @@ def _token(keys: AccountKeys, **changes: Any) -> str:
         "aud": [ISSUER],
         "exp": now + 600,
         "nbf": now,
-        "kubernetes.io": {"namespace": "ns", "serviceaccount": {"name": "robot", "uid": "u1"}},
+        "kubernetes.io": OF_ROBOT,
     }
     return keys.signer.sign({**claims, **changes})
 
@@ -246,7 +247,9 @@ def _authenticator(keys: AccountKeys, *objects: tuple[str, Object], now: datetim
         ({"nbf": NOW.timestamp() + 1}, "service account token is not valid yet"),
         ({"exp": "soon"}, "unexpected validation error"),
         ({"aud": ["other"]}, "invalid for the target audiences"),
+        ({"aud": [ISSUER, 5]}, "unexpected audience claim"),
         ({"kubernetes.io": None}, "unexpected private claim"),
+        ({"kubernetes.io": {**OF_ROBOT, "pod": "p"}}, "unexpected private claim"),
         ({"kubernetes.io": {"namespace": "ns", "serviceaccount": {"name": "robot", "uid": "u2"}}}, "does not match"),
         ({"kubernetes.io": {"namespace": "ns", "serviceaccount": {"name": "robot"}}}, "does not match claim"),
     ],

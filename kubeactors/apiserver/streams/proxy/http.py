@@ -16,6 +16,7 @@ from yarl import URL
 
 from kubeactors.api import errors
 from kubeactors.apiserver.http.answer import Answer
+from kubeactors.apiserver.http.body import tell_to_continue
 from kubeactors.apiserver.http.connection import Connection
 from kubeactors.apiserver.http.encode import gzip
 from kubeactors.apiserver.http.stream import cancelled_when_lost
@@ -77,6 +78,7 @@ async def pass_on(
     url = URL(f"{location.scheme}://{location.authority}{target}", encoded=True)
     answer: web.StreamResponse = client_gone()
     with cancelled_when_lost(cast(Connection, http.protocol)):
+        tell_to_continue(http)
         try:
             response = await backends.session.request(
                 http.method,
