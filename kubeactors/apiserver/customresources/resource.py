@@ -38,7 +38,6 @@ class CustomResource(Resource):
 
     @property
     def asks_webhook(self) -> bool:
-        """Whether items of the cache may need `present`."""
         return self._converter is not None
 
     def form(self, obj: Object) -> bytes:

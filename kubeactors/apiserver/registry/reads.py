@@ -20,7 +20,7 @@ from kubeactors.apiserver.registry.versions import Freshness, too_large_version
 from kubeactors.apiserver.request import Form, ListItems, Request, Response
 from kubeactors.apiserver.storage.transactions import Transactions
 from kubeactors.apiserver.watchcache.feed import Feed
-from kubeactors.apiserver.watchcache.matcher import Matcher
+from kubeactors.apiserver.watchcache.matcher import NO_FIELDS, Matcher
 from kubeactors.apiserver.watchcache.record import Record
 from kubeactors.store.errors import Compacted, FutureRevision
 
@@ -116,10 +116,26 @@ class Reader:
         matcher = matcher_for(
             resource.kind, request.namespace, request.name, options.label_selector, options.field_selector
         )
+        if resource.asks_webhook and not matcher.fields.empty:
+            return await self._selected_converted(resource, request, matcher)
         page = await self._page(resource, request, matcher)
         if resource.kind.custom:
             page = dataclasses.replace(page, items=await resource.present(page.items))
         return page
+
+    async def _selected_converted(self, resource: Resource, request: Request, matcher: Matcher) -> Page:
+        """Fields are those of the version that was asked for: what is in scope is converted before it is selected."""
+        options = dataclasses.replace(request.options, limit=0)
+        everything = dataclasses.replace(matcher, fields=NO_FIELDS)
+        page = await self._page(resource, dataclasses.replace(request, options=options), everything)
+        records = [resource.record("", 0, item) for item in await resource.present(page.items)]
+        found = [record.item for record in records if matcher.fields.matches(record.fields)]
+        limit = 0 if request.options.resource_version == "0" else _limit(request.options.limit)
+        if not limit or len(found) <= limit:
+            return Page(found, page.version)
+        metadata = orjson.loads(found[limit - 1])["metadata"]
+        last = f"{metadata['namespace']}/{metadata['name']}" if resource.kind.namespaced else metadata["name"]
+        return Page(found[:limit], page.version, last)
 
     async def _page(self, resource: Resource, request: Request, matcher: Matcher) -> Page:
         options = request.options

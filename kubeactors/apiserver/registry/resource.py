@@ -63,6 +63,11 @@ class Resource:
         """Whether items are in another version's form."""
         return self._conversion is not None
 
+    @property
+    def asks_webhook(self) -> bool:
+        """Whether items of the cache may be of another version, from which only a webhook converts them."""
+        return False
+
     async def stored(self, form: bytes) -> bytes:
         """What to store for a form. Raises StatusError."""
         return form

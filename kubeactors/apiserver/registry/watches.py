@@ -18,11 +18,11 @@ from kubeactors.apiserver.registry import forms
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.registry.selectors import check_selectors, matcher_for
 from kubeactors.apiserver.registry.versions import Freshness
-from kubeactors.apiserver.request import JSON_LINES, Form, Request, Response
+from kubeactors.apiserver.request import JSON_LINES, Form, Request, Response, WatchEncoding
 from kubeactors.apiserver.watchcache.cache import ResourceCache, WindowExceeded
 from kubeactors.apiserver.watchcache.channels import Channel, ChannelKey, View
 from kubeactors.apiserver.watchcache.feed import Feed
-from kubeactors.apiserver.watchcache.matcher import Matcher
+from kubeactors.apiserver.watchcache.matcher import NO_FIELDS, Matcher
 from kubeactors.apiserver.watchcache.record import Change, Record
 from kubeactors.apiserver.watchcache.watcher import Start, Watcher
 
@@ -44,11 +44,18 @@ class Watches:
     async def watch(self, resource: Resource, request: Request) -> Response:
         if not isinstance(resource, CustomResource) or not resource.asks_webhook:
             return await self._watch(resource, request)
+        fields = self._matcher(resource, request).fields
         inner = dataclasses.replace(request, form=Form.OBJECT, watch_encoding=JSON_LINES)
-        stream = (await self._watch(resource, inner)).watch
+        stream = (await self._watch(resource, inner, pairs=not fields.empty)).watch
         assert stream is not None
         encoding, render = request.watch_encoding, self._rendering(resource, request)
-        return Response(200, watch=ConvertedWatch(stream, resource, encoding, render))
+        return Response(200, watch=ConvertedWatch(stream, resource, encoding, render, fields))
+
+    def _matcher(self, resource: Resource, request: Request) -> Matcher:
+        options = request.options
+        return matcher_for(
+            resource.kind, request.namespace, request.name, options.label_selector, options.field_selector
+        )
 
     def _rendering(self, resource: Resource, request: Request) -> Callable[[bytes], bytes]:
         """What makes an item the object of an event in the form that the client asked for."""
@@ -64,14 +71,16 @@ class Watches:
 
         return row
 
-    async def _watch(self, resource: Resource, request: Request) -> Response:
+    async def _watch(self, resource: Resource, request: Request, *, pairs: bool = False) -> Response:
+        """With `pairs` the events are of all that is in scope, whatever the field selector, and each has the state
+        before beside the object, for who selects after a conversion."""
         options = request.options
         if options.resource_version_match or options.send_initial_events is not None:
             check_selectors(options.label_selector, options.field_selector)
             check_list(options, watch=True)
-        matcher = matcher_for(
-            resource.kind, request.namespace, request.name, options.label_selector, options.field_selector
-        )
+        matcher = self._matcher(resource, request)
+        if pairs:
+            matcher = dataclasses.replace(matcher, fields=NO_FIELDS)
         text = options.resource_version
         version = parse_version(text)
         initial = options.send_initial_events
@@ -89,7 +98,7 @@ class Watches:
             return Response(200, watch=self._failed(resource, request, matcher, error))
         if not initial and not version:
             version = self._feed.revision
-        view = self._view(resource, request)
+        view = _pairs(resource, request.watch_encoding) if pairs else self._view(resource, request)
         # A version yet to come: nothing is sent until it has passed.
         after = version if not initial and version > self._feed.revision else 0
         key = ChannelKey(matcher, view.key, view.encoding.name, after)
@@ -141,6 +150,17 @@ class Watches:
             metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
         document = forms.bookmark(resource, metadata, request.form)
         return request.watch_encoding.encode("BOOKMARK", document)
+
+
+def _pairs(resource: Resource, encoding: WatchEncoding) -> View:
+    """Objects as they are stored, each with the state before."""
+
+    def render(change: Change, deleted: bool) -> bytes:
+        before = change.previous
+        previous = b"null" if before is None else resource.whole(before.item)
+        return b'{"object":%b,"previous":%b}' % (resource.whole(change.item(deleted)), previous)
+
+    return View(("pairs", resource.kind.api_version), render, encoding)
 
 
 class _First:
