@@ -16,28 +16,48 @@ from kubeactors.client.kubeconfig import KubeconfigError as KubeconfigError
 from kubeactors.client.manifests import ManifestError as ManifestError
 from kubeactors.client.manifests import load_manifests as load_manifests
 from kubeactors.client.manifests import parse_manifests as parse_manifests
+from kubeactors.client.resource import Resource as Resource
+from kubeactors.client.results import Object as Object
+from kubeactors.client.results import ObjectList as ObjectList
+from kubeactors.client.results import WatchEvent as WatchEvent
 from kubeactors.client.sync_client import Client as Client
 from kubeactors.client.tls import TlsConfig as TlsConfig
+from kubeactors.operators.context import AsyncContext as AsyncContext
+from kubeactors.operators.context import Context as Context
+from kubeactors.operators.context import PermanentError as PermanentError
+from kubeactors.operators.controller import Controller as Controller
+from kubeactors.operators.controller import controller as controller
+from kubeactors.operators.operator import Operator as Operator
 
 __all__ = [
     "AlreadyExists",
     "ApiUnavailable",
     "AsyncClient",
+    "AsyncContext",
     "Client",
     "Conflict",
+    "Context",
+    "Controller",
     "Expired",
     "Forbidden",
     "Invalid",
     "KubeconfigError",
     "ManifestError",
     "NotFound",
+    "Object",
+    "ObjectList",
+    "Operator",
     "OutcomeUnknown",
+    "PermanentError",
+    "Resource",
     "StatusError",
     "TlsConfig",
     "Unauthorized",
     "UnknownKindError",
     "WaitFailed",
     "WaitTimeout",
+    "WatchEvent",
+    "controller",
     "load_manifests",
     "parse_manifests",
 ]

@@ -63,7 +63,7 @@ class AsyncTasks(AsyncVerbs):
             # UnknownKindError: its definition is gone, and the object with it.
             with suppress(NotFound, UnknownKindError):
                 await self.delete(
-                    await self._resource_of(obj, None),
+                    await self.resource_of(obj),
                     metadata["name"],
                     metadata.get("namespace"),
                     propagation_policy=propagation_policy,

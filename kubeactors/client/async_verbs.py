@@ -71,6 +71,10 @@ class AsyncVerbs:
         """
         return name if isinstance(name, Resource) else await self._discovery.find(name)
 
+    async def resource_of(self, obj: Object) -> Resource:
+        """The resource that holds objects of this one's apiVersion and kind. Raises UnknownKindError as `resource`."""
+        return await self._discovery.find_kind(obj["apiVersion"], obj["kind"])
+
     async def resources(self) -> Served:
         """Every resource that the server serves, with its verbs and subresources."""
         return await self._discovery.served()
@@ -320,7 +324,7 @@ class AsyncVerbs:
         manager set otherwise is a conflict (StatusError, 409), which names the manager; `force` takes it over.
         `field_manager` is the client's own when not given; `resource` where obj's apiVersion and kind do not tell.
         """
-        found = await self._resource_of(obj, resource)
+        found = await (self.resource_of(obj) if resource is None else self.resource(resource))
         metadata = obj["metadata"]
         target = self._named(found, metadata["name"], metadata.get("namespace"), subresource)
         if "managedFields" in metadata:
@@ -412,12 +416,6 @@ class AsyncVerbs:
             raise WaitTimeout(message, last) from error
 
     # -- plumbing ------------------------------------------------------------------------------------------------
-
-    async def _resource_of(self, obj: Object, resource: ResourceLike | None) -> Resource:
-        """Where `obj` is kept: `resource`, or by its apiVersion and kind."""
-        if resource is not None:
-            return await self.resource(resource)
-        return await self._discovery.find_kind(obj["apiVersion"], obj["kind"])
 
     def _named(self, resource: Resource, name: str, namespace: str | None, subresource: str | None) -> Target:
         place = (namespace or self.default_namespace) if resource.namespaced else ""

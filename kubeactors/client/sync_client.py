@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from kubeactors.client.async_client import DEFAULT_TIMEOUT, USER_AGENT, AsyncClient
 from kubeactors.client.kubeconfig import ClientConfig, in_cluster_config, load_kubeconfig
+from kubeactors.client.sync_bridge import result_of
 from kubeactors.client.sync_commands import SyncCommands
 from kubeactors.client.sync_tasks import SyncTasks
 from kubeactors.client.sync_verbs import SyncVerbs
 from kubeactors.client.tls import TlsConfig
 from kubeactors.client.transport import Transport
+
+T = TypeVar("T")
 
 
 class Client(SyncVerbs, SyncTasks, SyncCommands):
@@ -50,9 +53,18 @@ class Client(SyncVerbs, SyncTasks, SyncCommands):
             transport=transport,
         )
         self._loop = asyncio.new_event_loop()
+        self._thread: threading.Thread | None
         self._thread = threading.Thread(target=self._loop.run_forever, name="kubeactors client", daemon=True)
         self._thread.start()
         self._closed = False
+
+    @classmethod
+    def over(cls, client: AsyncClient, loop: asyncio.AbstractEventLoop) -> Self:
+        """For the threads of a program whose `loop` runs already: the same connections as `client`, which stays open
+        when this is closed. Not for use on the loop's own thread, which it would block."""
+        made = cls.__new__(cls)
+        made._async, made._loop, made._thread, made._closed = client, loop, None, False
+        return made
 
     @classmethod
     def from_kubeconfig(
@@ -79,6 +91,8 @@ class Client(SyncVerbs, SyncTasks, SyncCommands):
         if self._closed:
             return
         self._closed = True
+        if self._thread is None:
+            return
         asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(10.0)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10.0)
@@ -87,6 +101,12 @@ class Client(SyncVerbs, SyncTasks, SyncCommands):
     @property
     def default_namespace(self) -> str:
         return self._async.default_namespace
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._closed:
+            work.close()
+            raise RuntimeError("the client is closed")
+        return result_of(self._loop, work)
 
     async def _shut(self) -> None:
         await self._async.close()

@@ -17,6 +17,10 @@ class SyncVerbs(SyncBridge):
         """See `AsyncClient.resource`."""
         return self._run(self._async.resource(name))
 
+    def resource_of(self, obj: Object) -> Resource:
+        """See `AsyncClient.resource_of`."""
+        return self._run(self._async.resource_of(obj))
+
     def resources(self) -> Served:
         """See `AsyncClient.resources`."""
         return self._run(self._async.resources())
