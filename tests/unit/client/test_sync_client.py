@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kubeactors import AsyncClient, Client, StatusError, WaitTimeout
+from kubeactors.operators import AsyncContext, Context
 from tests.support.fake_api import FakeApi, _FakeTransport
 
 POD: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {}}
@@ -78,10 +79,18 @@ def public(cls: type) -> set[str]:
 
 def test_both_clients_have_the_same_methods() -> None:
     only_async = {"watch_batches"}
-    assert public(AsyncClient) - only_async == public(Client) - {"default_namespace"}
+    assert public(AsyncClient) - only_async == public(Client) - {"default_namespace", "over"}
     for name in public(AsyncClient) - only_async - {"from_kubeconfig", "in_cluster"}:
         ours, theirs = inspect.signature(getattr(Client, name)), inspect.signature(getattr(AsyncClient, name))
         assert list(ours.parameters.values()) == list(theirs.parameters.values()), name
     assert list(inspect.signature(Client).parameters.values()) == list(
         inspect.signature(AsyncClient).parameters.values()
     )
+
+
+def test_both_contexts_have_the_same_methods() -> None:
+    # Finalizers are the runner's: it is not in a thread.
+    assert public(AsyncContext) - {"set_finalizer"} == public(Context)
+    for name in public(Context) - {"name", "namespace"}:
+        ours, theirs = inspect.signature(getattr(Context, name)), inspect.signature(getattr(AsyncContext, name))
+        assert list(ours.parameters.values()) == list(theirs.parameters.values()), name
