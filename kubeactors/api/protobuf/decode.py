@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from struct import unpack
 from typing import Any
 
 import orjson
 
 from kubeactors.api.meta import Object
-from kubeactors.api.protobuf.messages import MAGIC, MAX_DEPTH, messages
+from kubeactors.api.protobuf.messages import MAGIC, MAX_DEPTH, SCHEMA, messages
 from kubeactors.api.protobuf.wire import LENGTH, VARINT, ProtobufError, fields, signed, varint
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -102,7 +103,25 @@ def _value(value: int | bytes, code: str, depth: int) -> Any:
     decode = _SCALARS.get(code)
     if decode is not None:
         return decode(value)
+    if code == "schemaorarray":
+        return _schema_or_array(value, depth)
+    if code == "schemaorbool":
+        return _schema_or_bool(value, depth)
     return _message(_bytes(value), code, depth + 1)
+
+
+def _schema_or_array(value: int | bytes, depth: int) -> Any:
+    found = [(number, _message(_bytes(each), SCHEMA, depth + 2)) for number, _, each in fields(_bytes(value))]
+    return next((each for number, each in found if number == 1), [each for number, each in found if number == 2])
+
+
+def _schema_or_bool(value: int | bytes, depth: int) -> Any:
+    allows = False
+    for number, _, each in fields(_bytes(value)):
+        if number == 2:
+            return _message(_bytes(each), SCHEMA, depth + 2)
+        allows = _bool(each)
+    return allows
 
 
 def _bytes(value: int | bytes) -> bytes:
@@ -177,6 +196,13 @@ def _json(value: int | bytes) -> Any:
         raise ProtobufError(f"an embedded document is not JSON: {error}") from error
 
 
+def _double(value: int | bytes) -> float:
+    if len(_bytes(value)) != 8:
+        raise ProtobufError("a number has not the length of a double")
+    number: float = unpack("<d", _bytes(value))[0]
+    return int(number) if number.is_integer() else number
+
+
 def _items(value: int | bytes) -> list[str]:
     return [_text(each) for number, _, each in fields(_bytes(value)) if number == 1]
 
@@ -191,5 +217,6 @@ _SCALARS: Mapping[str, Callable[[int | bytes], Any]] = {
     "quantity": _quantity,
     "intstr": _int_or_string,
     "json": _json,
+    "double": _double,
     "items": _items,
 }

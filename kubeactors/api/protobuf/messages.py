@@ -1,8 +1,9 @@
 """What `messages.json` says of Kubernetes' API types: their fields in the order of their Go structs.
 
 For each message, by the name that its definition has in OpenAPI: number → [name in JSON, code, whether a zero value
-counts]. An empty name marks a part whose fields are the parent's own in JSON. Codes: string, int, bool, bytes; time,
-microtime, quantity, intstr, json (a document in bytes), items (a message of strings that JSON writes as a list);
+counts]. An empty name marks a part whose fields are the parent's own in JSON. Codes: string, int, bool, double,
+bytes; time, microtime, quantity, intstr, json (a document in bytes), items (a message of strings that JSON writes as a
+list), schemaorarray and schemaorbool (a message that JSON writes as a schema, a list of them or a boolean);
 `[code` a list; `{code` a map from strings; else a message's name. `protos/kubernetes_messages.py` makes the file.
 """
 
@@ -18,6 +19,8 @@ Messages = Mapping[str, Mapping[int, tuple[str, str, bool]]]
 
 #: What every body begins with (k8s.io/apimachinery's protobuf serializer).
 MAGIC = b"k8s\0"
+#: The definition of schemas in CustomResourceDefinitions.
+SCHEMA = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
 #: Lists of messages nest no deeper than this.
 MAX_DEPTH = 64
 

@@ -1,4 +1,4 @@
-"""From a handler's JSON to what the client asked for: YAML, indented, compressed."""
+"""From a handler's JSON to what the client asked for: YAML, protobuf, indented, compressed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import orjson
 
 from kubeactors.api import yaml
 from kubeactors.api.errors import StatusError
+from kubeactors.api.protobuf import encode_object
 from kubeactors.apiserver.http.answer import Answer
-from kubeactors.apiserver.http.negotiate import JSON, YAML
+from kubeactors.apiserver.http.negotiate import JSON, PLAIN, PROTOBUF, YAML, MediaForm
 from kubeactors.apiserver.long_document import LongDocument
 
 #: Answers larger than this are compressed for clients that take gzip (k8s.io/apiserver's defaultGzipThresholdBytes).
@@ -34,9 +35,16 @@ def to_yaml(body: bytes) -> bytes:
     return yaml.dump(orjson.loads(body))
 
 
-def render(body: bytes, *, as_yaml: bool, pretty: bool) -> tuple[bytes, str]:
+def to_protobuf(body: bytes) -> bytes:
+    """A JSON document of a built-in type as Kubernetes' protobuf."""
+    return encode_object(orjson.loads(body))
+
+
+def render(body: bytes, media: MediaForm, *, pretty: bool) -> tuple[bytes, str]:
     """The body in the encoding asked for, and its content type. Compact JSON ends with a line end, as Go's does."""
-    if as_yaml:
+    if media.protobuf:
+        return to_protobuf(body), PROTOBUF
+    if media.yaml:
         return to_yaml(body), YAML
     if pretty:
         return indent(body), JSON
@@ -108,13 +116,13 @@ def _quote(text: str) -> str:
 def status_answer(
     error: StatusError,
     *,
-    as_yaml: bool = False,
+    media: MediaForm = PLAIN,
     pretty: bool = False,
     close: bool = False,
     warnings: Sequence[str] = (),
 ) -> Answer:
     """A failure as an answer: the Status with its code."""
-    body, content_type = render(orjson.dumps(error.status), as_yaml=as_yaml, pretty=pretty)
+    body, content_type = render(orjson.dumps(error.status), media, pretty=pretty)
     headers: list[tuple[str, str]] = list(warning_headers(warnings))
     if error.retry_after_seconds:
         headers.append(("Retry-After", str(error.retry_after_seconds)))

@@ -168,7 +168,7 @@ class HttpFront:
             case [endpoint, *check] if endpoint in health.ENDPOINTS and not target.path.endswith("/"):
                 return await self._health(endpoint, "/".join(check), target)
             case ["version"]:
-                return self._document(request, target, orjson.dumps(version_info()))
+                return self._document(request, target, orjson.dumps(version_info()), plain=True)
             case ["metrics"]:
                 return await _metrics_answer(request, self._metrics.render())
             case ["metrics", "slis"]:
@@ -185,7 +185,7 @@ class HttpFront:
             case ["openapi", "v3", *rest]:
                 return await self._openapi_v3(request, "/".join(rest), target)
             case [] | ["index.html"]:
-                return self._document(request, target, orjson.dumps({"paths": self._paths()}))
+                return self._document(request, target, orjson.dumps({"paths": self._paths()}), plain=True)
         raise UnknownPathError(target.path)
 
     def _paths(self) -> list[str]:
@@ -217,11 +217,16 @@ class HttpFront:
             return Answer(304, None, "", headers, cache_control=_AGGREGATED_CACHE)
         return Answer(200, found.body, found.content_type, headers, cache_control=_AGGREGATED_CACHE)
 
-    def _document(self, request: web.BaseRequest, target: Target, body: bytes, *, vary: bool = False) -> Answer:
+    def _document(
+        self, request: web.BaseRequest, target: Target, body: bytes, *, vary: bool = False, plain: bool = False
+    ) -> Answer:
+        """`plain`: a document that is no object of the API, which is not written as protobuf."""
         if request.method != "GET":
             raise errors.method_not_allowed()
         form = negotiate.negotiate_discovery(request.headers.get("Accept", ""))
-        rendered, content_type = render(body, as_yaml=form.yaml, pretty=_pretty(request, target))
+        if plain and form.protobuf:
+            form = negotiate.PLAIN
+        rendered, content_type = render(body, form, pretty=_pretty(request, target))
         return Answer(200, rendered, content_type, (("Vary", "Accept"),) if vary else ())
 
     async def _health(self, endpoint: str, check: str, target: Target) -> Answer:
@@ -252,16 +257,14 @@ class HttpFront:
     def _failure(self, request: web.BaseRequest, target: Target, error: StatusError) -> Answer:
         # An answer before the body has been read ends the connection, unless the rest is small.
         close = error.code == 413
-        try:
-            form = negotiate.negotiate(request.headers.get("Accept", ""), collection=False, watch=False)
-        except NotAcceptable:
-            form = negotiate.PLAIN
+        form = negotiate.negotiate_failure(request.headers.get("Accept", ""))
         warnings = request.get(WARNINGS, ())
-        return status_answer(error, as_yaml=form.yaml, pretty=_pretty(request, target), close=close, warnings=warnings)
+        return status_answer(error, media=form, pretty=_pretty(request, target), close=close, warnings=warnings)
 
     def _not_acceptable(self, request: web.BaseRequest, target: Target, error: NotAcceptable) -> Answer:
         status = errors.status_failure(406, "NotAcceptable", str(error), {} if error.routed else None)
-        return status_answer(StatusError(status), pretty=_pretty(request, target))
+        form = negotiate.PLAIN if error.routed else negotiate.negotiate_failure(request.headers.get("Accept", ""))
+        return status_answer(StatusError(status), media=form, pretty=_pretty(request, target))
 
 
 def _question(request: web.BaseRequest, target: Target, user: UserInfo) -> Attributes:

@@ -14,7 +14,7 @@ JSON = "application/json"
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 
-#: What Kubernetes names in its messages. Protobuf is read but never written: clients that send it take JSON too.
+#: What Kubernetes names in its messages.
 PRODUCED = f"{JSON}, {YAML}, {PROTOBUF}"
 PRODUCED_BY_LISTS = f"{PRODUCED}, {JSON};stream=watch, {PROTOBUF};stream=watch"
 
@@ -40,17 +40,21 @@ class Clause:
 class MediaForm:
     """The form of an answer: its encoding, and the object that is to be made of the stored one.
 
+    At most one of `yaml` and `protobuf`; neither is JSON.
     `kind` is None (the object itself), "Table", "PartialObjectMetadata", "PartialObjectMetadataList" or, in discovery,
     "APIGroupDiscoveryList"; `group` and `version` are those asked for.
     """
 
     yaml: bool = False
+    protobuf: bool = False
     kind: str | None = None
     group: str = ""
     version: str = ""
 
     @property
     def content_type(self) -> str:
+        if self.protobuf:
+            return PROTOBUF
         return YAML if self.yaml else JSON
 
 
@@ -82,39 +86,47 @@ def parse_accept(header: str) -> tuple[Clause, ...]:
 
 
 @lru_cache(maxsize=512)
-def negotiate(header: str, *, collection: bool, watch: bool, transforms: bool = True) -> MediaForm:
+def negotiate(
+    header: str, *, collection: bool, watch: bool, transforms: bool = True, protobuf: bool = True
+) -> MediaForm:
     """The form to answer a request for a resource in.
 
     `collection` is whether the URL names a list, `watch` whether a stream is wanted; `transforms` whether Table and
-    PartialObjectMetadata can be made of the answer. Raises `NotAcceptable`.
+    PartialObjectMetadata can be made of the answer, and `protobuf` whether the objects themselves can be written so
+    (those of custom resources cannot). Raises `NotAcceptable`.
     """
     clauses = parse_accept(header) if header.strip() else (Clause("*/*"),)
     if not any(clause.type in (JSON, YAML, PROTOBUF, "*/*") for clause in clauses):
         produced = PRODUCED_BY_LISTS if collection else PRODUCED
         raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {produced}", routed=True)
     for clause in clauses:
-        form = _match(clause, watch, transforms)
+        form = _match(clause, watch, transforms, protobuf)
         if form is not None:
             return form
-    if all(clause.type == PROTOBUF for clause in clauses):
-        produced = f"{JSON}, {YAML}"
-    elif watch:
-        produced = f"{JSON};stream=watch, {PROTOBUF};stream=watch"
-    else:
-        produced = PRODUCED
+    produced = f"{JSON};stream=watch, {PROTOBUF};stream=watch" if watch else PRODUCED
     raise NotAcceptable(f"only the following media types are accepted: {produced}", routed=False)
 
 
-def _match(clause: Clause, watch: bool, transforms: bool) -> MediaForm | None:
-    if clause.type not in (JSON, YAML, "*/*", "application/*") or (watch and clause.type == YAML):
+def negotiate_failure(header: str) -> MediaForm:
+    """The form of a Status that tells of a failure: JSON where the header asks for nothing that could be had."""
+    try:
+        return negotiate(header, collection=False, watch=False, transforms=False)
+    except NotAcceptable:
+        return PLAIN
+
+
+def _match(clause: Clause, watch: bool, transforms: bool, protobuf: bool) -> MediaForm | None:
+    if clause.type not in (JSON, YAML, PROTOBUF, "*/*", "application/*") or (watch and clause.type == YAML):
         return None
     kind = clause.parameters.get("as")
+    if clause.type == PROTOBUF and (kind == "Table" or (kind is None and not protobuf)):
+        return None
     if kind is None:
-        return MediaForm(yaml=clause.type == YAML)
+        return MediaForm(yaml=clause.type == YAML, protobuf=clause.type == PROTOBUF)
     group, version = clause.parameters.get("g", ""), clause.parameters.get("v", "")
     if not transforms or kind not in _TRANSFORMS or group != "meta.k8s.io" or version not in _TRANSFORM_VERSIONS:
         return None
-    return MediaForm(yaml=clause.type == YAML, kind=kind, group=group, version=version)
+    return MediaForm(clause.type == YAML, clause.type == PROTOBUF, kind, group, version)
 
 
 @lru_cache(maxsize=512)
@@ -127,11 +139,11 @@ def negotiate_discovery(header: str) -> MediaForm:
     if not any(clause.type in (JSON, YAML, PROTOBUF, "*/*") for clause in clauses):
         raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {PRODUCED}", routed=True)
     for clause in clauses:
-        if clause.type not in (JSON, YAML, "*/*"):
+        if clause.type not in (JSON, YAML, PROTOBUF, "*/*"):
             continue
         kind = clause.parameters.get("as")
         if kind is None:
-            return MediaForm(yaml=clause.type == YAML)
+            return MediaForm(yaml=clause.type == YAML, protobuf=clause.type == PROTOBUF)
         group, version = clause.parameters.get("g", ""), clause.parameters.get("v", "")
         if (kind, group, version) == ("APIGroupDiscoveryList", "apidiscovery.k8s.io", "v2") and clause.type == JSON:
             return MediaForm(kind=kind, group=group, version=version)

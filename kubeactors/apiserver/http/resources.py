@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 
@@ -19,7 +20,14 @@ from kubeactors.apiserver.http.encode import as_beta, long_answer, maybe_gzip, r
 from kubeactors.apiserver.http.negotiate import JSON, PROTOBUF, YAML, MediaForm, NotAcceptable, negotiate, wants_pretty
 from kubeactors.apiserver.http.query import Query
 from kubeactors.apiserver.http.routes import ResourcePath
-from kubeactors.apiserver.http.stream import CHUNKED_BETA, CHUNKED_JSON_LINES, send_stream, send_watch
+from kubeactors.apiserver.http.stream import (
+    CHUNKED_BETA,
+    CHUNKED_JSON_LINES,
+    CHUNKED_PROTOBUF_EVENTS,
+    PROTOBUF_EVENTS,
+    send_stream,
+    send_watch,
+)
 from kubeactors.apiserver.metrics import Metrics, request_key
 from kubeactors.apiserver.openapi.definitions import META
 from kubeactors.apiserver.options import parse_query
@@ -55,6 +63,8 @@ _FORMS = {
 }
 
 
+#: Larger answers than this (bytes of JSON) are made protobuf on another thread.
+_OWN_THREAD = 64 * 1024
 #: Where a request keeps what its answer is to warn of, whether it succeeds or not.
 WARNINGS = "warnings"
 
@@ -170,7 +180,8 @@ class ResourceRequests:
         if response.watch is not None:
             if wants_websocket(http):
                 return await websocket_answers.send_watch(http, response.watch, self._max_watch_buffer_bytes)
-            answer = Answer(200, None, JSON, _warnings(http, response))
+            content_type = f"{PROTOBUF};stream=watch" if media.protobuf else JSON
+            answer = Answer(200, None, content_type, _warnings(http, response))
             return await send_watch(http, response.watch, answer, self._max_watch_buffer_bytes)
         if response.stream is not None:
             if wants_websocket(http):
@@ -183,7 +194,13 @@ class ResourceRequests:
         collection = not path.name
         if path.subresource == "log":
             return MediaForm()
-        media = negotiate(accept, collection=collection, watch=verb == "watch", transforms=verb != "deletecollection")
+        media = negotiate(
+            accept,
+            collection=collection,
+            watch=verb == "watch",
+            transforms=verb != "deletecollection",
+            protobuf=not path.kind.custom or path.subresource == "scale",
+        )
         if media.kind in (None, "Table") or verb in ("watch", "delete", "deletecollection"):
             return media
         if verb == "list" and media.kind == "PartialObjectMetadata":
@@ -205,12 +222,15 @@ async def _encode(
     extra = _warnings(http, response)
     document = response.document
     if document is not None:
-        if not (media.yaml or pretty or media.version == "v1beta1"):
+        if not (media.yaml or media.protobuf or pretty or media.version == "v1beta1"):
             return await long_answer(response.status, document, http.headers.get("Accept-Encoding", ""), extra)
         body = document.whole()
     if media.version == "v1beta1":
         body = as_beta(body)
-    body, content_type = render(body, as_yaml=media.yaml, pretty=pretty)
+    if media.protobuf and len(body) > _OWN_THREAD:
+        body, content_type = await asyncio.to_thread(render, body, media, pretty=pretty)
+    else:
+        body, content_type = render(body, media, pretty=pretty)
     if compress:
         body, encoding = await maybe_gzip(body, http.headers.get("Accept-Encoding", ""))
         extra = (*extra, *encoding)
@@ -274,6 +294,8 @@ def _go_type(kind: Kind) -> str:
 def _watch_encoding(http: web.BaseRequest, media: MediaForm) -> WatchEncoding:
     if wants_websocket(http):
         return WEBSOCKET_EVENTS
+    if media.protobuf:
+        return PROTOBUF_EVENTS if http.version < (1, 1) else CHUNKED_PROTOBUF_EVENTS
     if http.version < (1, 1):
         return JSON_LINES
     return CHUNKED_BETA if media.version == "v1beta1" else CHUNKED_JSON_LINES

@@ -15,9 +15,10 @@ from typing import cast
 
 from aiohttp import web
 
+from kubeactors.api.protobuf import encode_event
 from kubeactors.apiserver.http.answer import DRAIN_TIMEOUT, Answer
 from kubeactors.apiserver.http.connection import Connection
-from kubeactors.apiserver.http.encode import as_beta
+from kubeactors.apiserver.http.encode import as_beta, to_protobuf
 from kubeactors.apiserver.request import JSON_LINES, WatchEncoding, WatchStream
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,15 @@ CHUNKED_JSON_LINES = WatchEncoding("chunked-json-lines", JSON_LINES.encode, _chu
 CHUNKED_BETA = WatchEncoding(
     "chunked-json-lines-v1beta1", lambda type_, object_: JSON_LINES.encode(type_, as_beta(object_)), _chunk
 )
+
+
+def _protobuf_event(type_: str, object_: bytes) -> bytes:
+    return encode_event(type_, to_protobuf(object_))
+
+
+#: Events in protobuf, each behind its length.
+PROTOBUF_EVENTS = WatchEncoding("protobuf", _protobuf_event)
+CHUNKED_PROTOBUF_EVENTS = WatchEncoding("chunked-protobuf", _protobuf_event, _chunk)
 
 
 class TransportSink:

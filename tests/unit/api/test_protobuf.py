@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubeactors.api.kinds import registry
-from kubeactors.api.protobuf import ProtobufError, decode_object
+from kubeactors.api.protobuf import ProtobufError, decode_object, encode_event, encode_object, schema_of
 from kubeactors.api.protobuf.messages import MAGIC, known
 
 CORE = "io.k8s.api.core.v1."
@@ -131,8 +131,112 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         decode_object(MAGIC + field(2, data), CORE + "Pod")
 
 
-def test_every_kind_can_be_read() -> None:
-    # Clients send definitions of custom resources as JSON; kubectl's binary does not hold their type.
-    schemas = {kind.schema for kind in registry.all() if kind.group != "apiextensions.k8s.io"}
+def test_every_kind_can_be_read_and_written() -> None:
+    schemas = {kind.schema for kind in registry.all()}
     schemas |= {each.schema for kind in registry.all() for each in kind.subresources if each.schema}
     assert [schema for schema in schemas if not known(schema)] == []
+    for kind in registry.all():
+        assert schema_of(kind.api_version, kind.kind) == kind.schema
+        assert encode_object({"kind": kind.kind, "apiVersion": kind.api_version, "metadata": {}})
+        if "list" in kind.verbs:
+            assert schema_of(kind.api_version, kind.list_kind) == f"{kind.schema}List"
+
+
+def test_an_object_in_protobuf() -> None:
+    namespace = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "foo"}}
+    assert encode_object(namespace) == body("v1", "Namespace", field(1, [field(1, "foo")])) + b"\x1a\x00\x22\x00"
+
+
+POD = {
+    "metadata": {
+        "name": "p",
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "labels": {"a": "b", "c": ""},
+        "managedFields": [{"manager": "m", "fieldsV1": {"f:spec": {".": {}}}}],
+    },
+    "spec": {
+        "volumes": [{"name": "v", "configMap": {"name": "c", "defaultMode": 420}}, {"name": "e", "emptyDir": {}}],
+        "containers": [
+            {
+                "name": "c",
+                "command": ["sh", "-c"],
+                "livenessProbe": {"httpGet": {"port": "http"}, "periodSeconds": 5},
+                "readinessProbe": {"tcpSocket": {"port": 8080}},
+                "resources": {"limits": {"cpu": "100m"}},
+                "securityContext": {"runAsUser": -1, "privileged": False},
+            }
+        ],
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": {"supplementalGroups": [1, 300]},
+    },
+    "status": {"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "1969-12-31T23:59:59Z"}]},
+}
+DEFINITION = {
+    "spec": {
+        "group": "example.com",
+        "names": {"plural": "widgets", "kind": "Widget"},
+        "scope": "Namespaced",
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "properties": {
+                            "n": {"type": "number", "minimum": 0.5, "maximum": 4, "default": 0},
+                            "e": {"enum": ["a", None, 1]},
+                            "l": {"type": "array", "items": {"type": "string"}},
+                            "m": {"additionalProperties": True},
+                            "o": {"additionalProperties": {"x-kubernetes-int-or-string": True}},
+                            "p": {"x-kubernetes-preserve-unknown-fields": True},
+                        },
+                    }
+                },
+            }
+        ],
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "obj"),
+    [
+        ("v1", "Pod", POD),
+        ("v1", "PodList", {"metadata": {"resourceVersion": "5"}, "items": [POD]}),
+        ("v1", "Secret", {"data": {"k": "AP8="}, "immutable": True}),
+        ("v1", "Service", {"spec": {"ports": [{"port": 80, "targetPort": "http"}], "clusterIPs": ["10.0.0.1"]}}),
+        ("v1", "Status", {"status": "Failure", "details": {"causes": [{"field": "spec"}]}, "code": 422}),
+        ("v1", "APIVersions", {"versions": ["v1"]}),
+        ("v1", "APIResourceList", {"groupVersion": "v1", "resources": [{"name": "p", "verbs": ["get", "list"]}]}),
+        ("apps/v1", "Deployment", {"spec": {"replicas": 0, "strategy": {"rollingUpdate": {"maxSurge": "25%"}}}}),
+        ("apps/v1", "ControllerRevision", {"data": {"a": [1, None, 2.5]}, "revision": 2**40}),
+        ("coordination.k8s.io/v1", "Lease", {"spec": {"renewTime": "2026-01-01T00:00:00.123456Z"}}),
+        ("autoscaling/v1", "Scale", {"spec": {"replicas": 3}, "status": {"selector": "a=b"}}),
+        ("meta.k8s.io/v1", "PartialObjectMetadata", {"metadata": {"name": "n"}}),
+        ("apiregistration.k8s.io/v1", "APIService", {"spec": {"caBundle": "QQ==", "versionPriority": 10}}),
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition", DEFINITION),
+        (
+            "authorization.k8s.io/v1",
+            "SubjectAccessReview",
+            {"spec": {"extra": {"k": ["a", "b"]}}, "status": {"allowed": False}},
+        ),
+    ],
+)
+def test_what_is_written_is_read_again(api_version: str, kind: str, obj: dict[str, Any]) -> None:
+    whole = {"kind": kind, "apiVersion": api_version, **obj}
+    assert _without_empty(decode_object(encode_object(whole), schema_of(api_version, kind))) == _without_empty(whole)
+
+
+def _without_empty(value: Any) -> Any:
+    """Parts that an object has whether or not anything is in them."""
+    if isinstance(value, dict):
+        kept = {key: _without_empty(each) for key, each in value.items()}
+        return {key: each for key, each in kept.items() if each != {} or key == "emptyDir"}
+    return [_without_empty(each) for each in value] if isinstance(value, list) else value
+
+
+def test_events_lie_behind_their_length() -> None:
+    event = encode_event("ADDED", b"k8s...")
+    assert event == len(event[4:]).to_bytes(4, "big") + field(1, "ADDED") + field(2, [field(1, b"k8s...")])

@@ -7,6 +7,7 @@ from kubeactors.apiserver.http.negotiate import (
     NotAcceptable,
     negotiate,
     negotiate_discovery,
+    negotiate_failure,
     wants_pretty,
 )
 
@@ -44,16 +45,33 @@ def test_lists_name_their_stream_types_too() -> None:
         negotiate("application/xml", collection=True, watch=False)
 
 
-@pytest.mark.parametrize("header", [TABLE.replace("v=v1", "v=v9"), "application/vnd.kubernetes.protobuf"])
-def test_the_serializer_refuses_parameters_and_protobuf(header: str) -> None:
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+
+
+@pytest.mark.parametrize("header", [TABLE.replace("v=v1", "v=v9"), TABLE.replace("application/json", PROTOBUF)])
+def test_the_serializer_refuses_parameters(header: str) -> None:
     with pytest.raises(NotAcceptable) as caught:
         negotiate(header, collection=False, watch=False)
     assert not caught.value.routed
+    assert str(caught.value).endswith(f"application/json, application/yaml, {PROTOBUF}")
 
 
-def test_protobuf_with_json_behind_it_is_json() -> None:
-    header = "application/vnd.kubernetes.protobuf,application/json"
-    assert negotiate(header, collection=True, watch=False) == MediaForm()
+def test_custom_resources_are_no_protobuf_but_their_metadata_is() -> None:
+    with pytest.raises(NotAcceptable):
+        negotiate(PROTOBUF, collection=False, watch=False, protobuf=False)
+    assert negotiate_failure(PROTOBUF).protobuf
+    metadata = f"{PROTOBUF};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+    form = negotiate(metadata, collection=False, watch=False, protobuf=False)
+    assert (form.protobuf, form.kind) == (True, "PartialObjectMetadata")
+    both = negotiate(f"{PROTOBUF},application/json", collection=False, watch=False, protobuf=False)
+    assert both == MediaForm()
+
+
+@pytest.mark.parametrize("watch", [False, True])
+def test_the_first_of_protobuf_and_json_counts(watch: bool) -> None:
+    assert negotiate(f"{PROTOBUF},application/json", collection=True, watch=watch).protobuf
+    assert negotiate(f"application/json,{PROTOBUF}", collection=True, watch=watch) == MediaForm()
+    assert negotiate_discovery(PROTOBUF).content_type == PROTOBUF
 
 
 def test_a_watch_is_never_yaml() -> None:
