@@ -1,7 +1,7 @@
 """What the API server costs and how fast it is, beside Kubernetes' own (the ratio in parentheses).
 
     python -m benchmarks.apiserver [--members 1] [--seconds 3] [--pods 1000,10000] [--watchers 1,100,1000]
-                                   [--memory-pods 25000] [--only calls,lists,watches,memory]
+                                   [--memory-pods 25000] [--only calls,grpc,lists,watches,memory]
 
 API server and store are real processes with a throwaway PKI, TLS between all; the load comes from this process on the
 same machine. CPU is the servers' own, from /proc: API server + store (all members). Where other work runs on the
@@ -19,13 +19,14 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.apiserver.calls import Pods
+from benchmarks.apiserver.grpc_writes import grpc_writes
 from benchmarks.apiserver.peer import MEMORY_MIB, READY_SECONDS, ratio
 from benchmarks.apiserver.servers import Servers, servers
 from benchmarks.apiserver.watching import fan_out, idle
 from benchmarks.figures import machine
 
 CALLERS = (1, 16, 64)
-PARTS = ("calls", "lists", "watches", "memory")
+PARTS = ("calls", "grpc", "lists", "watches", "memory")
 
 
 async def calls(pods: Pods, seconds: float) -> None:
@@ -44,6 +45,8 @@ async def measure(running: Servers, options: argparse.Namespace) -> None:
     pods, others = Pods(running, "default"), 0
     if "calls" in options.only:
         await calls(pods, options.seconds)
+    if "grpc" in options.only:
+        await grpc_writes(running, pods, options.seconds)
     if "lists" in options.only:
         listed = Pods(running, "lists")
         await listed.make_namespace()
