@@ -88,7 +88,26 @@ class FakeKubelet:
         conditions = [
             {"type": kind, "status": value, "lastTransitionTime": now} for kind in ("ContainersReady", "Ready")
         ]
-        status = {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "startTime": now, "conditions": conditions}
+        containers = [
+            {
+                "name": container["name"],
+                "image": container.get("image", ""),
+                "imageID": "",
+                "ready": ready,
+                "started": True,
+                "restartCount": 0,
+                "state": {"running": {"startedAt": now}},
+            }
+            for container in pod["spec"].get("containers") or ()
+        ]
+        status = {
+            "phase": "Running",
+            "podIP": ip,
+            "podIPs": [{"ip": ip}],
+            "startTime": now,
+            "conditions": conditions,
+            "containerStatuses": containers,
+        }
         await self._patch(pod, status)
 
     async def _end(self, pod: Object) -> None:
