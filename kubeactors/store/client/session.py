@@ -20,7 +20,7 @@ from google.protobuf.message import Message
 from kubeactors.pb.store.v1 import session_pb2
 from kubeactors.store import errors
 from kubeactors.store.client.channel import TlsFiles
-from kubeactors.store.client.session_stream import SessionStream, open_session
+from kubeactors.store.client.stream import SessionStream, open_session
 from kubeactors.store.client.transport import Method, SessionNotOffered
 from kubeactors.store.rpc.client import CallEnded
 

@@ -8,13 +8,14 @@ import random
 from collections.abc import Sequence
 from types import TracebackType
 
-import grpc
 import grpc.aio
 
-from kubeactors.pb.etcd import kv_pb2, rpc_pb2, rpc_pb2_grpc
+from kubeactors.pb.etcd import kv_pb2, rpc_pb2
 from kubeactors.store import errors
-from kubeactors.store.client.channel import WANT_LEADER, TlsFiles, open_channel
+from kubeactors.store.client.channel import TlsFiles
 from kubeactors.store.client.results import WatchBatch, events
+from kubeactors.store.client.stream import WatchStream, open_watch
+from kubeactors.store.rpc.client import CallEnded
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +43,7 @@ class Watch:
         self._request = request
         self._turn = 0
         self._failures = 0
-        self._channel: grpc.aio.Channel | None = None
-        self._stream: grpc.aio.StreamStreamCall[rpc_pb2.WatchRequest, rpc_pb2.WatchResponse] | None = None
+        self._stream: WatchStream | None = None
         self._fragments: list[kv_pb2.Event] = []
         self._closed = False
 
@@ -71,7 +71,7 @@ class Watch:
                 raise StopAsyncIteration
             try:
                 await self._connect()
-            except (grpc.aio.AioRpcError, OSError, TimeoutError) as error:
+            except (CallEnded, OSError, TimeoutError) as error:
                 await self._lost(error)
 
     async def request_progress(self) -> None:
@@ -79,7 +79,7 @@ class Watch:
         if self._stream is not None:
             try:
                 await self._stream.write(rpc_pb2.WatchRequest(progress_request=rpc_pb2.WatchProgressRequest()))
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
+            except CallEnded as error:
                 logger.debug("progress not asked for, the connection is gone: %s", error)
 
     async def __anext__(self) -> WatchBatch:
@@ -88,46 +88,46 @@ class Watch:
             assert self._stream is not None
             try:
                 response = await self._stream.read()
-            except asyncio.CancelledError:
-                await self._drop()  # gRPC ends a call whose read is cancelled; the next one resumes
-                raise
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
+            except CallEnded as error:
                 await self._lost(error)
                 continue
             if response is grpc.aio.EOF:
                 await self._lost(ConnectionError("the member ended the watch"))
                 continue
             self._failures = 0
-            batch = await self._take(response)
+            batch = self._take(response)
             if batch is not None:
                 return batch
 
     async def close(self) -> None:
-        self._closed = True
-        await self._drop()
+        self._end()
 
     aclose = close
 
     async def _connect(self) -> None:
         endpoint = self._endpoints[self._turn % len(self._endpoints)]
-        self._channel = open_channel(endpoint, self._tls)
-        stream = rpc_pb2_grpc.WatchStub(self._channel).Watch(metadata=WANT_LEADER)
         hasty = self._failures < len(self._endpoints) - 1
-        async with asyncio.timeout(HASTY_TIMEOUT if hasty else CONNECT_TIMEOUT):
-            await stream.write(rpc_pb2.WatchRequest(create_request=self._request))
-            response = await stream.read()
-        if response is grpc.aio.EOF:
-            raise ConnectionError("the member ended the watch at once")
+        stream: WatchStream | None = None
+        try:
+            async with asyncio.timeout(HASTY_TIMEOUT if hasty else CONNECT_TIMEOUT):
+                stream = await open_watch(endpoint, self._tls)
+                await stream.write(rpc_pb2.WatchRequest(create_request=self._request))
+                response = await stream.read()
+            if response is grpc.aio.EOF:
+                raise ConnectionError("the member ended the watch at once")
+            self._stream = stream
+        finally:
+            if stream is not None and self._stream is None:
+                stream.close()
         self._fragments.clear()
-        self._stream = stream
         if response.canceled:
-            await self._take(response)
+            self._take(response)
         if not self._request.start_revision:
             self._request.start_revision = response.header.revision + 1
 
-    async def _take(self, response: rpc_pb2.WatchResponse) -> WatchBatch | None:
+    def _take(self, response: rpc_pb2.WatchResponse) -> WatchBatch | None:
         if response.canceled:
-            await self.close()
+            self._end()
             if response.compact_revision:
                 raise errors.Compacted(compact_revision=response.compact_revision)
             raise errors.InvalidRequest(response.cancel_reason or "the store cancelled the watch")
@@ -148,16 +148,20 @@ class Watch:
         return WatchBatch(events(encoded), revision)
 
     async def _lost(self, error: BaseException) -> None:
-        await self._drop()
+        self._drop()
         self._turn += 1
         self._failures += 1
-        text = error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error) or type(error).__name__
+        text = str(error) or type(error).__name__
         logger.info("watch of %r interrupted: %s", self._request.key, text)
         others = len(self._endpoints) - 1
         delay = min(BACKOFF_LAST, BACKOFF_FIRST * 2 ** min(max(0, self._failures - others), 10))
         await asyncio.sleep(delay * random.uniform(0.5, 1.0))
 
-    async def _drop(self) -> None:
-        channel, self._channel, self._stream = self._channel, None, None
-        if channel is not None:
-            await channel.close()
+    def _end(self) -> None:
+        self._closed = True
+        self._drop()
+
+    def _drop(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from kubeactors.store.rpc import frames as f
 from kubeactors.store.rpc import headers
 from kubeactors.store.rpc.connection import Connection, TooLarge
+from kubeactors.store.rpc.headers import Metadata
 from kubeactors.store.rpc.stream import Request, Stream
 
 UNAVAILABLE = 14
@@ -36,12 +37,12 @@ class _Client(Connection):
         self._send(f.PREFACE)
         super().connection_made(transport)
 
-    def open(self, path: str, authority: str, scheme: str) -> Stream:
+    def open(self, path: str, authority: str, scheme: str, metadata: Metadata) -> Stream:
         number = self._last_stream = 1
         stream = self.streams[number] = Stream(number, Request(None, path, (), None), self._stream_window)
         stream.messages = deque()
         stream.headers_sent = True
-        self._send(f.frame(f.HEADERS, f.END_HEADERS, number, headers.call(path, authority, scheme)))
+        self._send(f.frame(f.HEADERS, f.END_HEADERS, number, headers.call(path, authority, scheme, metadata)))
         return stream
 
     def end_request(self, stream: Stream) -> None:
@@ -78,6 +79,7 @@ class ClientStream(Generic[Sent, Got]):
         parse: Callable[[bytes], Got],
         silence: float | None = None,
         answer: float | None = None,
+        metadata: Metadata = (),
     ) -> ClientStream[Sent, Got]:
         """`silence`, `answer`: see Connection. Raises OSError."""
         parts = urlsplit(url)
@@ -85,7 +87,7 @@ class ClientStream(Generic[Sent, Got]):
         _, stream._connection = await stream._loop.create_connection(
             lambda: _Client(stream, silence, answer), str(parts.hostname), parts.port or 443, ssl=context
         )
-        stream._stream = stream._connection.open(path, parts.netloc, parts.scheme)
+        stream._stream = stream._connection.open(path, parts.netloc, parts.scheme, metadata)
         return stream
 
     async def write(self, message: Sent) -> None:

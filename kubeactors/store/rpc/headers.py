@@ -78,7 +78,7 @@ NO_GRPC = b"\x08\x03415" + _literal(b"content-type", b"text/plain")
 """Status 415: what came was no gRPC."""
 
 
-def call(path: str, authority: str, scheme: str) -> bytes:
+def call(path: str, authority: str, scheme: str, metadata: Iterable[tuple[str, Value]] = ()) -> bytes:
     """The block that opens a call."""
     return (
         b"\x83"  # :method POST
@@ -89,6 +89,7 @@ def call(path: str, authority: str, scheme: str) -> bytes:
         + _string(authority.encode())
         + _literal(b"te", b"trailers")
         + _literal(b"content-type", b"application/grpc")
+        + fields(metadata)
     )
 
 
