@@ -97,6 +97,11 @@ def restored(mvcc: Mvcc) -> Mvcc:
     return again
 
 
+def checksum(mvcc: Mvcc) -> int:
+    """Of everything; in how many steps depends on what was freed already."""
+    return (0, *hashes.steps(mvcc, mvcc.revision))[-1]
+
+
 def check(mvcc: Mvcc, model: Model, key: bytes, range_end: bytes, limit: int) -> None:
     assert mvcc.revision == model.revision
     assert len(mvcc) == len(model.states[-1])
@@ -157,9 +162,9 @@ def test_every_kept_revision_reads_as_the_model_does(steps, key, range_end, limi
         elif name == "purge":
             mvcc.purge(argument)
         else:
-            before = list(hashes.steps(mvcc, mvcc.revision))
+            before = checksum(mvcc)
             mvcc = restored(mvcc)
-            assert list(hashes.steps(mvcc, mvcc.revision)) == before
+            assert checksum(mvcc) == before
     check(mvcc, model, key, range_end, limit)
     while not mvcc.purge(1):
         pass
