@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from kubeactors.api.service_accounts import USER_PREFIX
 from kubeactors.apiserver.authz.attributes import Attributes, forbidden
 from kubeactors.apiserver.request import UserInfo
 
@@ -57,18 +58,22 @@ class AllowAuthenticated:
     """Everyone who showed who they are may do everything, except act as somebody else: that is for system:masters."""
 
     async def authorize(self, attributes: Attributes) -> Decision:
-        groups = attributes.user.groups
-        if AUTHENTICATED in groups and not attributes.verb.startswith("impersonate"):
+        if _is_known(attributes.user) and not attributes.verb.startswith("impersonate"):
             return ALLOWED
-        if MASTERS in groups or (is_public(attributes)):
+        if MASTERS in attributes.user.groups or (is_public(attributes)):
             return ALLOWED
         return NO_OPINION
 
     async def rules(self, user: UserInfo, namespace: str) -> Rules:
-        if AUTHENTICATED in user.groups or MASTERS in user.groups:
+        if _is_known(user) or MASTERS in user.groups:
             everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
             return Rules([everything], [{"verbs": ["*"], "nonResourceURLs": ["*"]}])
         return Rules(paths=[{"verbs": ["get"], "nonResourceURLs": sorted(PUBLIC)}])
+
+
+def _is_known(user: UserInfo) -> bool:
+    """A service account is known by its name: who asks about one in a review need not name its groups."""
+    return AUTHENTICATED in user.groups or user.name.startswith(USER_PREFIX)
 
 
 def is_public(attributes: Attributes) -> bool:
