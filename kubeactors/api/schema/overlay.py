@@ -81,6 +81,11 @@ def keeps_empty(owner: str, field: str) -> bool:
     return (owner, field) in _EMPTY_KEPT
 
 
+def is_known(owner: str) -> bool:
+    """Whether the presence of a definition's fields is known."""
+    return owner in _presence()
+
+
 def presence_of(owner: str, field: str) -> str:
     """`a`: always written; `p`: a pointer to a scalar; `n`: a pointer that is written as null; else empty."""
     return _presence().get(owner, {}).get(field, "")

@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from kubeactors.apiserver.openapi.values import add_values
+
 Schema = dict[str, Any]
 
 _SOURCE = "kubernetes-json-schema/v1.37.0-local/_definitions.json"
@@ -20,6 +22,10 @@ _REFERENCE = "#/$defs/"
 INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+
+_TYPE = "x-kubernetes-group-version-kind"
+# Groups of which the server of custom resources knows no options.
+_NOT_OF_CUSTOM = ("admission.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "imagepolicy.k8s.io")
 
 _DESCRIPTIONS = {
     INT_OR_STRING: "IntOrString is a type that can hold an int32 or a string, such as a port's number or its name.",
@@ -71,7 +77,19 @@ def to_v3(name: str, definition: Schema) -> Schema:
         return {"description": _DESCRIPTIONS[name], "format": "int-or-string", "oneOf": choices}
     if name == QUANTITY:
         return {"description": _DESCRIPTIONS[name], "oneOf": [{"type": "string"}, {"type": "number"}]}
-    return _convert(definition, _reference_v3)
+    return add_values(name, _convert(definition, _reference_v3))
+
+
+def of_group(schema: Schema, group: str, version: str, *, custom: bool) -> Schema:
+    """A schema that is registered in many groups (DeleteOptions, WatchEvent), as the document of one has it."""
+    types = schema.get(_TYPE) or []
+    if len(types) < 2:
+        return schema
+    if custom:
+        kept = [each for each in types if each["group"] not in _NOT_OF_CUSTOM]
+    else:
+        kept = [each for each in types if not each["group"] or (each["group"], each["version"]) == (group, version)]
+    return {**schema, _TYPE: kept}
 
 
 def to_v2(name: str, definition: Schema) -> Schema:

@@ -32,6 +32,7 @@ from kubeactors.apiserver.version import GIT_VERSION, KUBERNETES_MINOR
 Document = dict[str, Any]
 
 _ENCODINGS = ("application/json", "application/yaml")
+_PROTOBUF = "application/vnd.kubernetes.protobuf"
 _STREAM_ENCODINGS = ("application/json;stream=watch",)
 _PATCH_ENCODINGS = (
     "application/apply-patch+yaml",
@@ -86,19 +87,21 @@ def document_v3(kinds: Iterable[Kind]) -> Document:
     """The document of one group and version, whose kinds these are."""
     kinds = list(kinds)
     schemas = definitions.load()
+    custom_only = all(kind.custom for kind in kinds)
+    group, version = next(((kind.group, kind.version) for kind in kinds), ("", ""))
     document: Document = {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": f"v1.{KUBERNETES_MINOR}"},
         "paths": {path.path: _path_v3(path) for path in sorted(paths(kinds), key=lambda path: path.path)},
         "components": {
             "schemas": {
-                name: definitions.to_v3(name, schemas[name])
+                name: definitions.of_group(definitions.to_v3(name, schemas[name]), group, version, custom=custom_only)
                 for name in definitions.closure(_roots(kinds, schemas), schemas)
             }
             | custom.schemas_v3(kinds, lambda name: {"$ref": f"#/components/schemas/{name}"}),
         },
     }
-    if not all(kind.custom for kind in kinds):
+    if not custom_only:
         document["components"]["securitySchemes"] = _SECURITY
     return document
 
@@ -132,7 +135,7 @@ def _roots(kinds: list[Kind], schemas: Mapping[str, Any]) -> set[str]:
 
 
 def _path_v3(path: Path) -> Document:
-    parameters = [_parameter_v3("path", name, "string", PATH_PARAMETERS[name]) for name in path.parameters]
+    parameters = [_parameter_v3("path", name, "string", PATH_PARAMETERS[name]) for name in sorted(path.parameters)]
     parameters.append(_parameter_v3("query", "pretty", *PARAMETERS["pretty"]))
     document: Document = {each.method: _operation_v3(each) for each in path.operations}
     return document | {"parameters": parameters}
@@ -170,7 +173,7 @@ def _operation_v3(operation: Operation) -> Document:
 
 
 def _path_v2(path: Path) -> Document:
-    parameters = [_parameter_v2("path", name, "string", PATH_PARAMETERS[name]) for name in path.parameters]
+    parameters = [_parameter_v2("path", name, "string", PATH_PARAMETERS[name]) for name in sorted(path.parameters)]
     parameters.append(_parameter_v2("query", "pretty", *PARAMETERS["pretty"]))
     document: Document = {each.method: _operation_v2(each) for each in path.operations}
     return document | {"parameters": parameters}
@@ -228,4 +231,8 @@ def _taken(operation: Operation) -> tuple[str, ...]:
 
 
 def _produced(operation: Operation) -> tuple[str, ...]:
-    return (*_ENCODINGS, *_STREAM_ENCODINGS) if operation.streams else _ENCODINGS
+    if operation.custom:
+        return (*_ENCODINGS, *_STREAM_ENCODINGS) if operation.streams else _ENCODINGS
+    if operation.streams:
+        return (*_ENCODINGS, _PROTOBUF, *_STREAM_ENCODINGS, f"{_PROTOBUF};stream=watch")
+    return (*_ENCODINGS, _PROTOBUF)

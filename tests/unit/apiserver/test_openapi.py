@@ -126,3 +126,43 @@ def test_custom_resources_are_published_with_their_schema() -> None:
     version["schema"]["openAPIV3Schema"]["properties"]["pages"] = {"type": "integer"}  # type: ignore[index]
     changed = kinds_of({"metadata": {"name": "books.shop.example.com"}, "spec": spec})
     assert documents.content_hash(KindRegistry(changed), "shop.example.com", "v1") != before
+
+
+def test_version_3_tells_defaults_and_choices() -> None:
+    schemas = documents.document_v3(_kinds("", "v1"))["components"]["schemas"]
+
+    def field(schema: str, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = schemas[f"io.k8s.api.core.v1.{schema}"]["properties"][name]
+        return found
+
+    assert field("ContainerPort", "protocol")["default"] == "TCP"
+    assert field("ContainerPort", "protocol")["enum"] == ["SCTP", "TCP", "UDP"]
+    assert field("ContainerPort", "containerPort")["default"] == 0
+    assert "default" not in field("ContainerPort", "name")
+    assert field("Pod", "spec")["default"] == {}
+    assert field("Pod", "spec")["allOf"] == [{"$ref": "#/components/schemas/io.k8s.api.core.v1.PodSpec"}]
+    assert "default" not in field("ServicePort", "targetPort")
+    assert field("PersistentVolumeSpec", "accessModes")["items"]["enum"][0] == "ReadOnlyMany"
+    assert "default" not in field("Secret", "data")
+
+
+@pytest.mark.parametrize(
+    ("group", "version", "groups"),
+    [("", "v1", [""]), ("apps", "v1", ["", "apps"]), ("autoscaling", "v2", ["", "autoscaling"])],
+)
+def test_options_are_of_the_documents_group(group: str, version: str, groups: list[str]) -> None:
+    schemas = documents.document_v3(_kinds(group, version))["components"]["schemas"]
+    options = schemas["io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"]["x-kubernetes-group-version-kind"]
+    assert [each["group"] for each in options] == groups
+
+
+def test_answers_may_be_protobuf() -> None:
+    paths = documents.document_v3(_kinds("apps", "v1"))["paths"]
+    listed = paths["/apis/apps/v1/deployments"]["get"]["responses"]["200"]["content"]
+    assert list(listed) == [
+        "application/json",
+        "application/yaml",
+        "application/vnd.kubernetes.protobuf",
+        "application/json;stream=watch",
+        "application/vnd.kubernetes.protobuf;stream=watch",
+    ]
