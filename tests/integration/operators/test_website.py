@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from kubeactors import AsyncClient, NotFound, load_manifests
 from tests.integration.operators.conftest import Cluster
+from tests.integration.operators.programs import program
 from tests.support.control_plane import ROOT
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 EXAMPLE = ROOT / "examples/operator"
 
 
-async def start(cluster: Cluster, script: Path, *arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(script),
-        *arguments,
-        env={**os.environ, "KUBECONFIG": str(cluster.plane.kubeconfig), "PYTHONPATH": str(ROOT)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-
-
 async def test_the_life_of_a_website(cluster: Cluster, namespace: str) -> None:
-    operator = await start(cluster, EXAMPLE / "website.py", "--health-port", "0")
-    client = cluster.client
-    try:
+    client, port = cluster.client, free_port()
+    async with program(cluster, str(EXAMPLE / "website.py"), "--health-port", str(port)) as operator:
         await client.wait("crd", "websites.example.com", condition="condition=Established", timeout=20)
         [site] = load_manifests(EXAMPLE / "website.yaml")
         site["metadata"]["namespace"] = namespace
@@ -67,7 +56,17 @@ async def test_the_life_of_a_website(cluster: Cluster, namespace: str) -> None:
             timeout=10,
         )
 
-        assert "hello" in await cluster.kubectl("get", "websites", "-n", namespace)
+        table = await cluster.kubectl("get", "websites", "-n", namespace)
+        assert [line.split()[0] for line in table.splitlines()] == ["NAME", "hello"] and "READY" in table
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as web:
+            for path, expected in (
+                ("healthz", "ok"),
+                ("readyz", "informer websites.example.com: ok"),
+                ("metrics", "_sum"),
+            ):
+                async with web.get(f"/{path}") as answer:
+                    assert answer.status == 200 and expected in await answer.text()
+
         await client.delete("websites", "hello", namespace)
         for kind in ("websites", "deployments", "configmaps"):
             await client.wait(kind, "hello", namespace, condition="delete", timeout=10)
@@ -78,11 +77,6 @@ async def test_the_life_of_a_website(cluster: Cluster, namespace: str) -> None:
         assert operator.returncode == 0, printed.decode()
         lease = await client.get("leases", "website", "default")
         assert lease["spec"]["holderIdentity"] == "", "the next copy need not wait"
-    finally:
-        if operator.returncode is None:
-            operator.kill()
-            printed, _ = await operator.communicate()
-            print(printed.decode())
 
 
 async def test_what_keeps_an_operator_from_beginning(cluster: Cluster, tmp_path: Path) -> None:
@@ -93,8 +87,8 @@ async def test_what_keeps_an_operator_from_beginning(cluster: Cluster, tmp_path:
         "def broken(obj, ctx): ...\n"
         "broken.run()\n"
     )
-    process = await start(cluster, script, "--no-leader-election")
-    printed, _ = await asyncio.wait_for(process.communicate(), 20)
+    async with program(cluster, str(script), "--no-leader-election") as process:
+        printed, _ = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 1
     assert printed.decode().splitlines()[-1] == "broken: this server has no resource 'nothings.example.com'"
     with pytest.raises(NotFound):
