@@ -1,0 +1,32 @@
+"""Checks of arguments that are written down: times, durations and patterns that could never be right."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from kubeactors.api.cel import times
+from kubeactors.api.cel.ast import Call, Literal, Node
+from kubeactors.api.cel.libraries.patterns import compiled
+from kubeactors.api.cel.source import Issue
+from kubeactors.api.cel.values import EvaluationError
+
+
+def literal_issues(nodes: Iterable[Node]) -> list[Issue]:
+    found = []
+    for node in nodes:
+        if not isinstance(node, Call) or node.function not in _CHECKS:
+            continue
+        argument = node.args[-1] if node.args else None
+        if not isinstance(argument, Literal) or type(argument.value) is not str:
+            continue
+        try:
+            _CHECKS[node.function](argument.value)
+        except EvaluationError:
+            found.append(Issue(argument.position, f"invalid {node.function} argument"))
+    return found
+
+
+_CHECKS: Final[dict[str, Callable[[str], Any]]] = {
+    "duration": times.parse_duration,
+    "timestamp": times.parse_timestamp,
+    "matches": compiled,
+}
