@@ -160,7 +160,9 @@ class Checker:
         if result is None:
             shown = [str(substitute(self._mapping, each, True)) for each in given]
             target = f"{shown.pop(0)}." if node.target is not None else ""
-            self._issue(node, f"found no matching overload for '{node.function}' applied to '{target}({', '.join(shown)})'")
+            self._issue(
+                node, f"found no matching overload for '{node.function}' applied to '{target}({', '.join(shown)})'"
+            )
             return types.ERROR
         node.overloads = tuple(matching)
         return result
@@ -177,7 +179,9 @@ class Checker:
         if not overload.parameters:
             return list(overload.arguments), overload.result
         fresh = {name: self._parameter() for name in sorted(overload.parameters)}
-        return [substitute(fresh, each, False) for each in overload.arguments], substitute(fresh, overload.result, False)
+        return [substitute(fresh, each, False) for each in overload.arguments], substitute(
+            fresh, overload.result, False
+        )
 
     def _list(self, node: ListNode) -> Type:
         element: Type | None = None
@@ -246,7 +250,9 @@ class Checker:
         elif ranged.kind in _FREE or ranged.kind is Kind.PARAMETER:
             self._assign(types.DYN, ranged)
         else:
-            message = f"expression of type '{ranged}' cannot be range of a comprehension (must be list, map, or dynamic)"
+            message = (
+                f"expression of type '{ranged}' cannot be range of a comprehension (must be list, map, or dynamic)"
+            )
             self._issue(node.range, message)
             first = second = types.ERROR
         self._scopes.append({node.variable: first, **({node.variable2: second} if node.variable2 else {})})

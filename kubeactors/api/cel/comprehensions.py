@@ -26,7 +26,9 @@ def compile(node: Comprehension, compiler: "Compiler") -> Closure:
     first = compiler.place(node.variable)
     second = compiler.place(node.variable2) if node.variable2 else 0
     items = _pairs(first, second) if second else _singles(first)
-    make = {"all": _quantifier, "exists": _quantifier, "exists_one": _exactly_one, "map": _append}.get(node.macro, _fold)
+    make = {"all": _quantifier, "exists": _quantifier, "exists_one": _exactly_one, "map": _append}.get(
+        node.macro, _fold
+    )
     closure = make(node, compiler, source, items)
     compiler.places = outer
     return closure

@@ -43,7 +43,7 @@ class Overload:
     run: Callable[..., Any] | None
 
 
-def overload(id: str, signature: str, run: Callable[..., Any] | None, known: Mapping[str, Type] = {}) -> Overload:  # noqa: B006
+def overload(id: str, signature: str, run: Callable[..., Any] | None, known: Mapping[str, Type] = {}) -> Overload:
     """`known`: types by the names that the signature calls them."""
     before, _, after = signature.partition(" -> ")
     target, _, rest = before.partition(".(") if not before.startswith("(") else ("", "", before[1:])

@@ -8,7 +8,9 @@ from kubeactors.api.cel.types import Kind, Type
 from kubeactors.api.cel.values import EvaluationError, type_name, type_of_value
 
 _ANY = frozenset({Kind.DYN, Kind.PARAMETER})
-_BY_OPERAND = frozenset({"_+_", "_-_", "_*_", "_/_", "_%_", "_<_", "_<=_", "_>_", "_>=_", "_[_]", "_[?_]", "-_", "!_", "@in"})
+_BY_OPERAND = frozenset(
+    {"_+_", "_-_", "_*_", "_/_", "_%_", "_<_", "_<=_", "_>_", "_>=_", "_[_]", "_[?_]", "-_", "!_", "@in"}
+)
 
 
 class Dispatcher:
@@ -23,7 +25,11 @@ class Dispatcher:
         """Raises EvaluationError if no overload takes the arguments."""
         given = [type_of_value(arg) for arg in args]
         for overload in self._overloads:
-            if overload.run is not None and len(overload.arguments) == len(args) and all(map(_fits, overload.arguments, given)):
+            if (
+                overload.run is not None
+                and len(overload.arguments) == len(args)
+                and all(map(_fits, overload.arguments, given))
+            ):
                 key = tuple(map(type, args)) if len(args) > 1 else type(args[0]) if args else ()
                 self.known[key] = overload.run
                 return overload.run

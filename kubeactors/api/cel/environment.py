@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kubeactors.api.cel import macros
-from kubeactors.api.cel.ast import Comprehension, Entry, Ident, ListNode, MapNode, Node, Select, StructNode
 from kubeactors.api.cel.ast import Call as CallNode
+from kubeactors.api.cel.ast import Comprehension, Entry, Ident, ListNode, MapNode, Node, Select, StructNode
 from kubeactors.api.cel.checker import Checker
 from kubeactors.api.cel.declarations import Functions, Library, merged
 from kubeactors.api.cel.evaluator import COST, Compiler, Frame
@@ -52,7 +52,7 @@ class Program:
     closure: Callable[[Frame], Any]
 
     def evaluate(self, values: Sequence[Any], limit: int = PER_CALL_LIMIT) -> tuple[Any, int]:
-        """(result, cost), for values in the order of `variables`; MISSING: it has none. See `Evaluation.run` for errors."""
+        """(result, cost), for values in the order of `variables`; MISSING: no value. Errors as of `Evaluation.run`."""
         evaluation = Evaluation(self, values, limit)
         return evaluation.run(), evaluation.cost
 
@@ -97,13 +97,13 @@ class Environment:
         self._functions = functions
         self._macros = known
 
-    def with_variables(self, variables: Mapping[str, Type], names: Mapping[str, Type] = {}) -> "Environment":  # noqa: B006
+    def with_variables(self, variables: Mapping[str, Type], names: Mapping[str, Type] = {}) -> "Environment":
         """`names`: of types that expressions may use."""
         return Environment({**self._variables, **variables}, {**self._types, **names}, self._functions, self._macros)
 
     def with_libraries(
         self, *libraries: Library, macros_of: Mapping[tuple[str, int], macros.Expander] = {}
-    ) -> "Environment":  # noqa: B006
+    ) -> "Environment":
         functions = merged(Library(self._functions), *libraries)
         return Environment(self._variables, self._types, functions, self._macros.plus(macros_of))
 

@@ -84,7 +84,9 @@ class Compiler:
         place = self.places.get(name)
         if place is None:
             named = self._names[name]
-            type_value = TypeValue(named.parameters[0].runtime_name if named.kind is Kind.TYPE and named.parameters else "type")
+            type_value = TypeValue(
+                named.parameters[0].runtime_name if named.kind is Kind.TYPE and named.parameters else "type"
+            )
             return lambda frame: type_value
 
         def variable(frame: Frame) -> Any:
@@ -263,7 +265,9 @@ def _optional(value: Any) -> Optional:
 # --- calls
 
 
-def _dispatched(dispatcher: Dispatcher, closures: list[Closure], cost: Callable[[tuple[Any, ...], Any], int] | None) -> Closure:
+def _dispatched(
+    dispatcher: Dispatcher, closures: list[Closure], cost: Callable[[tuple[Any, ...], Any], int] | None
+) -> Closure:
     known = dispatcher.known
     if len(closures) == 1:
         only = closures[0]

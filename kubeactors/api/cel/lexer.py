@@ -14,6 +14,13 @@ FLOAT, INT, UINT, STRING, BYTES = "NUM_FLOAT", "NUM_INT", "NUM_UINT", "STRING", 
 _OPERATORS: Final = ("==", "!=", "<=", ">=", "&&", "||", *"<>[]{}().,-!?:+*/%")
 _KEYWORDS: Final = frozenset({"in", "true", "false", "null"})
 
+RESERVED: Final = frozenset(
+    {
+        "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop",
+        "namespace", "null", "package", "return", "true", "var", "void", "while",
+    }
+)  # fmt: skip
+
 # What an error lists as expected comes in this order.
 ORDER: Final = {
     kind: index

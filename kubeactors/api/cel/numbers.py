@@ -9,7 +9,9 @@ from kubeactors.api.cel.values import INT_MAX, INT_MIN, UINT_MAX, EvaluationErro
 _TWO_63: Final = 2.0**63
 _TWO_64: Final = 2.0**64
 _INT: Final = re.compile(r"[+-]?[0-9]+")
-_FLOAT: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|infinity)|nan", re.IGNORECASE)
+_FLOAT: Final = re.compile(
+    r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|infinity)|nan", re.IGNORECASE
+)
 
 
 def integer(value: int) -> int:

@@ -8,17 +8,25 @@ from typing import Final
 
 from kubeactors.api.cel import literals
 from kubeactors.api.cel.ast import Call, Entry, Ident, ListNode, Literal, MapNode, Node, Select, StructNode
-from kubeactors.api.cel.lexer import BYTES, EOF, ESCAPED_IDENTIFIER, FLOAT, IDENTIFIER, INT, STRING, UINT, Token, tokens
+from kubeactors.api.cel.lexer import (
+    BYTES,
+    EOF,
+    ESCAPED_IDENTIFIER,
+    FLOAT,
+    IDENTIFIER,
+    INT,
+    RESERVED,
+    STRING,
+    UINT,
+    Token,
+    tokens,
+)
 from kubeactors.api.cel.macros import MacroError, Macros
 from kubeactors.api.cel.recovery import SyntaxProblem, TokenStream, TooManyProblems
 from kubeactors.api.cel.source import CompileError, Issue, Source
 
 _MAX_SIZE: Final = 100_000
 _MAX_DEPTH: Final = 250
-_RESERVED: Final = frozenset(
-    "as break const continue else false for function if import in let loop package namespace null return true var void"
-    " while".split()
-)
 
 _LITERALS: Final = frozenset({"true", "false", "null", FLOAT, INT, UINT, STRING, BYTES})
 _PRIMARY: Final = _LITERALS | {"[", "{", "(", ".", IDENTIFIER, "-"}
@@ -270,7 +278,7 @@ class _Parser:
             if stream.next.kind != IDENTIFIER:
                 raise stream.no_alternative(1)
         name = stream.take()
-        reserved = name.text in _RESERVED
+        reserved = name.text in RESERVED
         if reserved:
             self._issues.append(Issue(name.position, f"reserved identifier: {name.text}"))
         full = f".{name.text}" if absolute else name.text

@@ -85,7 +85,6 @@ def _traversal(value: Any) -> int:
     return 1
 
 
-
 def _parsed_selector(args: Args, result: Any) -> int:
     length = size(args[1])
     requirements = math.ceil(length * SELECTOR_REQUIREMENTS)
@@ -104,7 +103,7 @@ def _contains_range(args: Args, result: Any) -> int:
 
 
 def _validated(args: Args, result: Any) -> int:
-    return math.ceil((1 + size(args[1])) * TRAVERSAL) * math.ceil(args[0].pattern_size * PATTERN)
+    return math.ceil((1 + size(args[1])) * TRAVERSAL) * math.ceil(float(args[0].pattern_size) * PATTERN)
 
 
 def _result_size(args: Args, result: Any) -> int:

@@ -219,13 +219,13 @@ def compare(one: Any, other: Any) -> int:
         raise EvaluationError("no such overload")
     if first is not second and not (first in _NUMBERS and second in _NUMBERS):
         raise EvaluationError("no such overload")
-    if first is float and math.isnan(one) or second is float and math.isnan(other):
+    if (first is float and math.isnan(one)) or (second is float and math.isnan(other)):
         raise EvaluationError("NaN values cannot be ordered")
     if first is float and second is not float:
         other = float(other)
     elif second is float and first is not float:
         one = float(one)
-    return (one > other) - (one < other)
+    return int(one > other) - int(one < other)
 
 
 _ORDERED: Final = _NUMBERS | {str, bytes, bool, Duration, Timestamp}

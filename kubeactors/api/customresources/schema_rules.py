@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from kubeactors.api import fielderrors
 from kubeactors.api.codec import copy
-from kubeactors.api.customresources import rules
 from kubeactors.api.customresources.embedded import coerce, embedded_errors
 from kubeactors.api.customresources.field_path import FieldPathError, find_field
 from kubeactors.api.customresources.pruning import prune
+from kubeactors.api.customresources.rule_checks import schema_errors as rule_errors
 from kubeactors.api.customresources.structural import META_FIELDS, Schema, Structural, structural, unsupported
 from kubeactors.api.customresources.structural_rules import structural_errors
 from kubeactors.api.customresources.values import same_json, value_errors
@@ -79,7 +79,7 @@ def schema_errors(schema: Schema, path: str, *, status: bool) -> list[FieldError
     ordinary = _openapi_errors(schema, path, _Context(), root=True)
     errors += ordinary
     if sound and not ordinary:
-        errors += rules.schema_errors(schema, path)
+        errors += rule_errors(schema, path)
     if not errors and unreadable:
         errors.append(fielderrors.invalid(path, "", unreadable))
     return errors

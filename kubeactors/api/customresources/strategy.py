@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from kubeactors.api import fielderrors, meta
 from kubeactors.api.codec import copy
-from kubeactors.api.customresources import rules
 from kubeactors.api.customresources.embedded import embedded_errors
 from kubeactors.api.customresources.jsonpath import simple_fields
 from kubeactors.api.customresources.listtypes import list_errors
+from kubeactors.api.customresources.rule_evaluation import RuleSet
+from kubeactors.api.customresources.rules import has_rules
 from kubeactors.api.customresources.structural import Structural
 from kubeactors.api.customresources.values import same_json, value_errors
 from kubeactors.api.fielderrors import FieldError
@@ -49,7 +50,7 @@ class CustomStrategy(Strategy):
         self._kind = kind
         self._schema = schema
         self._scale = scale
-        self._has_rules = rules.has_rules(schema.source)
+        self._rules = RuleSet(schema) if has_rules(schema.source) else None
 
     def prepare_for_create(self, obj: Object, now: datetime) -> None:
         if self.has_status:
@@ -147,11 +148,11 @@ class CustomStrategy(Strategy):
         return errors
 
     def _rule_errors(self, errors: list[FieldError], obj: Object, old: Object | None) -> list[FieldError]:
-        if not self._has_rules:
+        if self._rules is None:
             return []
         if any(error.type in _BLOCKING for error in errors):
             return [fielderrors.invalid("<nil>", None, _UNCHECKED)]
-        return rules.rule_errors(self._schema.source, obj, old)
+        return self._rules.evaluate(obj, old)[0]
 
 
 class CustomStatusStrategy(Strategy):

@@ -51,7 +51,8 @@ def parse_ip(text: str) -> Ip:
     try:
         address = ipaddress.ip_address(text)
     except ValueError as error:
-        message = f'IP Address "{text}" parse error during conversion from string: ParseAddr("{text}"): {_reason(text, error)}'
+        message = f'IP Address "{text}" parse error during conversion from string: ParseAddr("{text}"): '
+        message += _reason(text, error)
         raise EvaluationError(message) from None
     if "%" in text:
         raise EvaluationError(f'IP address "{text}" with zone value is not allowed')
@@ -79,7 +80,7 @@ def parse_cidr(text: str) -> Cidr:
     address, slash, prefix = text.rpartition("/")
     said = "network address parse error during conversion from string: "
     if not slash:
-        raise EvaluationError(f'{said}{said}netip.ParsePrefix("{text}"): no \'/\'')
+        raise EvaluationError(f"{said}{said}netip.ParsePrefix(\"{text}\"): no '/'")
     try:
         found = ipaddress.ip_address(address)
     except ValueError as error:
@@ -151,7 +152,9 @@ LIBRARY: Final = Library(
         ),
         "family": (overload("ip_family", "IP.() -> int", lambda ip: ip.address.version, _KNOWN),),
         "ip.isCanonical": (overload("ip_is_canonical", "(string) -> bool", _canonical),),
-        "isUnspecified": (overload("ip_is_unspecified", "IP.() -> bool", lambda ip: ip.address.is_unspecified, _KNOWN),),
+        "isUnspecified": (
+            overload("ip_is_unspecified", "IP.() -> bool", lambda ip: ip.address.is_unspecified, _KNOWN),
+        ),
         "isLoopback": (overload("ip_is_loopback", "IP.() -> bool", lambda ip: ip.address.is_loopback, _KNOWN),),
         "isLinkLocalMulticast": (overload("ip_is_link_local_multicast", "IP.() -> bool", _local_multicast, _KNOWN),),
         "isLinkLocalUnicast": (
@@ -162,7 +165,10 @@ LIBRARY: Final = Library(
         "cidr": (overload("string_to_cidr", "(string) -> CIDR", parse_cidr, _KNOWN),),
         "containsIP": (
             overload(
-                "cidr_contains_ip_string", "CIDR.(string) -> bool", lambda cidr, text: _contains_ip(cidr, parse_ip(text)), _KNOWN
+                "cidr_contains_ip_string",
+                "CIDR.(string) -> bool",
+                lambda cidr, text: _contains_ip(cidr, parse_ip(text)),
+                _KNOWN,
             ),
             overload("cidr_contains_ip_ip", "CIDR.(IP) -> bool", _contains_ip, _KNOWN),
         ),

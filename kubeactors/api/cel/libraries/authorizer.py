@@ -84,8 +84,15 @@ LIBRARY: Final = Library(
         "fieldSelector": _narrower("fieldSelector", "authorizer_fieldselector", "ResourceCheck", "ResourceCheck"),
         "labelSelector": _narrower("labelSelector", "authorizer_labelselector", "ResourceCheck", "ResourceCheck"),
         "check": (
-            overload("pathcheck_check", "PathCheck.(string) -> Decision", lambda check, verb: check.decide(verb), _KNOWN),
-            overload("resourcecheck_check", "ResourceCheck.(string) -> Decision", lambda check, verb: check.decide(verb), _KNOWN),
+            overload(
+                "pathcheck_check", "PathCheck.(string) -> Decision", lambda check, verb: check.decide(verb), _KNOWN
+            ),
+            overload(
+                "resourcecheck_check",
+                "ResourceCheck.(string) -> Decision",
+                lambda check, verb: check.decide(verb),
+                _KNOWN,
+            ),
         ),
         "errored": (overload("decision_errored", "Decision.() -> bool", lambda made: bool(made.error), _KNOWN),),
         "error": (overload("decision_error", "Decision.() -> string", lambda made: made.error, _KNOWN),),

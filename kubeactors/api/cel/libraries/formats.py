@@ -85,7 +85,9 @@ FORMATS: Final = {
     "dns1035LabelPrefix": Format("DNS1035LabelPrefix", _prefix(dns1035_label_errors), 30),
     "labelValue": Format("LabelValue", label_value_errors, 40),
     "uri": Format("URI", _uri, 1000),
-    "uuid": Format("uuid", _message(lambda text: _UUID.fullmatch(text) is not None, "does not match the UUID format"), 82),
+    "uuid": Format(
+        "uuid", _message(lambda text: _UUID.fullmatch(text) is not None, "does not match the UUID format"), 82
+    ),
     "byte": Format("byte", _message(_is_base64, "invalid base64"), 94),
     "date": Format("date", _message(_is_date, "invalid date"), 120),
     "datetime": Format("datetime", _message(_is_date_time, "invalid datetime"), 120),

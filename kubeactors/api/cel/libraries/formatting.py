@@ -78,8 +78,8 @@ def _string(value: Any, precision: int, letter: str) -> str:
     if is_map(value):
         return "{" + ", ".join(sorted(_entry(value, key, precision) for key in keys(value))) + "}"
     raise EvaluationError(
-        "error during formatting: string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, "
-        f"durations, and timestamps, was given {type_name(value)}"
+        "error during formatting: string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, "
+        f"types, durations, and timestamps, was given {type_name(value)}"
     )
 
 
@@ -90,7 +90,9 @@ def _entry(value: Any, key: Any, precision: int) -> str:
 
 
 def _wrong(clause: str, wanted: str, value: Any) -> EvaluationError:
-    return EvaluationError(f"error during formatting: {clause} can only be used on {wanted}, was given {type_name(value)}")
+    return EvaluationError(
+        f"error during formatting: {clause} can only be used on {wanted}, was given {type_name(value)}"
+    )
 
 
 def _decimal(value: Any, precision: int, letter: str) -> str:

@@ -7,7 +7,11 @@ from kubeactors.api.cel.declarations import Library, overload
 LIBRARY: Final = Library(
     {
         "jsonpatch.escapeKey": (
-            overload("string_jsonpatch_escapeKey_string", "(string) -> string", lambda key: key.replace("~", "~0").replace("/", "~1")),
+            overload(
+                "string_jsonpatch_escapeKey_string",
+                "(string) -> string",
+                lambda key: key.replace("~", "~0").replace("/", "~1"),
+            ),
         )
     }
 )

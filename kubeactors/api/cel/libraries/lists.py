@@ -1,4 +1,4 @@
-"""Functions of lists: those of Kubernetes (sum, min, isSorted …) and of the reference implementation (sort, flatten …)."""
+"""Functions of lists: of Kubernetes (sum, min, isSorted …) and of the reference implementation (sort, flatten …)."""
 
 from collections.abc import Callable, Sequence
 from functools import cmp_to_key
@@ -118,7 +118,11 @@ def _sort_by(values: Sequence[Any], keys: Sequence[Any]) -> list[Any]:
         raise EvaluationError("list elements must be comparable")
     if any(type_name(key) != kind for key in keys):
         raise EvaluationError("list elements must have the same type")
-    order = sorted(range(len(keys)), key=cmp_to_key(lambda one, other: compare(keys[one], keys[other])))
+
+    def ordered(one: int, other: int) -> int:
+        return compare(keys[one], keys[other])
+
+    order = sorted(range(len(keys)), key=cmp_to_key(ordered))
     return [values[index] for index in order]
 
 

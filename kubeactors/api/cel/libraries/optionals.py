@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from kubeactors.api.cel import types
 from kubeactors.api.cel.declarations import Library, overload
-from kubeactors.api.cel.values import NONE, Duration, EvaluationError, Optional, Timestamp, is_list, is_map
 from kubeactors.api.cel.times import MIN_TIME, SECOND
+from kubeactors.api.cel.values import NONE, Duration, EvaluationError, Optional, Timestamp, is_list, is_map
 
 
 def _of_non_zero(value: Any) -> Optional:

@@ -70,7 +70,9 @@ LIBRARY: Final = Library(
             overload("quantity_sign_member", "Quantity.() -> int", _sign, _KNOWN),
         ),
         "isGreaterThan": (
-            overload("quantity_is_greater_than", "Quantity.(Quantity) -> bool", lambda a, b: _compare(a, b) > 0, _KNOWN),
+            overload(
+                "quantity_is_greater_than", "Quantity.(Quantity) -> bool", lambda a, b: _compare(a, b) > 0, _KNOWN
+            ),
         ),
         "isLessThan": (
             overload("quantity_is_less_than", "Quantity.(Quantity) -> bool", lambda a, b: _compare(a, b) < 0, _KNOWN),
@@ -83,18 +85,30 @@ LIBRARY: Final = Library(
         "isInteger": (overload("quantity_is_integer", "Quantity.() -> bool", _is_integer, _KNOWN),),
         "add": (
             overload(
-                "quantity_add", "Quantity.(Quantity) -> Quantity", lambda a, b: QuantityValue(a.amount + b.amount), _KNOWN
+                "quantity_add",
+                "Quantity.(Quantity) -> Quantity",
+                lambda a, b: QuantityValue(a.amount + b.amount),
+                _KNOWN,
             ),
             overload(
-                "quantity_add_int", "Quantity.(int) -> Quantity", lambda a, b: QuantityValue(a.amount + Quantity.of(b)), _KNOWN
+                "quantity_add_int",
+                "Quantity.(int) -> Quantity",
+                lambda a, b: QuantityValue(a.amount + Quantity.of(b)),
+                _KNOWN,
             ),
         ),
         "sub": (
             overload(
-                "quantity_sub", "Quantity.(Quantity) -> Quantity", lambda a, b: QuantityValue(a.amount - b.amount), _KNOWN
+                "quantity_sub",
+                "Quantity.(Quantity) -> Quantity",
+                lambda a, b: QuantityValue(a.amount - b.amount),
+                _KNOWN,
             ),
             overload(
-                "quantity_sub_int", "Quantity.(int) -> Quantity", lambda a, b: QuantityValue(a.amount - Quantity.of(b)), _KNOWN
+                "quantity_sub_int",
+                "Quantity.(int) -> Quantity",
+                lambda a, b: QuantityValue(a.amount - Quantity.of(b)),
+                _KNOWN,
             ),
         ),
     },

@@ -1,7 +1,7 @@
 """Operators, conversions and functions of the language itself.
 
-https://github.com/google/cel-spec/blob/master/doc/langdef.md#list-of-standard-definitions; comparisons between different
-types of numbers are on, as in Kubernetes since v1.28.
+https://github.com/google/cel-spec/blob/master/doc/langdef.md#list-of-standard-definitions; comparisons between
+different types of numbers are on, as in Kubernetes since v1.28.
 """
 
 from collections.abc import Callable
@@ -226,12 +226,18 @@ def _times() -> dict[str, tuple[Overload, ...]]:
         if name in _DURATION_PARTS:
             unit = _DURATION_PARTS[name]
             overloads.append(
-                overload(f"duration_to_{id}", "duration.() -> int", lambda value, unit=unit: numbers.divide(value.nanos, unit))
+                overload(
+                    f"duration_to_{id}",
+                    "duration.() -> int",
+                    lambda value, unit=unit: numbers.divide(value.nanos, unit),
+                )
             )
         found[name] = tuple(overloads)
     found["getMilliseconds"] = (
         overload("timestamp_to_milliseconds", "timestamp.() -> int", _milliseconds),
-        overload("timestamp_to_milliseconds_with_tz", "timestamp.(string) -> int", lambda value, _: _milliseconds(value)),
+        overload(
+            "timestamp_to_milliseconds_with_tz", "timestamp.(string) -> int", lambda value, _: _milliseconds(value)
+        ),
         overload("duration_to_milliseconds", "duration.() -> int", _duration_milliseconds),
     )
     return found

@@ -117,8 +117,12 @@ LIBRARY: Final = Library(
             overload("is_semver_string", "(string) -> bool", _is_semver),
             overload("is_semver_string_bool", "(string, bool) -> bool", _is_semver),
         ),
-        "isGreaterThan": (overload("semver_is_greater_than", "Semver.(Semver) -> bool", lambda a, b: _compare(a, b) > 0, _KNOWN),),
-        "isLessThan": (overload("semver_is_less_than", "Semver.(Semver) -> bool", lambda a, b: _compare(a, b) < 0, _KNOWN),),
+        "isGreaterThan": (
+            overload("semver_is_greater_than", "Semver.(Semver) -> bool", lambda a, b: _compare(a, b) > 0, _KNOWN),
+        ),
+        "isLessThan": (
+            overload("semver_is_less_than", "Semver.(Semver) -> bool", lambda a, b: _compare(a, b) < 0, _KNOWN),
+        ),
         "compareTo": (overload("semver_compare_to", "Semver.(Semver) -> int", _compare, _KNOWN),),
         "major": (overload("semver_major", "Semver.() -> int", lambda version: version.numbers[0], _KNOWN),),
         "minor": (overload("semver_minor", "Semver.() -> int", lambda version: version.numbers[1], _KNOWN),),

@@ -143,8 +143,3 @@ def test_only_some_keywords_stand_beside_a_status_subresource() -> None:
     schema = {**root(status=root()), "maxProperties": 3}
     assert wrong(schema) == []
     assert "fields are allowed at the root of the schema" in wrong(schema, status=True)[0]
-
-
-def test_rules_are_refused_until_they_are_evaluated() -> None:
-    schema = root(spec={**root(), "x-kubernetes-validations": [{"rule": "self == oldSelf"}]})
-    assert "not evaluated" in wrong(schema)[0]
