@@ -171,7 +171,8 @@ def test_error(text: str, message: str) -> None:
         ("[1, 'a']", "1:5: expected type 'int' but found 'string'"),
         ("{'a': 1, 'b': 'c'}", "1:15: expected type 'int' but found 'string'"),
         ("true ? 1 : 'a'", "1:6: found no matching overload for '_?_:_' applied to '(bool, int, string)'"),
-        ("x.all(i, true)", "1:1: expression of type 'int' cannot be range of a comprehension (must be list, map, or dynamic)"),
+        ("x.all(i, true)", "1:1: expression of type 'int' cannot be range of a comprehension (must "
+            "be list, map, or dynamic)"),
         ("names.all(n, 1)", "1:14: expected type 'bool' but found 'int'"),
         ("names.all(n.m, true)", "1:12: argument must be a simple name"),
         ("names.map(n.m, true)", "1:12: argument is not an identifier"),
@@ -192,7 +193,8 @@ def test_error(text: str, message: str) -> None:
         ("x ? 1", "1:6: Syntax error: mismatched input '<EOF>' expecting ':'"),
         ("'a", "1:1: Syntax error: token recognition error at: ''a'"),
         ("x @ 1", "1:3: Syntax error: token recognition error at: '@'"),
-        ("[].map(", "1:8: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', ')', '.', '-', '!', 'true', 'false', "
+        ("[].map(", "1:8: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', ')', '.', "
+            "'-', '!', 'true', 'false', "
          "'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"),
     ],
 )  # fmt: skip

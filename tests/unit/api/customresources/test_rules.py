@@ -78,7 +78,8 @@ def test_int_or_string_is_dynamic() -> None:
     assert found(root, {"port": 5}) == [] and found(root, {"port": "a"}) == []
     broken = schema(properties(port={"x-kubernetes-int-or-string": True}), "self.port + 1 > 2")
     assert found(broken, {"port": "a"}) == [
-        "spec: Invalid value: \"object\": 'no such overload': call arguments did not match a supported operator, function "
+        "spec: Invalid value: \"object\": 'no such overload': call arguments did not match a "
+        "supported operator, function "
         "or macro signature for rule: self.port + 1 > 2"
     ]
 
@@ -164,7 +165,8 @@ def test_values_of_types(field: dict[str, Any], raw: Any, rule: str) -> None:
 
 def test_escaped_names() -> None:
     fields = {name: INTEGER for name in ("a-b", "a.b", "a/b", "a__b", "namespace", "in")}
-    rule = "self.a__dash__b + self.a__dot__b + self.a__slash__b + self.a__underscores__b + self.__namespace__ + self.__in__"
+    rule = "self.a__dash__b + self.a__dot__b + self.a__slash__b + self.a__underscores__b + "
+        "self.__namespace__ + self.__in__"
     root = schema(properties(**fields), f"{rule} == 6")
     assert checked(root) == []
     assert found(root, dict.fromkeys(fields, 1)) == []
@@ -181,7 +183,8 @@ def test_root_sees_names() -> None:
 def test_compile_errors() -> None:
     shown = '{"Rule":"self.zz","Message":"","MessageExpression":"","Reason":null,"FieldPath":"","OptionalOldSelf":null}'
     assert checked(schema(RANGE, "self.zz")) == [
-        f"s.properties[spec].x-kubernetes-validations[0].rule: Invalid value: {shown}: compilation failed: ERROR: <input>:1:5: "
+        f"s.properties[spec].x-kubernetes-validations[0].rule: Invalid value: {shown}: compilation "
+        f"failed: ERROR: <input>:1:5: "
         "undefined field 'zz'\n | self.zz\n | ....^"
     ]
     assert checked(schema(RANGE, "self.min"))[0].endswith("cel expression must evaluate to a bool")
@@ -198,7 +201,8 @@ def test_old_self_needs_correlation() -> None:
     item = {**SHORT, "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}
     root = properties(spec=properties(items={"type": "array", "maxItems": 5, "items": item}))
     assert checked(root) == [
-        's.properties[spec].properties[items].items.x-kubernetes-validations[0].rule: Invalid value: "self == oldSelf": '
+        's.properties[spec].properties[items].items.x-kubernetes-validations[0].rule: Invalid value: '
+        '"self == oldSelf": '
         "oldSelf cannot be used on the uncorrelatable portion of the schema within s.properties[spec].properties[items]"
     ]
     assert checked(schema(RANGE, {"rule": "true", "optionalOldSelf": True}))[0].endswith(
@@ -222,7 +226,8 @@ def test_costs(spec: dict[str, Any], rule: str, factor: str) -> None:
         assert errors == []
         return
     assert errors[0] == (
-        f"s.properties[spec].x-kubernetes-validations[0].rule: Forbidden: estimated rule cost exceeds budget by factor of "
+        f"s.properties[spec].x-kubernetes-validations[0].rule: Forbidden: estimated rule cost exceeds "
+        f"budget by factor of "
         f"{factor} {ADVICE}"
     )
 
@@ -234,7 +239,8 @@ def test_cost_of_all_rules() -> None:
     told = "contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema"
     assert errors[0] == f"{where}[0].rule: Forbidden: {told}"
     assert errors[-1].startswith(
-        "s: Forbidden: x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of "
+        "s: Forbidden: x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 "
+        "schema exceeds budget by factor of "
     )
 
 
@@ -251,6 +257,7 @@ def test_an_evaluation_has_a_limit() -> None:
         properties(a={"type": "array", "items": INTEGER}), {"rule": "self.a.all(x, self.a.all(y, x + y >= 0))"}
     )
     assert found(root, {"a": list(range(1000))}) == [
-        "spec: Invalid value: \"object\": 'operation cancelled: actual cost limit exceeded': no further validation rules will "
+        "spec: Invalid value: \"object\": 'operation cancelled: actual cost limit exceeded': no "
+        "further validation rules will "
         "be run due to call cost exceeds limit for rule: self.a.all(x, self.a.all(y, x + y >= 0))"
     ]
