@@ -165,9 +165,8 @@ def test_values_of_types(field: dict[str, Any], raw: Any, rule: str) -> None:
 
 def test_escaped_names() -> None:
     fields = {name: INTEGER for name in ("a-b", "a.b", "a/b", "a__b", "namespace", "in")}
-    rule = "self.a__dash__b + self.a__dot__b + self.a__slash__b + self.a__underscores__b + "
-        "self.__namespace__ + self.__in__"
-    root = schema(properties(**fields), f"{rule} == 6")
+    first = "self.a__dash__b + self.a__dot__b + self.a__slash__b"
+    root = schema(properties(**fields), f"{first} + self.a__underscores__b + self.__namespace__ + self.__in__ == 6")
     assert checked(root) == []
     assert found(root, dict.fromkeys(fields, 1)) == []
 
@@ -201,7 +200,7 @@ def test_old_self_needs_correlation() -> None:
     item = {**SHORT, "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}
     root = properties(spec=properties(items={"type": "array", "maxItems": 5, "items": item}))
     assert checked(root) == [
-        's.properties[spec].properties[items].items.x-kubernetes-validations[0].rule: Invalid value: '
+        "s.properties[spec].properties[items].items.x-kubernetes-validations[0].rule: Invalid value: "
         '"self == oldSelf": '
         "oldSelf cannot be used on the uncorrelatable portion of the schema within s.properties[spec].properties[items]"
     ]
