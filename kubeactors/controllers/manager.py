@@ -19,6 +19,7 @@ from kubeactors.controllers.garbage.controller import GarbageCollector
 from kubeactors.controllers.namespace import NamespaceController
 from kubeactors.controllers.namespace_defaults import RootCaPublisher, ServiceAccountController
 from kubeactors.controllers.node_ipam import NodeIpamController
+from kubeactors.controllers.node_ttl import NodeTtlController
 from kubeactors.controllers.nodelifecycle.controller import NodeLifecycleController
 from kubeactors.controllers.nodelifecycle.eviction import TaintEviction
 from kubeactors.controllers.pod_gc import PodGarbageCollector
@@ -44,6 +45,7 @@ CONTROLLERS: Mapping[type[Controller], str] = {
     NodeLifecycleController: "node-controller",
     TaintEviction: "taint-eviction-controller",
     NodeIpamController: "cidrAllocator",
+    NodeTtlController: "ttl-controller",
     PodGarbageCollector: "pod-garbage-collector",
     ServiceAccountController: "serviceaccount-controller",
     TokenSecrets: "serviceaccount-token-controller",

@@ -51,7 +51,11 @@ class Kubectl:
         """A command that runs on, its output in a pipe; ended with the block."""
         process = subprocess.Popen(
             [KUBECTL, "-n", self.namespace, *arguments],
-            env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "KUBECONFIG": str(self.cluster.kubeconfig)},
+            env={
+                "PATH": "/usr/bin:/bin",
+                "HOME": str(self.cluster.plane.directory),
+                "KUBECONFIG": str(self.cluster.kubeconfig),
+            },
             stdout=subprocess.PIPE,
             text=True,
         )

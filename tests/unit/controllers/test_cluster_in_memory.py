@@ -347,6 +347,16 @@ async def test_nodes_get_ranges_of_their_own(cluster: Cluster) -> None:
     await eventually(lambda: ranges() == {"10.244.1.0/24", "10.244.2.0/24"})
 
 
+async def test_nodes_are_told_how_long_to_keep_what_they_read(cluster: Cluster) -> None:
+    def told() -> list[str | None]:
+        nodes = cluster.api.objects("nodes")
+        return [(node["metadata"].get("annotations") or {}).get("node.alpha.kubernetes.io/ttl") for node in nodes]
+
+    await eventually(lambda: told() == ["0", "0"])
+    cluster.api.modify("nodes", "n1", lambda node: node["metadata"].pop("annotations"))
+    await eventually(lambda: told() == ["0", "0"])
+
+
 async def test_an_unschedulable_pod_says_why_and_goes_when_it_can(cluster: Cluster) -> None:
     pod = {
         "metadata": {"name": "big", "namespace": "default"},
