@@ -19,7 +19,14 @@ from kubeactors.api.go_json import syntax_error
 from kubeactors.api.meta import Object
 from kubeactors.api.patched_text import quoted
 from kubeactors.api.protobuf.messages import known
-from kubeactors.api.schema.decoder import DecodeProblems, Decoder, decoder_for, duplicate_field, unknown_field
+from kubeactors.api.schema.decoder import (
+    MAX_PROBLEMS,
+    DecodeProblems,
+    Decoder,
+    decoder_for,
+    duplicate_field,
+    unknown_field,
+)
 from kubeactors.api.schema.directives import RETAIN_KEYS, SET_ORDER
 from kubeactors.api.schema.mismatch import TypeMismatchError
 
@@ -356,8 +363,11 @@ def _parse_with_duplicates(body: bytes) -> tuple[Any, dict[int, list[str]]]:
 
 
 def _find_duplicates(value: Any, path: str, repeated: dict[int, list[str]], found: list[str]) -> None:
+    if len(found) >= MAX_PROBLEMS:
+        return
     if isinstance(value, dict):
-        found += [f'duplicate field "{path}{key}"' for key in repeated.get(id(value), ())]
+        repeats = repeated.get(id(value), ())[: MAX_PROBLEMS - len(found)]
+        found += [f'duplicate field "{path}{key}"' for key in repeats]
         for key, item in value.items():
             _find_duplicates(item, f"{path}{key}.", repeated, found)
     elif isinstance(value, list):

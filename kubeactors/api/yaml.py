@@ -11,6 +11,7 @@ import orjson
 import yaml as pyyaml
 
 MAX_DEPTH: Final = 250
+MAX_REPEATED: Final = 100  # keys that are told of
 MAX_ALIASED: Final = 100_000  # nodes that all aliases of a document stand for
 _Loader: Any = getattr(pyyaml, "CSafeLoader", pyyaml.SafeLoader)
 _BOOLEAN: Final = re.compile(
@@ -45,7 +46,7 @@ class _KubernetesLoader(_Loader):  # type: ignore[misc]
         made: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = _key(self.construct_object(key_node, deep=True))
-            if key in made:
+            if key in made and len(self.repeated) < MAX_REPEATED:
                 self.repeated.append(f'line {key_node.start_mark.line + 1}: key "{key}" already set in map')
             made[key] = self.construct_object(value_node, deep=True)
         return made

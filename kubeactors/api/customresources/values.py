@@ -50,17 +50,25 @@ class _Problem:
 class _Result:
     """What one schema found. `matches` counts checks: of several alternatives, the one with most is reported."""
 
-    problems: list[_Problem] = field(default_factory=list)
+    found: dict[str, _Problem] = field(default_factory=dict)
     matches: int = 0
+
+    @classmethod
+    def of(cls, problem: _Problem, matches: int = 0) -> "_Result":
+        return cls({problem.text: problem}, matches)
+
+    @property
+    def problems(self) -> list[_Problem]:
+        return list(self.found.values())
 
     def add(self, *problems: _Problem) -> None:
         """Equal texts are told once."""
         for problem in problems:
-            if all(problem.text != each.text for each in self.problems):
-                self.problems.append(problem)
+            self.found.setdefault(problem.text, problem)
 
     def merge(self, other: "_Result") -> None:
-        self.add(*other.problems)
+        if other.found:
+            self.add(*other.found.values())
         self.matches += other.matches
 
 
@@ -98,7 +106,7 @@ def _field_error(problem: _Problem, path: str) -> FieldError:
 def _ratcheting(schema: Schema, value: Any, path: str, old: Any) -> _Result:
     result = _validate(schema, value, path, old)
     if result.problems and old is not _UNSET and same_json(value, old):
-        result.problems = []
+        result.found.clear()
     return result
 
 
@@ -152,7 +160,7 @@ def _type_of(value: Any) -> tuple[str, str]:
 
 def _mistyped(path: str, wanted: str, given: str) -> _Result:
     text = f"{path} in body must be of type {wanted}: {go_quote(given)}"
-    return _Result([_Problem(TYPE_INVALID, path, text, given)], 1)
+    return _Result.of(_Problem(TYPE_INVALID, path, text, given), matches=1)
 
 
 def _check_type(schema: Schema, types: tuple[str, ...], format: str, value: Any, path: str) -> _Result:
@@ -250,7 +258,7 @@ def _check_string(schema: Schema, value: str, path: str) -> _Result | None:
         except PatternError as error:
             message = f"{path} in body should match '{text}, but pattern is invalid: {error}'"
             problem = _Problem(INVALID, path, message, value)
-    return None if problem is None else _Result([problem])
+    return None if problem is None else _Result.of(problem)
 
 
 def _check_format(format: str, value: str, path: str) -> _Result | None:
@@ -321,17 +329,17 @@ def _check_enum(schema: Schema, value: Any, path: str) -> _Result | None:
     if not allowed or any(same_json(value, each) for each in allowed if each is not None):
         return None
     text = f"{path} in body should be one of {allowed}"
-    return _Result([_Problem(NOT_SUPPORTED, path, text, value, allowed)])
+    return _Result.of(_Problem(NOT_SUPPORTED, path, text, value, allowed))
 
 
 def _check_object(schema: Schema, value: dict[str, Any], path: str, old: Any) -> _Result:
     least, most = schema.get("minProperties"), schema.get("maxProperties")
     size = len(value)
     if least is not None and size < least:
-        return _Result([_Problem(INVALID, path, f"{path} in body should have at least {least} properties", size)])
+        return _Result.of(_Problem(INVALID, path, f"{path} in body should have at least {least} properties", size))
     if most is not None and size > most:
         text = f"{path} in body should have at most {most} properties"
-        return _Result([_Problem(TOO_MANY, path, text, size, most)])
+        return _Result.of(_Problem(TOO_MANY, path, text, size, most))
     result = _Result()
     properties = schema.get("properties") or {}
     additional = schema.get("additionalProperties")

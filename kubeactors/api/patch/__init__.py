@@ -10,7 +10,12 @@ from kubeactors.api.patch.apply import (
 )
 from kubeactors.api.patch.json_patch import JsonPatchError, apply_json_patch
 from kubeactors.api.patch.merge_patch import apply_merge_patch, create_merge_patch
-from kubeactors.api.patch.strategic import BadPatchFormatError, StrategicPatchError, apply_strategic_patch
+from kubeactors.api.patch.strategic import (
+    BadPatchFormatError,
+    StrategicPatchError,
+    UnmergeablePatchError,
+    apply_strategic_patch,
+)
 
 __all__ = [
     "APPLY_PATCH",
@@ -21,6 +26,7 @@ __all__ = [
     "BadPatchFormatError",
     "JsonPatchError",
     "StrategicPatchError",
+    "UnmergeablePatchError",
     "apply_json_patch",
     "apply_merge_patch",
     "apply_patch",

@@ -8,7 +8,12 @@ from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object
 from kubeactors.api.patch.json_patch import JsonPatchError, apply_json_patch
 from kubeactors.api.patch.merge_patch import apply_merge_patch
-from kubeactors.api.patch.strategic import BadPatchFormatError, StrategicPatchError, apply_strategic_patch
+from kubeactors.api.patch.strategic import (
+    BadPatchFormatError,
+    StrategicPatchError,
+    UnmergeablePatchError,
+    apply_strategic_patch,
+)
 from kubeactors.api.schema.mismatch import mismatch_text
 from kubeactors.api.schema.types import Struct
 
@@ -45,6 +50,8 @@ def apply_patch(content_type: str, current: Object, patch: bytes, schema: Struct
     assert schema is not None
     try:
         return apply_strategic_patch(current, parsed, schema)
+    except UnmergeablePatchError:
+        raise _rejected() from None
     except BadPatchFormatError as error:
         raise errors.bad_request(str(error)) from None
     except StrategicPatchError as error:

@@ -5,8 +5,9 @@ Follows apimachinery's `strategicpatch`: `$patch` (replace, delete, merge), `$re
 """
 
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, Final
 
+from kubeactors.api.codec import go_value
 from kubeactors.api.meta import Object
 from kubeactors.api.patch.order import Elements, merge_in_order, partition, token
 from kubeactors.api.schema.directives import DELETE_FROM, DIRECTIVE, RETAIN_KEYS, SET_ORDER
@@ -17,8 +18,22 @@ class StrategicPatchError(ValueError):
     """A patch that cannot be merged; Kubernetes answers 500."""
 
 
+class UnmergeablePatchError(ValueError):
+    """A patch that does not fit what it says of itself; Kubernetes answers 422."""
+
+
 class BadPatchFormatError(ValueError):
     """A malformed directive; Kubernetes answers 400."""
+
+
+_GO_NAMES: Final[dict[type, str]] = {
+    str: "string",
+    bool: "bool",
+    int: "int64",
+    float: "float64",
+    dict: "map[string]interface {}",
+    list: "[]interface {}",
+}
 
 
 def apply_strategic_patch(original: Object, patch: Object, schema: Struct) -> Object:
@@ -33,7 +48,7 @@ def _merge_map(original: Object | None, patch: Object, schema: SchemaType | None
             return patch
         if directive == "delete":
             return {}
-        raise StrategicPatchError(f"unknown patch type: {directive} in map: {patch}")
+        raise StrategicPatchError(f"unknown patch type: {directive} in map: {go_value(patch)}")
     if original is None:
         original = {}
     _retain_keys(original, patch)
@@ -121,10 +136,11 @@ def _element_shape(*lists: list[Any]) -> type:
     if not shapes:
         raise StrategicPatchError("no elements in any given slices")
     if len(shapes) > 1:
-        raise StrategicPatchError(f"list element types are not identical: {sorted(s.__name__ for s in shapes)}")
+        names = " ".join(sorted(_GO_NAMES.get(shape, "<nil>") for shape in shapes))
+        raise StrategicPatchError(f"list element types are not identical: [{names}]")
     shape = shapes.pop()
     if shape is list:
-        raise StrategicPatchError("lists of lists are not supported")
+        raise UnmergeablePatchError("lists of lists are not supported")
     return shape
 
 
@@ -151,7 +167,7 @@ def _special_elements(original: list[Any], patch: list[Any], key: str) -> tuple[
         elif directive == "merge":
             raise StrategicPatchError("merging lists cannot yet be specified in the patch")
         else:
-            raise StrategicPatchError(f"unknown patch type: {directive} in map: {element}")
+            raise StrategicPatchError(f"unknown patch type: {directive} in map: {go_value(element)}")
     if deleted:
         original = [o for o in original if token(o.get(key)) not in deleted]
     if replace:
@@ -233,7 +249,8 @@ def _check_order(patch: list[Any], order: list[Any], merge_key: str) -> None:
             position += 1
         if position == len(listed):
             raise StrategicPatchError(
-                f"The order in patch list:\n{patch}\n doesn't match {SET_ORDER.rstrip('/')} list:\n{order}\n"
+                f"The order in patch list:\n{go_value(patch)}\n doesn't match "
+                f"{SET_ORDER.rstrip('/')} list:\n{go_value(order)}\n"
             )
         position += 1
 
@@ -259,15 +276,8 @@ def without_directives(value: Any) -> Any:
 
 
 def _no_merge_key(element: Any, key: str) -> StrategicPatchError:
-    return StrategicPatchError(f"map: {element} does not contain declared merge key: {key}")
+    return StrategicPatchError(f"map: {go_value(element)} does not contain declared merge key: {key}")
 
 
 def _bad_type(given: Any) -> StrategicPatchError:
-    names: dict[type, str] = {
-        str: "string",
-        bool: "bool",
-        int: "int64",
-        float: "float64",
-        dict: "map[string]interface {}",
-    }
-    return StrategicPatchError(f"expected a []interface {{}}, but received a {names.get(type(given), 'nil')}")
+    return StrategicPatchError(f"expected a []interface {{}}, but received a {_GO_NAMES.get(type(given), 'nil')}")

@@ -299,6 +299,13 @@ def test_yaml_that_could_harm_is_refused(body: bytes) -> None:
     assert refused(MAPS, body, content_type=YAML).code == 400
 
 
+def test_of_many_repeated_keys_some_are_told() -> None:
+    body = b"metadata: {name: a}\n" + b"".join(b"data: {a%d: b}\n" % i for i in range(1000))
+    assert len(codec.decode(MAPS, body, content_type=YAML).warnings) == 100
+    patch = b'{"data":{' + b",".join(b'"a%d":"","a%d":""' % (i, i) for i in range(1000)) + b"}}"
+    assert len(codec.duplicate_keys(patch)) == 100
+
+
 def test_deep_nesting_is_refused_or_dropped() -> None:
     for levels in (300, 900, 100_000):
         deep = b"[" * levels + b"]" * levels

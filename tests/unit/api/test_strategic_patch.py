@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kubeactors.api.patch import BadPatchFormatError, StrategicPatchError, apply_strategic_patch
+from kubeactors.api.patch import BadPatchFormatError, StrategicPatchError, UnmergeablePatchError, apply_strategic_patch
 from kubeactors.api.schema import struct
 
 POD = struct("io.k8s.api.core.v1.Pod")
@@ -127,10 +127,10 @@ def test_directives_do_not_reach_new_values() -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"containers": ["x"]}, "list element types are not identical"),
+        ({"containers": ["x"]}, "list element types are not identical: [map[string]interface {} string]"),
         ({"containers": [{"image": "x"}]}, "does not contain declared merge key: name"),
         ({"containers": [{"name": "c", "$patch": "merge"}]}, "merging lists cannot yet be specified in the patch"),
-        ({"containers": [{"name": "c", "$patch": "x"}]}, "unknown patch type"),
+        ({"containers": [{"name": "c", "$patch": "x"}]}, "unknown patch type: x in map: map[$patch:x name:c]"),
         ({"$setElementOrder/containers": "x"}, "expected a []interface {}, but received a string"),
         (
             {"$setElementOrder/containers": [{"name": "c"}], "containers": [{"name": "e"}]},
@@ -142,6 +142,11 @@ def test_patches_that_cannot_be_merged(spec: dict[str, Any], message: str) -> No
     with pytest.raises(StrategicPatchError) as caught:
         patched(spec)
     assert message in str(caught.value)
+
+
+def test_lists_of_lists_are_not_merged() -> None:
+    with pytest.raises(UnmergeablePatchError):
+        apply_strategic_patch({"metadata": {"finalizers": [["a"]]}}, {"metadata": {"finalizers": [["b"]]}}, POD)
 
 
 def test_long_lists_merge_in_time_that_grows_with_their_length() -> None:
