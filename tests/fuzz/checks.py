@@ -30,6 +30,8 @@ REASONS = {
 KNOWN_500 = re.compile(
     r"failed to create (typed patch object|manager for existing fields)|failed to convert new object"
     r"|list element types are not identical|The order in patch list|expected a \[\]interface \{\}"
+    r"|unknown patch type|does not contain declared merge key|no elements in any|merging lists cannot yet be specified"
+    r"|cannot merge lists without merge key"
     r"|duplicate nodePort|more than one PodDisruptionBudget|target\.(name|kind): "
     r"|duplicate entries for key|^Component not found: "
     r"|^resourceVersion should not be set on objects to be created",
