@@ -193,3 +193,29 @@ def test_gates_may_go_but_not_come() -> None:
     assert update_errors("pods", old, changed(old, schedulingGates=[{"name": "a/h"}])) == []
     (error,) = update_errors("pods", old, changed(old, schedulingGates=[{"name": "a/new"}]))
     assert "only deletion is allowed" in error
+
+
+def test_a_refused_update_shows_the_difference() -> None:
+    """Of the whole spec, in the internal types' names; not what may change."""
+    old = completed("pods", pod(nodeName="n", hostname="a"))
+    container = {**old["spec"]["containers"][0], "image": "other:2", "args": ["<&>"]}
+    (error,) = update_errors("pods", old, changed(old, containers=[container], hostname="b"))
+    shown = [line for line in error.partition("\n")[2].splitlines() if line[0] in "-+@"]
+    assert shown == [
+        "@@ -6,7 +6,9 @@",
+        '-   "Args": null,',
+        '+   "Args": [',
+        '+    "<&>"',
+        "+   ],",
+        "@@ -64,7 +66,7 @@",
+        '- "Hostname": "a",',
+        '+ "Hostname": "b",',
+    ]
+
+
+def test_the_difference_of_very_large_specs_is_not_shown() -> None:
+    many = [{"name": f"V{i}", "value": "x"} for i in range(2000)]
+    old = completed("pods", pod(containers=[{"name": "c", "image": "i", "env": many}]))
+    (error,) = update_errors("pods", old, changed(old, hostname="x"))
+    assert error.startswith(FROZEN)
+    assert error.endswith("\n")

@@ -6,6 +6,7 @@ from typing import Any, Final
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, required
 from kubeactors.api.validation.pod.container import image_whitespace_errors
 from kubeactors.api.validation.pod.scheduling import tolerations_errors
+from kubeactors.api.validation.pod.update_diff import spec_difference
 
 _ONLY: Final = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -29,7 +30,7 @@ def pod_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[Fi
     errors += _toleration_errors(new_spec, old_spec)
     errors += _gate_errors(new_spec, old_spec)
     if _frozen(new_spec, old_spec) != _frozen(old_spec, old_spec):
-        errors.append(forbidden("spec", _ONLY))
+        errors.append(forbidden("spec", f"{_ONLY}\n{spec_difference(old_spec, new_spec)}"))
     return errors
 
 
