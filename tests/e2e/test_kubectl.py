@@ -175,6 +175,31 @@ def test_patches_of_each_type(web: Kubectl, kind: str, patch: str) -> None:
     assert [container["image"] for container in containers] == ["localhost/guestbook-sidecar:v1"]
 
 
+def test_a_replication_controller(kubectl: Kubectl) -> None:
+    """Keeps so many containers running, in the place of one that ended too."""
+    labels = {"name": "update-demo"}
+    shell = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"]
+    container = {"name": "shell", "image": "localhost/guestbook-sidecar:v1", "command": shell}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container], "terminationGracePeriodSeconds": 1}}
+    spec = {"replicas": 2, "selector": labels, "template": template}
+    made = {"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": "update-demo"}, "spec": spec}
+    kubectl("create", "-f", "-", stdin=json.dumps(made))
+
+    def running(count: int) -> set[str]:
+        kubectl("wait", f"--for=jsonpath={{.status.readyReplicas}}={count}", "rc/update-demo", "--timeout=60s")
+        return set(kubectl("get", "pods", "-l", "name=update-demo", "-o", "name").split())
+
+    first, second = running(2)
+    kubectl("delete", first)
+    replaced = running(2)
+    assert second in replaced
+    assert first not in replaced
+    kubectl("scale", "rc", "update-demo", "--replicas=1")
+    running(1)
+    kubectl("delete", "rc", "update-demo")
+    kubectl("wait", "--for=delete", "pods", "-l", "name=update-demo", "--timeout=60s")
+
+
 def test_label_annotate_delete(web: Kubectl) -> None:
     assert web("label", "service", "web", "tier=front") == "service/web labeled\n"
     assert web("get", "services", "-l", "tier=front", "-o", "name") == "service/web\n"
