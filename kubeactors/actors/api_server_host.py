@@ -93,7 +93,6 @@ def _config(settings: ComponentSettings, pki: ClusterPki, store_endpoints: list[
         service_account_issuer=f"https://kubernetes.default.svc.{config.cluster_domain}",
         https_port=config.https_port,
         grpc_port=config.grpc_port,
-        grpc_token_port=config.grpc_token_port or None,
         service_cidr=config.service_cidr,
         node_port_range=config.node_ports(),
     )

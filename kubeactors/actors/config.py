@@ -38,9 +38,6 @@ class ClusterConfig:
     node_port_range: str = field(default="30000-32767", metadata={"help": "ports for Services of type NodePort"})
     https_port: int = field(default=6443, metadata={"help": "port of the REST API"})
     grpc_port: int = field(default=6444, metadata={"help": "port of the gRPC API"})
-    grpc_token_port: int = field(
-        default=0, metadata={"help": "port of the gRPC API for clients with a token and no certificate (0: none)"}
-    )
     store_port: int = field(default=2379, metadata={"help": "port of the store's clients (etcd v3)"})
     store_peer_port: int = field(default=2380, metadata={"help": "port of the store's members among themselves"})
     local_https_port: int = field(
@@ -80,10 +77,7 @@ class ClusterConfig:
             raise ConfigError(f"masters {self.masters}: 1, 3 or 5")
         self._check_store()
         self.node_ports()
-        optional = {"grpc_token_port"}
-        ports = [
-            value for name, value in asdict(self).items() if name.endswith("_port") and (value or name not in optional)
-        ]
+        ports = [value for name, value in asdict(self).items() if name.endswith("_port")]
         for port in ports:
             if not 0 < port < 65536 or ports.count(port) > 1:
                 raise ConfigError(f"port {port}: each port must be from 1 to 65535 and used once")

@@ -2,7 +2,7 @@
 
 The file is YAML or JSON with the fields of `ApiServerConfig`. Every field is also a flag (`--https-port 6443`), which
 wins over the file; `--store-tls` takes CA,CERT,KEY. SIGTERM and SIGINT stop the server cleanly. With `--ready-file F`
-the ports are written there as JSON (`{"https": 6443, "grpc": 6444, "grpc-token": 0}`) once requests are served.
+the ports are written there as JSON (`{"https": 6443, "grpc": 6444}`) once requests are served.
 """
 
 from __future__ import annotations
@@ -70,9 +70,7 @@ async def serve(config: ApiServerConfig, ready_file: Path | None) -> None:
         await server.start()
         collector.settle()
         if ready_file is not None:
-            ports = json.dumps(
-                {"https": server.https_port, "grpc": server.grpc_port, "grpc-token": server.grpc_token_port}
-            )
+            ports = json.dumps({"https": server.https_port, "grpc": server.grpc_port})
             await asyncio.to_thread(_write, ready_file, ports)
         await end.wait()
     finally:

@@ -44,8 +44,6 @@ class ApiServerConfig:
     bind_address: str = "0.0.0.0"
     https_port: int = 6443
     grpc_port: int = 6444
-    #: gRPC for clients that show a bearer token and no certificate; None: not served.
-    grpc_token_port: int | None = None
     store_tls: TlsFiles | None = None
     #: What this server shows to node agents (for logs and exec).
     kubelet_client_cert: Path | None = None

@@ -25,7 +25,7 @@ from kubeactors.apiserver.http.front import HttpFront
 from kubeactors.apiserver.http.health import Checks
 from kubeactors.apiserver.http.listener import HttpsListener
 from kubeactors.apiserver.http.resources import ResourceRequests
-from kubeactors.apiserver.http.tls import server_context
+from kubeactors.apiserver.http.tls import HTTP_2, server_context
 from kubeactors.apiserver.metrics import Metrics
 from kubeactors.apiserver.openapi.endpoints import OpenApi
 from kubeactors.apiserver.request import ApiHandler
@@ -56,7 +56,7 @@ class Fronts:
         self._config = config
         self.metrics = Metrics()
         authorities = x509.load_pem_x509_certificates(config.client_ca.read_bytes())
-        certificates = X509Authenticator(authorities, time.time)
+        authentication = AuthenticationChain(X509Authenticator(authorities, time.time), core.tokens)
         resources = ResourceRequests(
             core.handler,
             self.metrics,
@@ -70,7 +70,7 @@ class Fronts:
             resources=resources,
             discovery=self._discovery,
             openapi=self._openapi,
-            authentication=AuthenticationChain(certificates, core.tokens),
+            authentication=authentication,
             authorizer=core.authorizer,
             accounts=core.accounts,
             checks=checks,
@@ -81,17 +81,18 @@ class Fronts:
         calls = Calls(core.handler, registry, self.metrics, max_request_bytes=config.max_request_bytes, settle=settle)
         service = ResourcesService(
             calls,
-            Callers(certificates, core.tokens, core.authorizer),
+            Callers(authentication, core.authorizer),
             registry,
             self._openapi,
             max_watch_buffer_bytes=config.max_watch_buffer_bytes,
             max_session_calls=config.max_session_calls,
         )
         self._https = HttpsListener(front.handle, server_context(config.tls_cert, config.tls_key, config.client_ca))
-        self._grpc = GrpcListener(service, config.tls_cert, config.tls_key, config.client_ca)
+        self._grpc = GrpcListener(
+            service, server_context(config.tls_cert, config.tls_key, config.client_ca, protocol=HTTP_2)
+        )
         self.https_port = 0
         self.grpc_port = 0
-        self.grpc_token_port = 0
 
     def kinds_changed(self) -> None:
         """Kinds came or went: discovery and OpenAPI are made anew."""
@@ -104,9 +105,7 @@ class Fronts:
         address = self._config.advertise_address
         host = f"[{address}]" if ":" in address else address
         self._discovery.server_address = f"{host}:{self.https_port}"
-        config = self._config
-        self.grpc_port = await self._grpc.start(config.bind_address, config.grpc_port, config.grpc_token_port)
-        self.grpc_token_port = self._grpc.token_port
+        self.grpc_port = await self._grpc.start(self._config.bind_address, self._config.grpc_port)
 
     async def stop(self) -> None:
         """End every request and connection, within the configured grace."""

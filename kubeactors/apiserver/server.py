@@ -51,11 +51,6 @@ class ApiServer:
         """Where gRPC is served; differs from the configuration's if that is 0."""
         return self._fronts.grpc_port if self._fronts is not None else 0
 
-    @property
-    def grpc_token_port(self) -> int:
-        """Where gRPC is served to clients with a token and no certificate; 0: nowhere."""
-        return self._fronts.grpc_token_port if self._fronts is not None else 0
-
     async def start(self) -> None:
         """Connect to the store, make the cluster's first objects, then listen.
 

@@ -16,6 +16,7 @@ from grpc_health.v1.health import aio as grpc_health
 
 from kubeactors.pb.etcd import election_pb2_grpc, lock_pb2_grpc, rpc_pb2, rpc_pb2_grpc
 from kubeactors.pb.store.v1 import session_pb2_grpc
+from kubeactors.rpc.server import RpcServer
 from kubeactors.store import bootstrap
 from kubeactors.store.api import StoreApi
 from kubeactors.store.compactor import Compactor, parse_retention
@@ -24,7 +25,6 @@ from kubeactors.store.disk import Disk
 from kubeactors.store.errors import StoreError, StoreUnavailable
 from kubeactors.store.machine.command import Kind
 from kubeactors.store.node import Node, NodeConfig
-from kubeactors.store.rpc.server import RpcServer
 from kubeactors.store.services.auth import AuthService
 from kubeactors.store.services.calls import outcome
 from kubeactors.store.services.cluster import ClusterService

@@ -60,7 +60,6 @@ class ControlPlane:
     store: Store = "own"
     https_port: int = 0
     grpc_port: int = 0
-    grpc_token_port: int = 0
     _processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
 
     @property
@@ -149,7 +148,6 @@ class ControlPlane:
         await self._until("apiserver", ready.exists)
         ports = json.loads(ready.read_text())
         self.https_port, self.grpc_port = ports["https"], ports["grpc"]
-        self.grpc_token_port = ports["grpc-token"]
         self._write_kubeconfig()
 
     async def stop_process(self, name: str, number: int = signal.SIGTERM) -> None:

@@ -1,23 +1,21 @@
-"""Who makes a gRPC call: the client certificate that mutual TLS has verified, or the bearer token in its metadata."""
+"""Who makes a gRPC call: the client certificate of its connection, or the bearer token in its metadata."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from kubeactors.api import errors
+from kubeactors.apiserver.authn.chain import AuthenticationChain
 from kubeactors.apiserver.authn.impersonation import PREFIX, impersonate, wanted_user
-from kubeactors.apiserver.authn.tokens import TokenRefused, Tokens
-from kubeactors.apiserver.authn.x509 import CertificateRefused, X509Authenticator
 from kubeactors.apiserver.authz import Attributes, Authorizer
 from kubeactors.apiserver.authz.authorizer import check
-from kubeactors.apiserver.request import Request, UserInfo
+from kubeactors.apiserver.http.tls import peer_chain
+from kubeactors.apiserver.request import ANONYMOUS, Request, UserInfo
+from kubeactors.rpc.call import Call
 
-logger = logging.getLogger(__name__)
-
-_CERTIFICATE = "x509_pem_cert"
+_CERTIFICATES = "apiserver.certificates"
 
 #: Gives the user, as long as the credentials are good: a token may end before a stream does. Raises StatusError 401.
 User = Callable[[], Awaitable[UserInfo]]
@@ -50,14 +48,12 @@ class Caller:
 class Callers:
     """Knows the clients of calls."""
 
-    def __init__(self, certificates: X509Authenticator, tokens: Tokens, authorizer: Authorizer) -> None:
-        self._certificates = certificates
-        self._tokens = tokens
+    def __init__(self, authentication: AuthenticationChain, authorizer: Authorizer) -> None:
+        self._authentication = authentication
         self._authorizer = authorizer
 
-    def of(self, context: Any) -> Caller:
-        """The client of a call. Raises StatusError: 401 without credentials that are good, 400 for impersonation that
-        cannot be understood."""
+    def of(self, context: Call) -> Caller:
+        """The client of a call. Raises StatusError (400) for impersonation that cannot be understood."""
         token = agent = ""
         impersonates = False
         for key, value in context.invocation_metadata() or ():
@@ -72,28 +68,20 @@ class Callers:
         wanted = None
         if impersonates:
             wanted = wanted_user((key, value) for key, value in context.invocation_metadata() if isinstance(value, str))
-        # A caller with a certificate needs no token.
-        certificates = context.auth_context().get(_CERTIFICATE)
-        if certificates or not token:
-            return Caller(self._by_certificates(certificates or ()), agent, wanted, self._authorizer)
-        return Caller(lambda: self._by_token(token), agent, wanted, self._authorizer)
+        chain = _chain(context)
+        return Caller(partial(self._user, chain, f"Bearer {token}" if token else ""), agent, wanted, self._authorizer)
 
-    def _by_certificates(self, certificates: Sequence[bytes]) -> User:
-        if not certificates:
+    async def _user(self, chain: Sequence[bytes], authorization: str) -> UserInfo:
+        user = await self._authentication.authenticate(chain, authorization)
+        if user is ANONYMOUS:
             raise errors.unauthorized()
-        try:
-            user = self._certificates.by_pem(certificates[0])
-        except CertificateRefused as error:
-            raise errors.unauthorized() from error
+        return user
 
-        async def same() -> UserInfo:
-            return user
 
-        return same
-
-    async def _by_token(self, token: str) -> UserInfo:
-        try:
-            return (await self._tokens.authenticate(token)).user
-        except TokenRefused as error:
-            logger.info("refused a bearer token: %s", error)
-            raise errors.unauthorized() from error
+def _chain(context: Call) -> Sequence[bytes]:
+    """The certificates that the client has shown on this connection."""
+    notes = context.notes
+    chain: Sequence[bytes] | None = notes.get(_CERTIFICATES)
+    if chain is None:
+        chain = notes[_CERTIFICATES] = peer_chain(context.tls) if context.tls is not None else ()
+    return chain

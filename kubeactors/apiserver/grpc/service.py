@@ -62,8 +62,9 @@ class ResourcesService:
         for end in list(self._enders):
             end()
 
-    def methods(self) -> grpc.GenericRpcHandler:
-        """The handlers to add to a server. Watches write serialized messages, so they have no serializer."""
+    def methods(self) -> dict[str, grpc.RpcMethodHandler]:
+        """The handlers to add to a server, by the methods' names. Watches write serialized messages, and need no
+        serializer."""
         unary: dict[str, tuple[Method, Any]] = {
             "Get": (self._call(convert.get_request, convert.object_reply), pb.GetRequest),
             "List": (self._call(convert.list_request, convert.list_reply), pb.ListRequest),
@@ -104,7 +105,7 @@ class ResourcesService:
                 request_deserializer=message.FromString,
                 response_serializer=None if name == "WatchMany" else _serialize,
             )
-        return grpc.method_handlers_generic_handler(SERVICE, handlers)
+        return handlers
 
     # --- one message, one answer
 

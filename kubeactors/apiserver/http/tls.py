@@ -1,4 +1,4 @@
-"""The TLS side of the HTTPS front."""
+"""The TLS side of both fronts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import ctypes
 import ssl
 from pathlib import Path
 
+# For REST HTTP/2 is not offered: every Kubernetes client speaks HTTP/1.1, and exec needs it anyway. gRPC is HTTP/2.
+HTTP_1, HTTP_2 = "http/1.1", "h2"
+
 _VerifyCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p)
 
 
@@ -14,8 +17,8 @@ _VerifyCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p)
 _ACCEPT = _VerifyCallback(lambda _verified, _chain: 1)
 
 
-def server_context(certificate: Path, key: Path, client_ca: Path) -> ssl.SSLContext:
-    """Serve with this certificate; ask clients for one of `client_ca`.
+def server_context(certificate: Path, key: Path, client_ca: Path, *, protocol: str = HTTP_1) -> ssl.SSLContext:
+    """Serve a protocol with this certificate; ask clients for one of `client_ca`.
 
     Whatever certificate a client sends ends the handshake well, if the client holds its key: the authenticator judges
     it, and answers with a Status as Kubernetes does (decision 0008). Raises OSError or ssl.SSLError when a file cannot
@@ -26,8 +29,7 @@ def server_context(certificate: Path, key: Path, client_ca: Path) -> ssl.SSLCont
     context.load_cert_chain(certificate, key)
     context.load_verify_locations(client_ca)  # tells clients which authority to choose a certificate of
     context.verify_mode = ssl.CERT_OPTIONAL
-    # HTTP/2 is not offered: every Kubernetes client speaks HTTP/1.1, and exec needs it anyway.
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([protocol])
     # Session tickets would let a resumed session skip the certificate that a changed CA refuses.
     context.num_tickets = 0
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION

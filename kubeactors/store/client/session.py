@@ -18,11 +18,11 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from kubeactors.pb.store.v1 import session_pb2
+from kubeactors.rpc.client import CallEnded
 from kubeactors.store import errors
 from kubeactors.store.client.channel import TlsFiles
 from kubeactors.store.client.stream import SessionStream, open_session
 from kubeactors.store.client.transport import Method, SessionNotOffered
-from kubeactors.store.rpc.client import CallEnded
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from kubeactors.pb.etcd import rpc_pb2
 from kubeactors.pb.store.v1 import session_pb2
+from kubeactors.rpc.client import ClientStream
 from kubeactors.store.client.channel import WANT_LEADER, TlsFiles, target
-from kubeactors.store.rpc.client import ClientStream
 
 SessionStream: TypeAlias = ClientStream[session_pb2.CallFrame, session_pb2.ReplyFrame]
 WatchStream: TypeAlias = ClientStream[rpc_pb2.WatchRequest, rpc_pb2.WatchResponse]

@@ -11,11 +11,11 @@ from types import TracebackType
 import grpc.aio
 
 from kubeactors.pb.etcd import kv_pb2, rpc_pb2
+from kubeactors.rpc.client import CallEnded
 from kubeactors.store import errors
 from kubeactors.store.client.channel import TlsFiles
 from kubeactors.store.client.results import WatchBatch, events
 from kubeactors.store.client.stream import WatchStream, open_watch
-from kubeactors.store.rpc.client import CallEnded
 
 logger = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from functools import partial
 from google.protobuf.message import Message
 
 from kubeactors.pb.etcd import rpc_pb2
+from kubeactors.rpc.headers import Metadata
+from kubeactors.rpc.server import RpcServer
+from kubeactors.rpc.stream import Direct
 from kubeactors.store.api import StoreApi
 from kubeactors.store.errors import StoreError
-from kubeactors.store.rpc.headers import Metadata
-from kubeactors.store.rpc.server import RpcServer
-from kubeactors.store.rpc.stream import Direct
 from kubeactors.store.services import leader
 
 _METHODS: dict[str, tuple[str, type[Message]]] = {

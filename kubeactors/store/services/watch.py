@@ -11,10 +11,10 @@ import grpc
 import grpc.aio
 
 from kubeactors.pb.etcd import rpc_pb2
+from kubeactors.rpc.call import Call
+from kubeactors.rpc.server import RpcServer
 from kubeactors.store.errors import NoLeader, StoreError
 from kubeactors.store.node import Node
-from kubeactors.store.rpc.call import Call
-from kubeactors.store.rpc.server import RpcServer
 from kubeactors.store.services import leader
 from kubeactors.store.services.calls import abort, run_stream
 from kubeactors.store.services.leader import LeaderMonitor

@@ -8,10 +8,10 @@ import grpc
 import grpc.aio
 
 from kubeactors.pb.raft.v1 import raft_pb2
+from kubeactors.rpc.client import ClientStream
+from kubeactors.rpc.frames import MAX_WINDOW
+from kubeactors.rpc.server import RpcServer
 from kubeactors.store.client.channel import TlsFiles
-from kubeactors.store.rpc.client import ClientStream
-from kubeactors.store.rpc.frames import MAX_WINDOW
-from kubeactors.store.rpc.server import RpcServer
 from kubeactors.store.tls import server_context
 
 SILENCE_SECONDS = 2.0

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from kubeactors.pb.raft.v1 import raft_pb2, raft_pb2_grpc
+from kubeactors.rpc.server import RpcServer
 from kubeactors.store.client.channel import TlsFiles
 from kubeactors.store.raft.message import NEWS, Message, MessageType
-from kubeactors.store.rpc.server import RpcServer
 from kubeactors.store.transport import channel, snapshot
 from kubeactors.store.transport.admission import View
 from kubeactors.store.transport.certificate import PeerRules

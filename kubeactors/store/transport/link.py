@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from kubeactors.pb.raft.v1 import raft_pb2
+from kubeactors.rpc.client import CallEnded
 from kubeactors.store.raft.message import Message
-from kubeactors.store.rpc.client import CallEnded
 from kubeactors.store.transport.codec import fill_message
 
 FRAME_BYTES = 2 * 1024 * 1024

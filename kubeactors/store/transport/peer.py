@@ -10,8 +10,8 @@ from typing import Protocol
 import grpc.aio
 
 from kubeactors.pb.raft.v1 import raft_pb2
+from kubeactors.rpc.client import CallEnded
 from kubeactors.store.client.channel import TlsFiles
-from kubeactors.store.rpc.client import CallEnded
 from kubeactors.store.transport.admission import View, judge
 from kubeactors.store.transport.channel import PeerStream, open_stream
 from kubeactors.store.transport.link import Link

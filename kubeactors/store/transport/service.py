@@ -12,8 +12,8 @@ import grpc.aio
 
 from kubeactors.pb.raft.v1 import raft_pb2, raft_pb2_grpc
 from kubeactors.pb.raft.v1.raft_pb2 import Refusal
+from kubeactors.rpc.call import Call
 from kubeactors.store.errors import StoreError
-from kubeactors.store.rpc.call import Call
 from kubeactors.store.transport import certificate, snapshot
 from kubeactors.store.transport.admission import View, judge
 from kubeactors.store.transport.codec import BadFrame, decode_message

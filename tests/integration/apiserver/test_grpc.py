@@ -24,7 +24,7 @@ Stub = api_pb2_grpc.ResourcesStub
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
-    async with control_plane(tmp_path_factory.mktemp("plane"), grpc_token_port=0) as running:
+    async with control_plane(tmp_path_factory.mktemp("plane")) as running:
         yield running
 
 
@@ -298,7 +298,7 @@ async def test_tokens_and_impersonation(plane: ControlPlane, stub: Stub, namespa
         key=pb.ObjectKey(group="authentication.k8s.io", version="v1", resource="selfsubjectreviews"), json=b"{}"
     )
     credentials = grpc.ssl_channel_credentials(plane.pki.ca.read_bytes())
-    async with grpc.aio.secure_channel(f"127.0.0.1:{plane.grpc_token_port}", credentials) as channel:
+    async with grpc.aio.secure_channel(plane.grpc_endpoint, credentials) as channel:
         robot = api_pb2_grpc.ResourcesStub(channel)
         metadata = [("authorization", f"Bearer {token}")]
         me = orjson.loads((await robot.Create(review, metadata=metadata)).json)["status"]["userInfo"]

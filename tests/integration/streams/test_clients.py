@@ -160,7 +160,7 @@ async def _websocket(plane: ControlPlane, path: str, *protocols: str) -> AsyncIt
     ],
 )
 async def test_every_channel_protocol(plane: ControlPlane, node: LiveNode, protocol: str, status: bool) -> None:
-    path = f"{POD}/exec?command=sh&command=-c&command=echo+out;exit+2&stdout=1&stderr=1"
+    path = f"{POD}/exec?command=sh&command=-c&command=echo+out%3Bexit+2&stdout=1&stderr=1"
     async with _websocket(plane, path, *([protocol] if protocol else [])) as socket:
         assert (socket.protocol or "") == protocol
         messages = [message async for message in socket]
@@ -227,7 +227,7 @@ async def test_logs_and_watches_over_websockets(plane: ControlPlane, node: LiveN
 
 async def test_a_slow_reader_slows_the_command(plane: ControlPlane, node: LiveNode) -> None:
     """What a command writes that nobody reads waits in the command, not in memory."""
-    path = f"{POD}/exec?command=sh&command=-c&command=dd+if%3D/dev/zero+bs%3D64k+count%3D1000;echo+done+%3E/tmp/done"
+    path = f"{POD}/exec?command=sh&command=-c&command=dd+if%3D/dev/zero+bs%3D64k+count%3D1000%3Becho+done+%3E/tmp/done"
     async with _websocket(plane, path + "&stdout=1&stderr=1", "v4.channel.k8s.io") as socket:
         await socket.receive()
         before = _memory(plane.pid("apiserver"))

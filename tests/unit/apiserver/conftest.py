@@ -104,7 +104,6 @@ async def running(pki: Path, request: pytest.FixtureRequest) -> AsyncIterator[Ru
         bind_address="127.0.0.1",
         https_port=0,
         grpc_port=0,
-        grpc_token_port=0,
         store_endpoints=["http://127.0.0.1:1"],
         tls_cert=pki / "server.crt",
         tls_key=pki / "server.key",

@@ -103,14 +103,14 @@ async def test_keys_that_name_nothing(
 
 
 @pytest.mark.parametrize("user", [None, "mallory"])
-async def test_clients_without_a_certificate_of_the_cluster_do_not_connect(
+async def test_clients_without_a_certificate_of_the_cluster_are_nobody(
     running: RunningFronts, user: str | None
 ) -> None:
     async with _channel(running, user) as channel:
         stub = api_pb2_grpc.ResourcesStub(channel)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.Get(pb.GetRequest(key=POD), timeout=5)
-    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
     assert not running.handler.requests
 
 
@@ -310,7 +310,7 @@ async def test_streams_end_in_good_order_when_the_server_stops(
 
 def _token_channel(running: RunningFronts) -> grpc.aio.Channel:
     credentials = grpc.ssl_channel_credentials(running.pem("ca.crt"))
-    return grpc.aio.secure_channel(f"127.0.0.1:{running.fronts.grpc_token_port}", credentials)
+    return grpc.aio.secure_channel(f"127.0.0.1:{running.fronts.grpc_port}", credentials)
 
 
 async def test_a_bearer_token_takes_the_certificates_place(running: RunningFronts) -> None:

@@ -9,10 +9,10 @@ Objects travel as the JSON documents of the REST API (https://kubernetes.io/docs
 a message does not change when a kind gets a field. `Discover` tells which kinds there are, `OpenApi` what their fields
 are.
 
-Who calls: on the server's gRPC port the client's certificate says it (mutual TLS, signed by the cluster's authority;
-the subject's CN is the user, each O a group). On its token port the client shows no certificate but a bearer token,
-in the metadata "authorization": "Bearer TOKEN". To act as somebody else (who may): metadata "impersonate-user",
-"impersonate-group" (repeated), "impersonate-uid", "impersonate-extra-KEY", as the REST API's headers.
+Who calls: the client's TLS certificate says it (signed by the cluster's authority; the subject's CN is the user, each
+O a group) or, without one, a bearer token in the metadata "authorization": "Bearer TOKEN". To act as somebody else
+(who may): metadata "impersonate-user", "impersonate-group" (repeated), "impersonate-uid", "impersonate-extra-KEY", as
+the REST API's headers.
 
 Failures: a call that fails ends with a gRPC status code, and the trailing metadata say the rest.
   "grpc-status-details-bin": a google.rpc.Status whose details are a google.rpc.ErrorInfo (reason: Kubernetes' reason,
@@ -37,7 +37,8 @@ Sizes: the server takes messages up to 64 MiB, and in them bodies up to its limi
 and logs into small messages, but answers a list at once: page it with `limit`, or raise your library's limit
 (4 MiB in most) of what it receives.
 
-Health is grpc.health.v1.Health, for "" and "kubeactors.api.v1.Resources". The server has reflection.
+Messages are not compressed. A connection carries up to 1,000 calls at a time. Health is grpc.health.v1.Health, for ""
+and "kubeactors.api.v1.Resources". The server has reflection.
 """
 
 from collections import abc as _abc

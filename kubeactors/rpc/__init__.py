@@ -1,4 +1,4 @@
-"""A gRPC server for the member's loop, many times cheaper for a small call than grpc.aio.
+"""A gRPC server for an asyncio loop, many times cheaper for a small call than grpc.aio.
 
 grpc.aio takes 250 to 400 µs of a core for a unary call, half of it in moving it between threads; etcd takes 75. This
 package speaks the same protocol (HTTP/2, RFC 9113; gRPC over HTTP2) straight on the loop's transports: what arrives in
@@ -13,5 +13,5 @@ grpc.aio.
     call.py        what a service sees of its call (grpc.aio.ServicerContext)
     server.py      methods, listening, stopping
 
-Left out, since no etcd client uses it: compression of messages (refused as gRPC says), server push, HTTP/1.1.
+Left out, since no client of ours uses it: compression of messages (refused as gRPC says), server push, HTTP/1.1.
 """

@@ -12,11 +12,11 @@ from urllib.parse import unquote, urlsplit
 import grpc.aio
 from google.protobuf.message import Message
 
-from kubeactors.store.rpc import frames as f
-from kubeactors.store.rpc import headers
-from kubeactors.store.rpc.connection import Connection, TooLarge
-from kubeactors.store.rpc.headers import Metadata
-from kubeactors.store.rpc.stream import Request, Stream
+from kubeactors.rpc import frames as f
+from kubeactors.rpc import headers
+from kubeactors.rpc.connection import Connection, TooLarge
+from kubeactors.rpc.headers import Metadata
+from kubeactors.rpc.stream import Request, Stream
 
 UNAVAILABLE = 14
 Sent = TypeVar("Sent", bound=Message)
@@ -62,6 +62,8 @@ class ClientStream(Generic[Sent, Got]):
     """A call in both directions, in the shape of grpc.aio's. Use `open`, and `close` in the end."""
 
     max_message = f.MAX_WINDOW
+    max_held: int | None = None
+    max_streams: int | None = None
 
     def __init__(self, parse: Callable[[bytes], Got]) -> None:
         self._parse = parse

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
 import hpack
 
-from kubeactors.store.rpc.frames import Code, ConnectionBroken
+from kubeactors.rpc.frames import Code, ConnectionBroken
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 Value = str | bytes
@@ -101,9 +102,13 @@ def trailers(code: int, message: str, metadata: Iterable[tuple[str, Value]] = ()
 
 
 def fields(metadata: Iterable[tuple[str, Value]]) -> bytes:
+    """Values of names that end in "-bin" are bytes, and travel in base64."""
     block = b""
     for name, value in metadata:
-        block += _literal(name.encode(), value if isinstance(value, bytes) else value.encode())
+        data = value if isinstance(value, bytes) else value.encode()
+        if name.endswith("-bin"):
+            data = base64.b64encode(data).rstrip(b"=")
+        block += _literal(name.encode(), data)
     return block
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from kubeactors.store.rpc import headers
-from kubeactors.store.rpc.call import Call
-from kubeactors.store.rpc.connection import Connection, TooLarge
-from kubeactors.store.rpc.stream import Direct, Method, Request, Stream
+from kubeactors.rpc import headers
+from kubeactors.rpc.call import Call
+from kubeactors.rpc.connection import Connection, TooLarge
+from kubeactors.rpc.stream import Direct, Method, Request, Stream
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +24,19 @@ UNIMPLEMENTED, INTERNAL, UNKNOWN, RESOURCE_EXHAUSTED, CANCELLED = 12, 13, 2, 8, 
 
 
 class RpcServer:
-    """`max_message`: bytes of the largest message that is taken. `silence`: see Connection."""
+    """`max_message`: bytes of the largest message that is taken. `silence`: see Connection; the others: see Calls."""
 
-    def __init__(self, max_message: int, silence: float | None = None) -> None:
+    def __init__(
+        self,
+        max_message: int,
+        silence: float | None = None,
+        *,
+        max_held: int | None = None,
+        max_streams: int | None = None,
+    ) -> None:
         self.max_message = max_message
+        self.max_held = max_held
+        self.max_streams = max_streams
         self._silence = silence
         self._methods: dict[bytes, Direct | Method] = {}
         self._listening: list[asyncio.Server] = []

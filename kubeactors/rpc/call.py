@@ -14,9 +14,9 @@ from typing import Any, NoReturn
 import grpc
 import grpc.aio
 
-from kubeactors.store.rpc import headers
-from kubeactors.store.rpc.connection import Connection
-from kubeactors.store.rpc.stream import Method, Stream
+from kubeactors.rpc import headers
+from kubeactors.rpc.connection import Connection
+from kubeactors.rpc.stream import Method, Stream
 
 _CODES = {int(code.value[0]): code for code in grpc.StatusCode}
 
@@ -162,6 +162,18 @@ class Call:
 
     def time_remaining(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - self._loop.time())
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The connection's TLS; None without."""
+        transport = self._connection.transport
+        found: ssl.SSLObject | None = transport.get_extra_info("ssl_object") if transport is not None else None
+        return found
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What services keep of the connection, for as long as it lasts."""
+        return self._connection.notes
 
     # ---- its life ----
 

@@ -6,13 +6,13 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
-from kubeactors.store.rpc import frames as f
-from kubeactors.store.rpc import headers
-from kubeactors.store.rpc.frames import Code, ConnectionBroken
-from kubeactors.store.rpc.headers import RequestHeaders
-from kubeactors.store.rpc.stream import Request, Stream
+from kubeactors.rpc import frames as f
+from kubeactors.rpc import headers
+from kubeactors.rpc.frames import Code, ConnectionBroken
+from kubeactors.rpc.headers import RequestHeaders
+from kubeactors.rpc.stream import Request, Stream
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +39,12 @@ class TooLarge(Exception):
 
 
 class Calls(Protocol):
-    """The server."""
+    """The server. `max_held`: bytes of messages of one connection that have not come whole; `max_streams`: calls of one
+    connection. None: as many as come."""
 
     max_message: int
+    max_held: int | None
+    max_streams: int | None
 
     def request(self, found: Sequence[tuple[bytes, bytes]]) -> Request: ...
 
@@ -95,6 +98,9 @@ class Connection(asyncio.Protocol):
         self._stream_window = f.DEFAULT_WINDOW
         self._max_frame = f.DEFAULT_FRAME
         self._taken = 0
+        self._held = 0
+        self.notes: dict[str, Any] = {}
+        """What a service knows of this connection and wants to keep. Any: only it knows the types."""
         self._blocked: dict[int, Stream] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._heard = True
@@ -104,10 +110,10 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self._send(
-            f.settings((f.SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW), (f.SETTINGS_MAX_FRAME_SIZE, FRAME_BYTES))
-            + f.window_update(0, CONNECTION_WINDOW - f.DEFAULT_WINDOW)
-        )
+        settings = [(f.SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW), (f.SETTINGS_MAX_FRAME_SIZE, FRAME_BYTES)]
+        if self._calls.max_streams is not None:
+            settings.append((f.SETTINGS_MAX_CONCURRENT_STREAMS, self._calls.max_streams))
+        self._send(f.settings(*settings) + f.window_update(0, CONNECTION_WINDOW - f.DEFAULT_WINDOW))
         self._watchdog = self._loop.call_later(self._silence, self._look)
         self._calls.connected(self)
 
@@ -216,7 +222,10 @@ class Connection(asyncio.Protocol):
             if number % 2 and number <= self._last_stream:
                 return  # trailers of a call that is over
             raise ConnectionBroken(Code.PROTOCOL_ERROR, f"stream {number} cannot be opened")
-        if self._draining:
+        most = self._calls.max_streams
+        if self._draining or (most is not None and len(self.streams) >= most):
+            if not self._draining:
+                self._last_stream = number
             self._send(f.reset(number, Code.REFUSED_STREAM))
             return
         self._last_stream = number
@@ -264,9 +273,18 @@ class Connection(asyncio.Protocol):
             self._calls.request_ended(self, stream)
 
     def _messages(self, stream: Stream, data: bytes) -> None:
-        if stream.buffer:
-            data = stream.buffer + data
-            stream.buffer = b""
+        parts = stream.parts
+        if parts:
+            # A long message comes in many pieces, which are put together once.
+            parts.append(data)
+            stream.missing -= len(data)
+            self._hold(len(data))
+            if stream.missing > 0:
+                return
+            data = b"".join(parts)
+            parts.clear()
+            self._hold(-len(data))
+        size = 0
         while len(data) >= 5:
             size = int.from_bytes(data[1:5], "big")
             if size > self._calls.max_message:
@@ -277,7 +295,17 @@ class Connection(asyncio.Protocol):
                 raise TooLarge("Messages cannot be compressed here")
             self._calls.message(self, stream, data[5 : 5 + size])
             data = data[5 + size :]
-        stream.buffer = data
+            size = 0
+        if data and not stream.closed:
+            parts.append(data)
+            stream.missing = 5 + size - len(data)
+            self._hold(len(data))
+
+    def _hold(self, size: int) -> None:
+        """So many bytes more of messages that have not come whole."""
+        self._held += size
+        if self._calls.max_held is not None and self._held > self._calls.max_held:
+            raise ConnectionBroken(Code.ENHANCE_YOUR_CALM, f"messages begun of {self._held} bytes")
 
     def _request_ended(self, stream: Stream) -> None:
         stream.remote_closed = True
@@ -398,7 +426,8 @@ class Connection(asyncio.Protocol):
             self.send_headers(stream)
         size = len(message) + 5
         if stream.held or size > self._window or size > stream.window or size > self._max_frame:
-            stream.held += b"\0" + _number(size - 5) + message
+            stream.held = b"".join((stream.held[stream.held_from :], b"\0", _number(size - 5), message))
+            stream.held_from = 0
             self._send_held(stream)
         else:
             self._window -= size
@@ -469,7 +498,7 @@ class Connection(asyncio.Protocol):
 
     def _send_held(self, stream: Stream) -> None:
         """As much as the windows allow."""
-        held, start = stream.held, 0
+        held, start = stream.held, stream.held_from
         while start < len(held):
             size = min(len(held) - start, self._window, stream.window, self._max_frame)
             if size <= 0:
@@ -478,10 +507,11 @@ class Connection(asyncio.Protocol):
             stream.window -= size
             self._send(f.frame(_DATA, 0, stream.number, held[start : start + size]))
             start += size
-        stream.held = held[start:]
-        if stream.held:
+        if start < len(held):
+            stream.held_from = start
             self._blocked[stream.number] = stream
             return
+        stream.held, stream.held_from = b"", 0
         self._blocked.pop(stream.number, None)
         if stream.writer is not None:
             _set(stream.writer)
@@ -509,6 +539,9 @@ class Connection(asyncio.Protocol):
     def _forget(self, stream: Stream) -> None:
         stream.closed = True
         self.streams.pop(stream.number, None)
+        if stream.parts:
+            self._held -= sum(map(len, stream.parts))
+            stream.parts.clear()
         if stream.held:
             stream.held = b""
             self._blocked.pop(stream.number, None)

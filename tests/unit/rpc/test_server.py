@@ -12,11 +12,11 @@ import hpack
 import pytest
 
 from kubeactors.pb.etcd import rpc_pb2, rpc_pb2_grpc
-from kubeactors.store.rpc import connection as connections
-from kubeactors.store.rpc import frames as f
-from kubeactors.store.rpc.headers import RequestHeaders, timeout, trailers
-from kubeactors.store.rpc.server import RpcServer
-from kubeactors.store.rpc.stream import Answered, Direct
+from kubeactors.rpc import connection as connections
+from kubeactors.rpc import frames as f
+from kubeactors.rpc.headers import RequestHeaders, timeout, trailers
+from kubeactors.rpc.server import RpcServer
+from kubeactors.rpc.stream import Answered, Direct
 
 MAX_MESSAGE = 4 * 1024 * 1024
 PUT, KEEP_ALIVE = "/etcdserverpb.KV/Put", "/etcdserverpb.Lease/LeaseKeepAlive"
@@ -293,6 +293,35 @@ async def test_byte_by_byte(running: Running) -> None:
         real(bytes((byte,)))
         await asyncio.sleep(0)
     assert [await wire.status(number) for number in range(1, 8, 2)] == ["0"] * 4
+
+
+async def test_a_connections_calls_and_messages_under_way_are_bounded(running: Running) -> None:
+    running.server.max_streams, running.server.max_held = 2, 100_000
+    wire = await Wire.open(running.port)
+    _, _, _, settings = await wire.until(f.SETTINGS)
+    assert (f.SETTINGS_MAX_CONCURRENT_STREAMS, 2) in f.SETTING.iter_unpack(settings)
+    for number in (1, 3, 5):
+        wire.send(f.frame(f.HEADERS, f.END_HEADERS, number, wire.headers(PUT)))
+    _, _, number, code = await wire.until(f.RST_STREAM)
+    assert (number, f.NUMBER.unpack(code)) == (5, (f.Code.REFUSED_STREAM,))
+    begun = message_frame(bytes(60_000))[:-1]
+    for number in (1, 3):
+        for start in range(0, len(begun), 16_384):
+            wire.send(f.frame(f.DATA, 0, number, begun[start : start + 16_384]))
+    _, _, _, last = await wire.until(f.GOAWAY)
+    assert f.NUMBER.unpack_from(last, 4) == (f.Code.ENHANCE_YOUR_CALM,)
+    assert await wire.closed()
+
+
+async def test_what_was_held_of_a_call_is_forgotten_with_it(running: Running) -> None:
+    running.server.max_held = 100_000
+    wire = await Wire.open(running.port)
+    for number in (1, 3, 5, 7):
+        wire.send(f.frame(f.HEADERS, f.END_HEADERS, number, wire.headers(PUT)))
+        wire.send(f.frame(f.DATA, 0, number, message_frame(bytes(60_000))[:16_000]) * 3)
+        wire.send(f.reset(number, f.Code.CANCEL))
+    wire.call(9, PUT, rpc_pb2.PutRequest(value=b"ab").SerializeToString())
+    assert await wire.status(9) == "0"
 
 
 async def test_windows_of_the_client_are_kept(running: Running) -> None:

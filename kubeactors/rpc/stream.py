@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from kubeactors.store.rpc.headers import Metadata
+from kubeactors.rpc.headers import Metadata
 
 Answered = Callable[[Any], None]
 
@@ -59,19 +59,22 @@ class Request:
 
 
 class Stream:
-    """`window`: what may be sent. `held`: message bytes that it had no room for; `trailers`: what comes after them.
+    """`window`: what may be sent. `held`: message bytes that it had no room for, `held_from` the first of them that is
+    not sent yet; `trailers`: what comes after them. `parts`: of a message that lacks `missing` more bytes.
     `uncredited`: what arrived and the client was not given back as window; `queued`: bytes in `messages`, which are
     whole and wait to be read; or `listener` is called with each. `closed`: nothing is to be sent any more."""
 
     __slots__ = (
-        "buffer",
         "closed",
         "headers_sent",
         "held",
+        "held_from",
         "listener",
         "messages",
+        "missing",
         "number",
         "on_closed",
+        "parts",
         "queued",
         "reader",
         "remote_closed",
@@ -87,12 +90,14 @@ class Stream:
         self.number = number
         self.request = request
         self.window = window
-        self.buffer = b""
+        self.parts: list[bytes] = []
+        self.missing = 0
         self.messages: deque[bytes] | None = None
         self.listener: Callable[[bytes], None] | None = None
         self.queued = 0
         self.uncredited = 0
         self.held = b""
+        self.held_from = 0
         self.trailers: bytes | None = None
         self.headers_sent = False
         self.remote_closed = False
