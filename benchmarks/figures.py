@@ -25,6 +25,11 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {memory} GiB, Linux {platform.release()}, Python {platform.python_version()}"
 
 
+def load_average() -> str:
+    """How many wanted to run in the last minute, ourselves included."""
+    return f"load average {os.getloadavg()[0]:.1f}"
+
+
 def pss(pid: int) -> int:
     """Proportional set size of a process, in bytes: memory that is shared counts by share."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():

@@ -83,12 +83,14 @@ class Wire(asyncio.BufferedProtocol):
             self._transport.close()
 
 
-class WatchWire(asyncio.Protocol):
-    """A watch: calls `seen` with each batch of raw bytes."""
+class WatchWire(asyncio.BufferedProtocol):
+    """A watch: calls `seen` with what was read, a part of `space`, which all watches may share."""
 
-    def __init__(self, path: str, seen: Callable[[bytes], None]) -> None:
+    def __init__(self, path: str, seen: Callable[[bytearray, int], None], space: bytearray) -> None:
         self._path = path
         self._seen = seen
+        self._space = space
+        self._view = memoryview(space)
         self._transport: asyncio.Transport | None = None
         self.opened = asyncio.get_running_loop().create_future()
 
@@ -96,10 +98,13 @@ class WatchWire(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.write(f"GET {self._path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._view
+
+    def buffer_updated(self, nbytes: int) -> None:
         if not self.opened.done():
             self.opened.set_result(None)
-        self._seen(data)
+        self._seen(self._space, nbytes)
 
     def close(self) -> None:
         """End the watch."""

@@ -120,10 +120,10 @@ class Pods:
 
         await asyncio.gather(*(repeat(wire, caller) for caller, wire in enumerate(wires)))
         elapsed = time.perf_counter() - started
-        cpu = self._running.cpu_each(len(took))
+        cpu, load = self._running.cpu_each(len(took)), self._running.load_cpu() / len(took)
         for wire in wires:
             wire.close()
-        _tell(title, callers, took, elapsed, cpu, CALLS.get((title, callers), Figure()))
+        _tell(title, callers, took, elapsed, cpu, load, CALLS.get((title, callers), Figure()))
 
     async def list_all(self, form: str) -> None:
         """Lists of everything there is, one after the other."""
@@ -149,11 +149,14 @@ class Pods:
         return [await Wire.open(HOST, plane.https_port, plane.ssl_context()) for _ in range(count)]
 
 
-def _tell(title: str, callers: int, took: list[float], elapsed: float, cpu: tuple[float, float], peer: Figure) -> None:
+def _tell(
+    title: str, callers: int, took: list[float], elapsed: float, cpu: tuple[float, float], load: float, peer: Figure
+) -> None:
+    """`cpu` is milliseconds of the servers, `load` seconds of this process, both for one call."""
     rate, whole = len(took) / elapsed, sum(cpu)
     p50, p99 = (percentile(took, share) * 1000 for share in (0.5, 0.99))
     print(
         f"{title:<8}{callers:>3} callers {rate:7.0f}/s ({ratio(rate, peer.rate)})   "
         f"p50 {p50:6.1f} ms ({ratio(p50, peer.p50)})   p99 {p99:6.1f} ms ({ratio(p99, peer.p99)})   "
-        f"CPU {cpu[0]:.3f} + {cpu[1]:.3f} = {whole:.3f} ms ({ratio(whole, peer.cpu)})"
+        f"CPU {cpu[0]:.3f} + {cpu[1]:.3f} = {whole:.3f} ms ({ratio(whole, peer.cpu)}), load {load * 1000:.3f} ms"
     )

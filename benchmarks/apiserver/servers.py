@@ -27,12 +27,16 @@ class Servers:
 
     def begin(self) -> None:
         """CPU is counted from here."""
-        self._before = self._cpu()
+        self._before = {**self._cpu(), "load": time.process_time()}
 
     def cpu_each(self, count: int) -> tuple[float, float]:
         """Milliseconds of CPU of the API server and of all members of the store, for each of `count` things."""
         used = {name: seconds - self._before[name] for name, seconds in self._cpu().items()}
         return used["apiserver"] / max(1, count) * 1000, used["store"] / max(1, count) * 1000
+
+    def load_cpu(self) -> float:
+        """Seconds of CPU that this process, which makes the load, has used itself."""
+        return time.process_time() - self._before["load"]
 
     def memory(self) -> str:
         """Of each process."""
