@@ -56,7 +56,7 @@ async def measure(running: Servers, options: argparse.Namespace) -> None:
         await listed.make_namespace()
         for number in options.pods:
             await listed.fill(number)
-            for form in ("JSON", "Table"):
+            for form in ("JSON", "gzip", "Table"):
                 await listed.list_all(form)
         others = listed.count
     if "watches" in options.only:

@@ -16,7 +16,12 @@ from benchmarks.http_wire import Wire
 from tests.support.control_plane import HOST
 
 NAMESPACE = "/api/v1/namespaces/default"
-TABLE = "Accept: application/json;as=Table;v=v1;g=meta.k8s.io\r\n"
+#: How a list is asked for.
+FORMS = {
+    "JSON": "",
+    "gzip": "Accept-Encoding: gzip\r\n",
+    "Table": "Accept: application/json;as=Table;v=v1;g=meta.k8s.io\r\n",
+}
 MERGE_PATCH = "application/merge-patch+json"
 
 Call = Callable[[Wire, int], Awaitable[None]]
@@ -128,7 +133,7 @@ class Pods:
     async def list_all(self, form: str) -> None:
         """Lists of everything there is, one after the other."""
         (wire,) = await self._open(1)
-        took, size, headers = [], 0, TABLE if form == "Table" else ""
+        took, size, headers = [], 0, FORMS[form]
         self._running.begin()
         for _ in range(10):
             started = time.perf_counter()

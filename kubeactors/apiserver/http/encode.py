@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
+from isal import isal_zlib
 
 from kubeactors.api import yaml
 from kubeactors.api.errors import StatusError
@@ -18,10 +18,10 @@ from kubeactors.apiserver.long_document import LongDocument
 
 #: Answers larger than this are compressed for clients that take gzip (k8s.io/apiserver's defaultGzipThresholdBytes).
 GZIP_THRESHOLD = 128 * 1024
-#: Larger ones than this are compressed on another thread.
-_OWN_THREAD = 1024 * 1024
-#: Kubernetes' choice: level 1 costs a third of level 6 and saves nearly as much.
-_GZIP_LEVEL = 1
+# ISA-L's levels go to 3. It takes a seventh of zlib's time at level 1, which is Kubernetes' choice, and saves as much.
+_LEVEL = 1
+# Pieces that are compressed before others have a turn: a third of a millisecond.
+_TURN = 8
 _GZIPPED = (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
 
 
@@ -51,32 +51,36 @@ def render(body: bytes, media: MediaForm, *, pretty: bool) -> tuple[bytes, str]:
     return body if body.endswith(b"\n") else body + b"\n", JSON
 
 
-def gzip(body: bytes, level: int = _GZIP_LEVEL) -> bytes:
+def gzip(body: bytes, level: int = _LEVEL) -> bytes:
     """RFC 1952 compression."""
-    return _gzip_pieces((body,), level)
+    compressor = _compressor(level)
+    return compressor.compress(body) + compressor.flush()
 
 
 async def maybe_gzip(body: bytes, accept_encoding: str) -> tuple[bytes, tuple[tuple[str, str], ...]]:
     """The body, compressed if that pays and the client takes it, and the headers that say so."""
     if len(body) < GZIP_THRESHOLD or not accepts_gzip(accept_encoding):
         return body, ()
-    packed = await asyncio.to_thread(gzip, body) if len(body) > _OWN_THREAD else gzip(body)
-    return packed, _GZIPPED
+    return gzip(body), _GZIPPED
 
 
 async def long_answer(
     status: int, document: LongDocument, accept_encoding: str, headers: tuple[tuple[str, str], ...]
 ) -> Answer:
-    """A long list as JSON, compressed on another thread if the client takes it."""
+    """A long list as JSON, compressed if the client takes it."""
     if not accepts_gzip(accept_encoding):
         return Answer(status, document, JSON, headers)
-    packed = await asyncio.to_thread(_gzip_pieces, document.pieces())
-    return Answer(status, packed, JSON, (*headers, *_GZIPPED))
+    compressor, packed = _compressor(), []
+    for number, piece in enumerate(document.pieces(), 1):
+        packed.append(compressor.compress(piece))
+        if number % _TURN == 0:
+            await asyncio.sleep(0)
+    packed.append(compressor.flush())
+    return Answer(status, b"".join(packed), JSON, (*headers, *_GZIPPED))
 
 
-def _gzip_pieces(pieces: Iterable[bytes], level: int = _GZIP_LEVEL) -> bytes:
-    compressor = zlib.compressobj(level, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-    return b"".join((*map(compressor.compress, pieces), compressor.flush()))
+def _compressor(level: int = _LEVEL) -> isal_zlib.Compress:
+    return isal_zlib.compressobj(level, isal_zlib.DEFLATED, 16 + isal_zlib.MAX_WBITS)
 
 
 def accepts_gzip(accept_encoding: str) -> bool:

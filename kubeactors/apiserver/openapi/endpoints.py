@@ -81,4 +81,4 @@ class OpenApi:
 def _encode(make: Callable[[], bytes]) -> OpenApiDocument:
     body = make()
     etag = f'"{hashlib.sha512(body).hexdigest().upper()}"'
-    return OpenApiDocument(body, gzip(body, 6), etag)
+    return OpenApiDocument(body, gzip(body, 3), etag)
