@@ -87,20 +87,26 @@ def parse_accept(header: str) -> tuple[Clause, ...]:
 
 @lru_cache(maxsize=512)
 def negotiate(
-    header: str, *, collection: bool, watch: bool, transforms: bool = True, protobuf: bool = True
+    header: str,
+    *,
+    collection: bool,
+    watch: bool,
+    transforms: bool = True,
+    tables: bool = True,
+    protobuf: bool = True,
 ) -> MediaForm:
     """The form to answer a request for a resource in.
 
     `collection` is whether the URL names a list, `watch` whether a stream is wanted; `transforms` whether Table and
-    PartialObjectMetadata can be made of the answer, and `protobuf` whether the objects themselves can be written so
-    (those of custom resources cannot). Raises `NotAcceptable`.
+    PartialObjectMetadata can be made of the answer, `tables` whether Tables can; `protobuf` whether the objects can be
+    written so (those of custom resources cannot). Raises `NotAcceptable`.
     """
     clauses = parse_accept(header) if header.strip() else (Clause("*/*"),)
     if not any(clause.type in (JSON, YAML, PROTOBUF, "*/*") for clause in clauses):
         produced = PRODUCED_BY_LISTS if collection else PRODUCED
         raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {produced}", routed=True)
     for clause in clauses:
-        form = _match(clause, watch, transforms, protobuf)
+        form = _match(clause, watch, transforms, tables, protobuf)
         if form is not None:
             return form
     produced = f"{JSON};stream=watch, {PROTOBUF};stream=watch" if watch else PRODUCED
@@ -115,7 +121,7 @@ def negotiate_failure(header: str) -> MediaForm:
         return PLAIN
 
 
-def _match(clause: Clause, watch: bool, transforms: bool, protobuf: bool) -> MediaForm | None:
+def _match(clause: Clause, watch: bool, transforms: bool, tables: bool, protobuf: bool) -> MediaForm | None:
     if clause.type not in (JSON, YAML, PROTOBUF, "*/*", "application/*") or (watch and clause.type == YAML):
         return None
     kind = clause.parameters.get("as")
@@ -123,6 +129,8 @@ def _match(clause: Clause, watch: bool, transforms: bool, protobuf: bool) -> Med
         return None
     if kind is None:
         return MediaForm(yaml=clause.type == YAML, protobuf=clause.type == PROTOBUF)
+    if kind == "Table" and not tables:
+        return None
     group, version = clause.parameters.get("g", ""), clause.parameters.get("v", "")
     if not transforms or kind not in _TRANSFORMS or group != "meta.k8s.io" or version not in _TRANSFORM_VERSIONS:
         return None

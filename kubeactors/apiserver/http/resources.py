@@ -68,6 +68,8 @@ _OWN_THREAD = 64 * 1024
 #: Where a request keeps what its answer is to warn of, whether it succeeds or not.
 WARNINGS = "warnings"
 
+_WITHOUT_TABLE = frozenset({"binding", "eviction", "token"})
+
 
 class ResourceRequests:
     """Brings HTTP requests for resources to the handler and its answers back."""
@@ -199,6 +201,8 @@ class ResourceRequests:
             collection=collection,
             watch=verb == "watch",
             transforms=verb != "deletecollection",
+            # What is answered and not kept has no columns.
+            tables=path.kind.stored and path.subresource not in _WITHOUT_TABLE,
             protobuf=not path.kind.custom or path.subresource == "scale",
         )
         if media.kind in (None, "Table") or verb in ("watch", "delete", "deletecollection"):
