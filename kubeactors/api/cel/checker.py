@@ -3,7 +3,7 @@
 What is found is written into the nodes: their types, the overloads that calls may mean, names resolved.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from kubeactors.api.cel import types
 from kubeactors.api.cel.ast import (
@@ -27,9 +27,9 @@ _FREE = frozenset({Kind.DYN, Kind.ERROR})
 
 
 class Checker:
-    """Of one expression. `names`: variables and types."""
+    """Of one expression. `names` gives the types of variables and of types, None for what is not declared."""
 
-    def __init__(self, names: Mapping[str, Type], functions: Functions) -> None:
+    def __init__(self, names: Callable[[str], Type | None], functions: Functions) -> None:
         self._names = names
         self._functions = functions
         self._scopes: list[dict[str, Type]] = []
@@ -95,8 +95,7 @@ class Checker:
         if target.kind is Kind.MAP:
             found = target.parameters[1]
         elif target.kind is Kind.STRUCT:
-            fields = target.fields or {}
-            known = fields.get(field)
+            known = target.fields.get(field) if target.fields is not None else None
             if known is None:
                 self._issue(node, f"undefined field '{field}'")
                 known = types.ERROR
@@ -229,7 +228,7 @@ class Checker:
             given = self._value(entry.value, entry.optional)
             if result.kind is not Kind.STRUCT:
                 continue
-            wanted = (result.fields or {}).get(entry.key)
+            wanted = result.fields.get(entry.key) if result.fields is not None else None
             if wanted is None:
                 self.issues.append(Issue(entry.position, f"undefined field '{entry.key}'"))
             elif not self._assign(wanted, given):
@@ -272,7 +271,7 @@ class Checker:
             for scope in reversed(self._scopes):
                 if name in scope:
                     return scope[name]
-        return self._names.get(name.removeprefix("."))
+        return self._names(name.removeprefix("."))
 
     def _assign(self, wanted: Type, given: Type) -> bool:
         learnt = assignable(self._mapping, [wanted], [given])

@@ -29,7 +29,10 @@ def escape(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Declared:
-    """`max_elements`: of a list, map or string; `min_size`: in bytes, as JSON. `fields` None: not an object."""
+    """`max_elements`: of a list, map or string; `min_size`: in bytes, as JSON. `fields` None: not an object.
+
+    `any_name`: the values of a map are as large by whatever name they are read.
+    """
 
     type: Type
     min_size: int = 0
@@ -37,6 +40,7 @@ class Declared:
     element: "Declared | None" = None
     key: "Declared | None" = None
     fields: Mapping[str, "Declared"] | None = None
+    any_name: bool = False
 
     def named(self, name: str) -> "Declared":
         """With a name for the types of objects, from which those inside get theirs."""
@@ -56,8 +60,8 @@ def list_type(element: Declared, max_items: int) -> Declared:
     return Declared(list_of(element.type), 2, max_items, element)
 
 
-def map_type(key: Declared, element: Declared, max_properties: int) -> Declared:
-    return Declared(map_of(key.type, element.type), 2, max_properties, element, key)
+def map_type(key: Declared, element: Declared, max_properties: int, *, any_name: bool = False) -> Declared:
+    return Declared(map_of(key.type, element.type), 2, max_properties, element, key, any_name=any_name)
 
 
 def object_type(name: str, fields: Mapping[str, Declared], min_size: int = 2) -> Declared:
@@ -74,7 +78,7 @@ def size_at(root: Declared, path: Sequence[str]) -> Range | None:
         elif name == "@keys":
             found = node.key
         else:
-            found = (node.fields or {}).get(name)
+            found = (node.fields or {}).get(name) or (node.element if node.any_name else None)
         if found is None:
             return None
         node = found

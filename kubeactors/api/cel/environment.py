@@ -36,6 +36,9 @@ PER_CALL_LIMIT: Final = 1_000_000
 LIMIT_EXCEEDED: Final = "operation cancelled: actual cost limit exceeded"
 
 
+Resolver = Callable[[str], Type | None]
+
+
 class CostLimitError(EvaluationError):
     """An evaluation was ended because it cost too much."""
 
@@ -90,35 +93,52 @@ class Environment:
     """Variables, types and functions. Immutable; `with_variables` gives a larger one."""
 
     def __init__(
-        self, variables: Mapping[str, Type], names: Mapping[str, Type], functions: Functions, known: macros.Macros
+        self,
+        variables: Mapping[str, Type],
+        names: Mapping[str, Type],
+        functions: Functions,
+        known: macros.Macros,
+        more_names: Resolver | None = None,
     ) -> None:
         self._variables = dict(variables)
         self._types = dict(names)
         self._functions = functions
         self._macros = known
+        self._more_names = more_names
 
     def with_variables(self, variables: Mapping[str, Type], names: Mapping[str, Type] = {}) -> "Environment":
         """`names`: of types that expressions may use."""
-        return Environment({**self._variables, **variables}, {**self._types, **names}, self._functions, self._macros)
+        return Environment(
+            {**self._variables, **variables}, {**self._types, **names}, self._functions, self._macros, self._more_names
+        )
+
+    def with_names(self, resolver: Resolver) -> "Environment":
+        """Types that are not listed: `resolver` gives the type of a name, None for one that it does not know."""
+        return Environment(self._variables, self._types, self._functions, self._macros, resolver)
 
     def with_libraries(
         self, *libraries: Library, macros_of: Mapping[tuple[str, int], macros.Expander] = {}
     ) -> "Environment":
         functions = merged(Library(self._functions), *libraries)
-        return Environment(self._variables, self._types, functions, self._macros.plus(macros_of))
+        return Environment(self._variables, self._types, functions, self._macros.plus(macros_of), self._more_names)
 
     def compile(self, text: str) -> Program:
         """Raises CompileError."""
         source = Source(text)
         root = parse(source, self._macros)
-        checker = Checker({**self._types, **self._variables}, self._functions)
+        checker = Checker(self._type_of, self._functions)
         checker.check(root)
         issues = checker.issues or literal_issues(walk(root))
         if issues:
             raise CompileError(source, issues)
-        compiler = Compiler(list(self._variables), self._types, self._functions)
+        compiler = Compiler(list(self._variables), self._type_of, self._functions)
         closure = compiler.compile(root)
         return Program(text, root, root.type, tuple(self._variables), compiler.size, closure)
+
+    def _type_of(self, name: str) -> Type | None:
+        """Of a variable, or of a type's name."""
+        found = self._variables.get(name) or self._types.get(name)
+        return self._more_names(name) if found is None and self._more_names is not None else found
 
 
 def walk(root: Node) -> list[Node]:

@@ -4,7 +4,7 @@ What evaluation costs is counted as the reference implementation does, so that t
 https://kubernetes.io/docs/reference/using-api/cel/#resource-constraints.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from kubeactors.api.cel import comprehensions
@@ -46,7 +46,7 @@ Closure = Callable[[Frame], Any]
 class Compiler:
     """Of one expression. `variables` get places in the frame, in order; loops take further places."""
 
-    def __init__(self, variables: list[str], names: Mapping[str, Type], functions: Functions) -> None:
+    def __init__(self, variables: list[str], names: Callable[[str], Type | None], functions: Functions) -> None:
         self.places = {name: FIRST + index for index, name in enumerate(variables)}
         self.size = FIRST + len(variables)
         self._names = names
@@ -83,10 +83,9 @@ class Compiler:
     def _name(self, name: str) -> Closure:
         place = self.places.get(name)
         if place is None:
-            named = self._names[name]
-            type_value = TypeValue(
-                named.parameters[0].runtime_name if named.kind is Kind.TYPE and named.parameters else "type"
-            )
+            named = self._names(name)
+            known = named is not None and named.kind is Kind.TYPE and named.parameters
+            type_value = TypeValue(named.parameters[0].runtime_name if named is not None and known else "type")
             return lambda frame: type_value
 
         def variable(frame: Frame) -> Any:

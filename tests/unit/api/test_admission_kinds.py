@@ -34,7 +34,7 @@ def validating(**spec: Any) -> dict[str, Any]:
 
 
 def mutating(**spec: Any) -> dict[str, Any]:
-    mutation = {"patchType": "JSONPatch", "jsonPatch": {"expression": "[]"}}
+    mutation = {"patchType": "JSONPatch", "jsonPatch": {"expression": "[JSONPatch{op: 'remove', path: '/spec'}]"}}
     made = {
         "matchConstraints": {"resourceRules": [RULE]},
         "mutations": [mutation],

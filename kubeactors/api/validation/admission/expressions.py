@@ -1,15 +1,21 @@
 """The parts of webhooks and policies that hold CEL: conditions, variables, validations, annotations, mutations.
 
-Every expression passes here. Whether it compiles is not checked: what is checked is that it is there.
+Each expression must compile with what it may name (`kubeactors.api.cel.admission`), to a type that it may have.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from kubeactors.api.cel import types
+from kubeactors.api.cel.admission import APPLY_CONFIGURATION, JSON_PATCH, Scope, shown
+from kubeactors.api.cel.source import CompileError
+from kubeactors.api.cel.types import Type
 from kubeactors.api.fielderrors import FieldError, duplicate, invalid, not_supported, required, too_many
 from kubeactors.api.validation.common import qualified_name
 
+_BOOL: Final = (types.BOOL,)
+_NOT_SPECIFIED: Final = "expression is not specified"
 _MAX_CONDITIONS: Final = 64
 _MAX_ANNOTATIONS: Final = 20
 _MAX_VALUE_EXPRESSION: Final = 5 * 1024
@@ -22,13 +28,18 @@ _RESERVED: Final = re.compile(
 )
 
 
-def match_conditions_errors(conditions: Sequence[Mapping[str, Any]], path: str) -> list[FieldError]:
+def match_conditions_errors(
+    conditions: Sequence[Mapping[str, Any]], path: str, *, params: bool = False
+) -> list[FieldError]:
+    """`params`: of a policy that has parameters. Conditions see no variables."""
     errors: list[FieldError] = []
+    scope = Scope(params=params)
     if len(conditions) > _MAX_CONDITIONS:
         errors.append(too_many(path, len(conditions), _MAX_CONDITIONS))
     seen: set[str] = set()
     for i, condition in enumerate(conditions):
-        errors += _expression(condition, f"{path}[{i}].expression")
+        text, where = (condition.get("expression") or "").strip(), f"{path}[{i}].expression"
+        errors += _compile_errors(scope, text, where, _BOOL) if text else [required(where)]
         name = condition.get("name") or ""
         errors += qualified_name(name, f"{path}[{i}].name") if name else [required(f"{path}[{i}].name")]
         if name and name in seen:
@@ -37,22 +48,33 @@ def match_conditions_errors(conditions: Sequence[Mapping[str, Any]], path: str) 
     return errors
 
 
-def variable_errors(variable: Mapping[str, Any], path: str) -> list[FieldError]:
+def variable_errors(variable: Mapping[str, Any], scope: Scope, path: str) -> list[FieldError]:
+    """Afterwards the variable is in the scope."""
     name = variable.get("name") or ""
     errors: list[FieldError] = []
     if not name.strip():
         errors.append(required(f"{path}.name", "name is not specified"))
     elif not _IDENTIFIER.fullmatch(name) or _RESERVED.fullmatch(name):
         errors.append(invalid(f"{path}.name", name, "must be a valid CEL identifier"))
-    return errors + _expression(variable, f"{path}.expression", "expression is not specified")
+    text, where = variable.get("expression") or "", f"{path}.expression"
+    if not text.strip():
+        return [*errors, required(where, _NOT_SPECIFIED)]
+    try:
+        scope.add(name, scope.compile(text).result_type)
+    except CompileError as error:
+        scope.add(name, types.DYN)
+        errors.append(invalid(where, text, f"compilation failed: {error}"))
+    return errors
 
 
-def validation_errors(validation: Mapping[str, Any], path: str) -> list[FieldError]:
-    errors = _expression(validation, f"{path}.expression", "expression is not specified")
+def validation_errors(validation: Mapping[str, Any], scope: Scope, path: str) -> list[FieldError]:
+    errors = _expression_errors(validation, scope, f"{path}.expression", _BOOL)
     for field in ("messageExpression", "message"):
         text = validation.get(field) or ""
         if text and not text.strip():
             errors.append(invalid(f"{path}.{field}", text, "must be non-empty if specified"))
+        elif field == "messageExpression" and text:
+            errors += _compile_errors(scope, text, f"{path}.{field}", (types.STRING,), authorized=False)
         elif field == "message" and re.search(r"[\n\r]", text.strip()):
             errors.append(invalid(f"{path}.{field}", text, "must not contain line breaks"))
     reason = validation.get("reason")
@@ -61,7 +83,9 @@ def validation_errors(validation: Mapping[str, Any], path: str) -> list[FieldErr
     return errors
 
 
-def audit_annotations_errors(annotations: Sequence[Mapping[str, Any]], policy: str, path: str) -> list[FieldError]:
+def audit_annotations_errors(
+    annotations: Sequence[Mapping[str, Any]], policy: str, scope: Scope, path: str
+) -> list[FieldError]:
     """`policy`: its name, which comes before each key."""
     errors: list[FieldError] = []
     if len(annotations) > _MAX_ANNOTATIONS:
@@ -79,13 +103,16 @@ def audit_annotations_errors(annotations: Sequence[Mapping[str, Any]], policy: s
             errors.append(required(at, "valueExpression is not specified"))
         elif len(expression.strip().encode()) > _MAX_VALUE_EXPRESSION:
             errors.append(required(at, f"must not exceed {_MAX_VALUE_EXPRESSION} bytes in length"))
+        else:
+            message = _problem(scope, expression.strip(), (types.STRING, types.NULL))
+            errors += [invalid(at, expression, message)] if message else []
         if key in seen:
             errors.append(duplicate(where, key))
         seen.add(key)
     return errors
 
 
-def mutation_errors(mutation: Mapping[str, Any], path: str) -> list[FieldError]:
+def mutation_errors(mutation: Mapping[str, Any], scope: Scope, path: str) -> list[FieldError]:
     kind = mutation.get("patchType") or ""
     if not kind:
         return [required(f"{path}.patchType")]
@@ -97,12 +124,39 @@ def mutation_errors(mutation: Mapping[str, Any], path: str) -> list[FieldError]:
     if mutation.get(own) is None:
         errors.append(required(f"{path}.{own}", f"must be specified when patchType is {kind}"))
     else:
-        errors += _expression(mutation[own], f"{path}.{own}.expression", "expression is not specified")
+        returns = JSON_PATCH if kind == "JSONPatch" else APPLY_CONFIGURATION
+        errors += _expression_errors(mutation[own], scope, f"{path}.{own}.expression", (returns,), patches=True)
     if mutation.get(other) is not None:
         message = f"must not be specified when patchType is {kind}"
         errors.append(invalid(f"{path}.{other}", f"{{{other}}}", message))
     return errors
 
 
-def _expression(holder: Mapping[str, Any], path: str, message: str = "") -> list[FieldError]:
-    return [] if (holder.get("expression") or "").strip() else [required(path, message)]
+def _expression_errors(
+    holder: Mapping[str, Any], scope: Scope, path: str, returns: tuple[Type, ...], *, patches: bool = False
+) -> list[FieldError]:
+    text = holder.get("expression") or ""
+    if not text.strip():
+        return [required(path, _NOT_SPECIFIED)]
+    return _compile_errors(scope, text, path, returns, patches=patches)
+
+
+def _compile_errors(
+    scope: Scope, text: str, path: str, returns: tuple[Type, ...], *, authorized: bool = True, patches: bool = False
+) -> list[FieldError]:
+    message = _problem(scope, text, returns, authorized=authorized, patches=patches)
+    return [invalid(path, text, message)] if message else []
+
+
+def _problem(
+    scope: Scope, text: str, returns: tuple[Type, ...], *, authorized: bool = True, patches: bool = False
+) -> str:
+    """Why an expression is not one that gives a value of a type; empty if it is."""
+    try:
+        found = scope.compile(text, authorized=authorized, patches=patches).result_type
+    except CompileError as error:
+        return f"compilation failed: {error}"
+    if found in returns:
+        return ""
+    wanted = shown(returns[0]) if len(returns) == 1 else f"one of [{' '.join(map(shown, returns))}]"
+    return f"must evaluate to {wanted} but got {shown(found)}"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kubeactors.api.cel.admission import Scope
 from kubeactors.api.fielderrors import FieldError, required
 from kubeactors.api.validation.admission.expressions import (
     audit_annotations_errors,
@@ -26,14 +27,15 @@ _SOMETHING = "validations or auditAnnotations must contain at least one item"
 
 def validating_policy_errors(policy: Mapping[str, Any]) -> list[FieldError]:
     spec = policy.get("spec") or {}
-    errors = _common_errors(spec) + _condition_errors(spec)
+    scope = _scope(spec)
+    errors = _common_errors(spec) + _condition_errors(spec, scope)
     validations, annotations = spec.get("validations") or (), spec.get("auditAnnotations") or ()
     if not validations and not annotations:
         return errors + [required(f"spec.{field}", _SOMETHING) for field in ("validations", "auditAnnotations")]
     for i, validation in enumerate(validations):
-        errors += validation_errors(validation, f"spec.validations[{i}]")
+        errors += validation_errors(validation, scope, f"spec.validations[{i}]")
     name = (policy.get("metadata") or {}).get("name") or ""
-    return errors + audit_annotations_errors(annotations, name, "spec.auditAnnotations")
+    return errors + audit_annotations_errors(annotations, name, scope, "spec.auditAnnotations")
 
 
 def validating_policy_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
@@ -52,12 +54,13 @@ def mutating_policy_errors(policy: Mapping[str, Any]) -> list[FieldError]:
     spec = policy.get("spec") or {}
     errors = _common_errors(spec)
     errors += mutable_operations_errors(spec.get("matchConstraints"), "spec.matchConstraints")
-    errors += _condition_errors(spec)
+    scope = _scope(spec)
+    errors += _condition_errors(spec, scope)
     mutations = spec.get("mutations") or ()
     if not mutations:
         errors.append(required("spec.mutations", "mutations must contain at least one item"))
     for i, mutation in enumerate(mutations):
-        errors += mutation_errors(mutation, f"spec.mutations[{i}]")
+        errors += mutation_errors(mutation, scope, f"spec.mutations[{i}]")
     return errors + one_of(spec.get("reinvocationPolicy") or None, REINVOCATION_POLICIES, "spec.reinvocationPolicy")
 
 
@@ -68,8 +71,13 @@ def _common_errors(spec: Mapping[str, Any]) -> list[FieldError]:
     return errors + match_constraints_errors(spec.get("matchConstraints"), "spec.matchConstraints")
 
 
-def _condition_errors(spec: Mapping[str, Any]) -> list[FieldError]:
-    errors = match_conditions_errors(spec.get("matchConditions") or (), "spec.matchConditions")
+def _scope(spec: Mapping[str, Any]) -> Scope:
+    return Scope(params=spec.get("paramKind") is not None, composed=bool(spec.get("variables")))
+
+
+def _condition_errors(spec: Mapping[str, Any], scope: Scope) -> list[FieldError]:
+    params = spec.get("paramKind") is not None
+    errors = match_conditions_errors(spec.get("matchConditions") or (), "spec.matchConditions", params=params)
     for i, variable in enumerate(spec.get("variables") or ()):
-        errors += variable_errors(variable, f"spec.variables[{i}]")
+        errors += variable_errors(variable, scope, f"spec.variables[{i}]")
     return errors

@@ -3,13 +3,20 @@
 import re
 import uuid
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import orjson
 
+from kubeactors.api.cel import types
+from kubeactors.api.cel.admission import shown
+from kubeactors.api.cel.cost import estimate
+from kubeactors.api.cel.devices import DEVICE, DEVICE_TYPE, ENVIRONMENT
+from kubeactors.api.cel.source import CompileError
 from kubeactors.api.fielderrors import (
     FieldError,
     duplicate,
+    forbidden,
     invalid,
     not_supported,
     required,
@@ -26,6 +33,7 @@ MAX_SELECTORS: Final = 32
 MAX_CONDITIONS: Final = 8
 _MAX_POOL_NAME: Final = 253
 _MAX_EXPRESSION: Final = 10 * 1024
+_MAX_COST: Final = 1_000_000
 _MAX_PARAMETERS: Final = 10 * 1024
 _MAX_IDENTIFIER: Final = 32
 _MAX_BINDING_CONDITIONS: Final = 4
@@ -176,7 +184,26 @@ def _selector_errors(selector: Struct, path: str) -> list[FieldError]:
         return [required(f"{path}.cel")]
     if len((cel.get("expression") or "").encode()) > _MAX_EXPRESSION:
         return [too_long(f"{path}.cel.expression", _MAX_EXPRESSION)]
-    return []
+    return _expression_errors(cel.get("expression") or "", f"{path}.cel.expression")
+
+
+def _expression_errors(text: str, path: str) -> list[FieldError]:
+    message, cost = _compiled(text)
+    if message:
+        return [invalid(path, text, message)]
+    return [forbidden(path, "too complex, exceeds cost limit")] if cost > _MAX_COST else []
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str) -> tuple[str, int]:
+    """(why a selector is none, what it costs at most)."""
+    try:
+        program = ENVIRONMENT.compile(text)
+    except CompileError as error:
+        return f"compilation failed: {error}", 0
+    if program.result_type not in (types.BOOL, types.DYN):
+        return f"must evaluate to bool or the unknown type, not {shown(program.result_type)}", 0
+    return "", estimate(program.root, {DEVICE: DEVICE_TYPE}).high
 
 
 def configuration_errors(config: Struct, path: str, *, stored: bool = False) -> list[FieldError]:
