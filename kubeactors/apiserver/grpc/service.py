@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Literal
 
 import grpc
+from google.protobuf.message import DecodeError, Message
 
 from kubeactors.api import errors
 from kubeactors.api.errors import StatusError
@@ -63,8 +64,8 @@ class ResourcesService:
             end()
 
     def methods(self) -> dict[str, grpc.RpcMethodHandler]:
-        """The handlers to add to a server, by the methods' names. Watches write serialized messages, and need no
-        serializer."""
+        """The handlers to add to a server, by the methods' names. They take bytes, for a refusal of what is no message
+        is worded here; watches write serialized messages, and need no serializer."""
         unary: dict[str, tuple[Method, Any]] = {
             "Get": (self._call(convert.get_request, convert.object_reply), pb.GetRequest),
             "List": (self._call(convert.list_request, convert.list_reply), pb.ListRequest),
@@ -81,16 +82,14 @@ class ResourcesService:
             "OpenApi": (self._open_api, pb.OpenApiRequest),
         }
         handlers: dict[str, grpc.RpcMethodHandler] = {
-            name: grpc.unary_unary_rpc_method_handler(
-                self._answered(method), request_deserializer=message.FromString, response_serializer=_serialize
-            )
+            name: grpc.unary_unary_rpc_method_handler(self._answered(method, message), response_serializer=_serialize)
             for name, (method, message) in unary.items()
         }
         handlers["Watch"] = grpc.unary_stream_rpc_method_handler(
-            self._streamed(self._watch), request_deserializer=pb.WatchRequest.FromString, response_serializer=None
+            self._streamed(self._watch, partial(_parse, pb.WatchRequest))
         )
         handlers["Logs"] = grpc.unary_stream_rpc_method_handler(
-            self._streamed(self._logs), request_deserializer=pb.LogsRequest.FromString, response_serializer=_serialize
+            self._streamed(self._logs, partial(_parse, pb.LogsRequest)), response_serializer=_serialize
         )
         both: dict[str, tuple[Method, Any]] = {
             "Session": (self._session, pb.SessionCalls),
@@ -101,8 +100,7 @@ class ResourcesService:
         }
         for name, (method, message) in both.items():
             handlers[name] = grpc.stream_stream_rpc_method_handler(
-                self._streamed(method),
-                request_deserializer=message.FromString,
+                self._streamed(method, partial(_parse_all, message)),
                 response_serializer=None if name == "WatchMany" else _serialize,
             )
         return handlers
@@ -234,10 +232,10 @@ class ResourcesService:
             self._enders.discard(end)
 
     @staticmethod
-    def _answered(method: Method) -> Method:
-        async def answered(message: Any, context: Any) -> Any:
+    def _answered(method: Method, message: type[Message]) -> Method:
+        async def answered(data: bytes, context: Any) -> Any:
             try:
-                return await method(message, context)
+                return await method(_parse(message, data), context)
             except StatusError as error:
                 await _fail(context, error)
             except Exception as error:  # noqa: BLE001  a fault is logged and answered, as over HTTPS
@@ -247,10 +245,10 @@ class ResourcesService:
         return answered
 
     @staticmethod
-    def _streamed(method: Method) -> Method:
-        async def streamed(message: Any, context: Any) -> None:
+    def _streamed(method: Method, parse: Callable[[Any], Any]) -> Method:
+        async def streamed(data: Any, context: Any) -> None:
             try:
-                await method(message, context)
+                await method(parse(data), context)
             except StatusError as error:
                 await _fail(context, error)
             except (asyncio.CancelledError, grpc.aio.AbortError):
@@ -265,6 +263,19 @@ class ResourcesService:
 
 async def _fail(context: Any, error: StatusError) -> None:
     await context.abort(grpc_code(error), message_of(error), trailing_metadata(error))
+
+
+def _parse(message: type[Message], data: bytes) -> Any:
+    """Raises StatusError (400)."""
+    try:
+        return message.FromString(data)
+    except DecodeError as error:
+        raise errors.bad_request(f"the request is no {message.DESCRIPTOR.full_name}") from error
+
+
+async def _parse_all(message: type[Message], stream: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    async for data in stream:
+        yield _parse(message, data)
 
 
 def _serialize(message: Any) -> bytes:

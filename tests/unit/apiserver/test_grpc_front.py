@@ -340,3 +340,33 @@ async def test_a_session_ends_to_answer_when_its_token_ends(running: RunningFron
         await call.write(pb.SessionCalls(calls=[_get(2, "p")]))
         assert b'"Unauthorized"' in (await _replies(call, 1))[2].status
         await call.done_writing()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xff\xff\xff",  # no message at all
+        b"\x0a\x7f",  # ends before it should
+        b"\x0b" * 200,  # groups in groups
+    ],
+)
+@pytest.mark.parametrize("method", ["Get", "Batch", "Watch", "Session", "WatchMany", "Exec", "PortForward"])
+async def test_bytes_that_are_no_message(
+    running: RunningFronts, method: str, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with _channel(running) as channel:
+        path = f"/kubeactors.api.v1.Resources/{method}"
+        if method in ("Get", "Batch"):
+            call = channel.unary_unary(path)(body)
+        elif method == "Watch":
+            call = channel.unary_stream(path)(body).read()
+        else:
+            stream = channel.stream_stream(path)()
+            await stream.write(body)
+            call = stream.read()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            async with asyncio.timeout(5):
+                await call
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "Traceback" not in caplog.text
+    assert not running.handler.requests
