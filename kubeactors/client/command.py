@@ -159,5 +159,5 @@ def query_of(
 
 def not_over_grpc(what: str) -> StatusError:
     """The refusal of a client whose endpoints are gRPC."""
-    message = f"{what} needs an https:// endpoint: the gRPC API does not have it"
+    message = f"{what} needs an https:// endpoint: this client does not do it over gRPC"
     return StatusError(status_failure(501, "NotImplemented", message))
