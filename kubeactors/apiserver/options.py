@@ -15,7 +15,8 @@ from kubeactors.api.validation.metadata import field_manager_errors
 from kubeactors.apiserver.request import APPLY_PATCH, NO_OPTIONS, IncludeObject, LogOptions, Options, Request
 
 _GROUP = ".meta.k8s.io"
-_DIGITS = re.compile(r"[-+]?[0-9]{1,19}")
+_DIGITS = re.compile(r"[-+]?[0-9]+")
+_LONGEST = 20  # of a number of 64 bits, with its sign
 
 
 # --- the query of a URL
@@ -35,8 +36,10 @@ def _optional_integer(text: str) -> int | None:
 
 def _int64(text: str) -> int:
     """As strconv.ParseInt, which is stricter than int()."""
-    if not _DIGITS.fullmatch(text) or not -(2**63) <= int(text) < 2**63:
-        raise ValueError(f"{text!r} is no integer of 64 bits")
+    if not _DIGITS.fullmatch(text):
+        raise ValueError(f"strconv.ParseInt: parsing {fielderrors.go_quote(text)}: invalid syntax")
+    if len(text) > _LONGEST or not -(2**63) <= int(text) < 2**63:
+        raise ValueError(f"strconv.ParseInt: parsing {fielderrors.go_quote(text)}: value out of range")
     return int(text)
 
 
@@ -98,8 +101,8 @@ def parse_query(query: Iterable[tuple[str, str]], *, logs: bool = False) -> Opti
             continue
         try:
             target[known[0]] = known[1](text)
-        except ValueError:
-            raise errors.bad_request(f"{name}: {fielderrors.go_quote(text)} is not an integer") from None
+        except ValueError as error:
+            raise errors.bad_request(str(error)) from None
     if dry_run:
         values["dry_run"] = tuple(dry_run)
     if logs:
@@ -172,9 +175,13 @@ def parse_version(text: str) -> int:
     """A resourceVersion in options of a read; empty is 0. Raises StatusError (400)."""
     if not text:
         return 0
+    problem = "invalid syntax"
     if text.isascii() and text.isdigit():
-        return int(text)
-    reason = fielderrors.invalid("resourceVersion", text, "must be a number that a server gave")
+        if len(text) <= _LONGEST and int(text) < 2**64:
+            return int(text)
+        problem = "value out of range"
+    told = f"strconv.ParseUint: parsing {fielderrors.go_quote(text)}: {problem}"
+    reason = fielderrors.invalid("resourceVersion", text, told)
     raise errors.bad_request(f"invalid resource version: {reason}")
 
 

@@ -29,10 +29,27 @@ def test_values_that_cannot_be_read(query: tuple[str, str]) -> None:
     assert raised.value.code == 400
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("x", 'parsing "x": invalid syntax'),
+        ("1.5", 'parsing "1.5": invalid syntax'),
+        ("9223372036854775808", 'parsing "9223372036854775808": value out of range'),
+        ("9" * 5000, "value out of range"),
+    ],
+)
+def test_numbers_that_are_none_are_refused_in_go_s_words(text: str, problem: str) -> None:
+    with pytest.raises(StatusError, match=problem):
+        parse_query([("limit", text)])
+
+
 def test_versions() -> None:
     assert (parse_version(""), parse_version("0"), parse_version("17")) == (0, 0, 17)
     for text in ("x", "-1", "1.0", "\u0661"):
-        with pytest.raises(StatusError, match="invalid resource version"):
+        with pytest.raises(StatusError, match=r"invalid resource version: .*: invalid syntax"):
+            parse_version(text)
+    for text in ("18446744073709551616", "9" * 5000):
+        with pytest.raises(StatusError, match="value out of range"):
             parse_version(text)
 
 
