@@ -74,8 +74,10 @@ def _node_agent(settings: ComponentSettings, paths: Paths) -> Component:
 
 
 def _client(settings: ComponentSettings, pki: ClusterPki, identity: str) -> AsyncClient:
+    """In metadata.managedFields it has the name of Kubernetes' component, which tools look for."""
     tls = TlsConfig(ca_file=pki.ca, cert_file=pki.certificate(identity), key_file=pki.key(identity))
-    return AsyncClient(api_endpoints(settings.config), tls, user_agent=f"kubeactors-{identity}")
+    endpoints = api_endpoints(settings.config)
+    return AsyncClient(endpoints, tls, user_agent=f"kubeactors-{identity}", field_manager=f"kube-{identity}")
 
 
 _BUILDERS: dict[str, Callable[[ComponentSettings, Paths], Component]] = {

@@ -134,7 +134,8 @@ def _certificate(paths: Paths) -> NodeCertificate:
 
 def _client(settings: ComponentSettings, certificate: NodeCertificate) -> AsyncClient:
     tls = TlsConfig(ca_file=certificate.ca, cert_file=certificate.certificate, key_file=certificate.key)
-    return AsyncClient(api_endpoints(settings.config), tls, user_agent="kubeactors-node-agent")
+    endpoints = api_endpoints(settings.config)
+    return AsyncClient(endpoints, tls, user_agent="kubeactors-node-agent", field_manager="kubelet")
 
 
 def _forwarder(settings: ComponentSettings, certificate: NodeCertificate) -> Forwarder:

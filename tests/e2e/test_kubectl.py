@@ -211,6 +211,18 @@ def test_label_annotate_delete(web: Kubectl) -> None:
     until(lambda: web("get", "pods,replicasets", "-o", "name") == "", timeout=30, what="the deployment's pods to go")
 
 
+def test_managers_have_kubernetes_names(web: Kubectl) -> None:
+    """Tools leave alone what certain managers own, and know these by name."""
+
+    def managers(*names: str) -> set[str]:
+        found = json.loads(web("get", *names, "-o", "json", "--show-managed-fields"))
+        return {entry["manager"] for entry in found["metadata"]["managedFields"]}
+
+    pod = web("get", "pods", "-o", "name").split()[0]
+    assert managers("deployment", "web") == {"kubectl-client-side-apply", "kube-controller-manager"}
+    assert managers(pod) == {"kube-controller-manager", "kubelet"}
+
+
 def test_api_resources(kubectl: Kubectl) -> None:
     rows = {line.split()[0]: line.split() for line in kubectl("api-resources", "--no-headers").splitlines()}
     assert rows["pods"] == ["pods", "po", "v1", "true", "Pod"]
