@@ -166,12 +166,12 @@ def remove_finalizer(obj: Object, finalizer: str) -> bool:
 
 def now_rfc3339(now: datetime) -> str:
     """metav1.Time's wire form: RFC 3339 in UTC with second precision. A naive time is taken as UTC."""
-    return _utc(now).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _utc(now).isoformat(timespec="seconds")[:19] + "Z"
 
 
 def now_rfc3339_micro(now: datetime) -> str:
     """metav1.MicroTime's wire form: RFC 3339 in UTC with six digits of a second."""
-    return _utc(now).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _utc(now).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def parse_time(text: str) -> datetime:
@@ -191,4 +191,6 @@ def newest(times: Iterable[str | None]) -> str | None:
 
 
 def _utc(now: datetime) -> datetime:
+    if now.tzinfo is UTC:
+        return now
     return now.replace(tzinfo=UTC) if now.tzinfo is None else now.astimezone(UTC)

@@ -10,9 +10,12 @@ from kubeactors.apiserver.registry.objects import Objects
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.watchcache.feed import Feed
 from kubeactors.apiserver.watchcache.matcher import Matcher
+from kubeactors.apiserver.watchcache.record import Record
 
 #: Seconds that a pod waits for the default account of its namespace.
 _ACCOUNT_PATIENCE = 1.5
+# Namespaces and accounts that are kept decoded.
+_MOST_DECODED = 1024
 
 
 class Finders:
@@ -31,6 +34,7 @@ class Finders:
         self._objects = objects
         self._feed = feed
         self._monotonic = monotonic
+        self._decoded: dict[tuple[str, str, str], tuple[Record, Object]] = {}
         self._namespaces = self.resource("namespaces")
         self._nodes = self.resource("nodes")
         self._accounts = self.resource("serviceaccounts")
@@ -46,8 +50,8 @@ class Finders:
         return self._resources[kind]
 
     async def namespace(self, name: str, live: bool) -> Object | None:
-        """`live`: as the store has it."""
-        return await (self._present(self._namespaces, name) if live else self._find(self._namespaces, "", name))
+        """`live`: as the store has it. Not to be changed."""
+        return await (self._present(self._namespaces, name) if live else self._seen(self._namespaces, "", name))
 
     async def node_exists(self, name: str) -> bool:
         return self._nodes.cache.get("", name) is not None or await self._present(self._nodes, name) is not None
@@ -64,8 +68,9 @@ class Finders:
         return [record.decode() for record in self._storage_classes.cache.select(Matcher())]
 
     async def account(self, namespace: str, name: str, patient: bool) -> Object | None:
-        """A service account; `patient`: wait a moment for that of a new namespace, which a controller is making."""
-        found = await self._find(self._accounts, namespace, name)
+        """A service account, not to be changed; `patient`: wait a moment for that of a new namespace, which a
+        controller is making."""
+        found = await self._seen(self._accounts, namespace, name)
         deadline = self._monotonic() + _ACCOUNT_PATIENCE
         while found is None and patient and (left := deadline - self._monotonic()) > 0:
             await self._feed.wait_for(self._feed.revision + 1, left)
@@ -77,6 +82,19 @@ class Finders:
         service = _cached(self._services, namespace, name) or {}
         found: str = (service.get("spec") or {}).get("clusterIP") or ""
         return "" if found == "None" else found
+
+    async def _seen(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """As `_find`, for what is asked for with every other write: decoded once, and shared."""
+        record = resource.cache.get(namespace, name)
+        if record is None:
+            return (await self._objects.present(resource, namespace, name)).obj
+        key = (resource.prefix, namespace, name)
+        known = self._decoded.get(key)
+        if known is None or known[0] is not record:
+            if len(self._decoded) >= _MOST_DECODED:
+                self._decoded.clear()
+            known = self._decoded[key] = (record, record.decode())
+        return known[1]
 
     async def _find(self, resource: Resource, namespace: str, name: str) -> Object | None:
         return _cached(resource, namespace, name) or (await self._objects.present(resource, namespace, name)).obj

@@ -29,6 +29,11 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
         raise errors.too_large(f"limit is {limit}")
     tell_to_continue(request)
     content = request.content
+    if content.is_eof():  # it came with the headers, as small ones do
+        body = content.read_nowait()
+        if len(body) > limit:
+            raise errors.too_large(f"limit is {limit}")
+        return body
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
             pieces: list[bytes] = []

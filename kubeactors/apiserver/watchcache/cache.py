@@ -192,8 +192,8 @@ class ResourceCache:
     def _index(self, record: Record | None, previous: Record | None) -> None:
         """Note under which value of the indexed field an object is now. The empty value is not noted."""
         field = self._indexed_field
-        old = previous.fields.get(field, "") if previous is not None else ""
-        new = record.fields.get(field, "") if record is not None else ""
+        old = previous.field(field) if previous is not None else ""
+        new = record.field(field) if record is not None else ""
         if old and old != new:
             assert previous is not None
             found = self._by_value[old]

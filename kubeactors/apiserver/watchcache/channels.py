@@ -168,9 +168,7 @@ class Channels:
             scopes += [("ns", namespace), ("name", namespace, name)]
         if self._indexed_field:
             values = {
-                record.fields.get(self._indexed_field, "")
-                for record in (change.record, change.previous)
-                if record is not None
+                record.field(self._indexed_field) for record in (change.record, change.previous) if record is not None
             }
             for value in values:
                 scopes.append(("field", value, ""))

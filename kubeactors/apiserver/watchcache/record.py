@@ -61,6 +61,13 @@ class Record:
             assert self._fields is not None
         return self._fields
 
+    def field(self, path: str) -> str:
+        """One of `fields`, whose path ends with its name in JSON. An object in whose text that does not stand has none,
+        and is not decoded for it."""
+        if self._fields is None and b'"%b"' % path.rpartition(".")[2].encode() not in self.item:
+            return ""
+        return self.fields.get(path, "")
+
     def decode(self) -> Object:
         """A fresh dictionary of the object, without kind and apiVersion."""
         obj: Object = orjson.loads(self.item)

@@ -33,18 +33,24 @@ HASTY_TIMEOUT = 1.0
 """How long a member may take to welcome us while there are others that were not asked yet."""
 BACKOFF_FIRST, BACKOFF_LAST = 0.05, 2.0
 REPEAT_FIRST, REPEAT_LAST = 0.02, 1.0
+SWEEP_SECONDS = 0.1
+"""How often calls are looked through for those that have waited too long; a timer for each costs 10 µs."""
 STAY = frozenset({"etcdserver: leader changed"})
 """Refusals after which the same member may be asked again; after others another member is."""
 
 
 class _Call:
-    __slots__ = ("attempts", "future", "method", "request", "sent", "size")
+    __slots__ = ("attempts", "deadline", "future", "method", "request", "sent", "size", "timeout")
 
-    def __init__(self, method: Method, request: Message, future: asyncio.Future[Message]) -> None:
+    def __init__(
+        self, method: Method, request: Message, future: asyncio.Future[Message], timeout: float, deadline: float
+    ) -> None:
         self.method = method
         self.request = request
         self.future = future
         self.size = request.ByteSize()
+        self.timeout = timeout
+        self.deadline = deadline
         self.sent = False
         self.attempts = 0
 
@@ -77,6 +83,8 @@ class SessionTransport:
         self._endpoints = endpoints
         self._tls = tls
         self._queue: deque[_Call] = deque()
+        self._unanswered: dict[_Call, None] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
         self._next_id = 1
         self._work = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
@@ -91,16 +99,18 @@ class SessionTransport:
         loop = asyncio.get_running_loop()
         if self._runner is None or self._runner.done():
             self._runner = loop.create_task(self._run(), name="store-session")
-        call = _Call(method, request, loop.create_future())
+        call = _Call(method, request, loop.create_future(), timeout, loop.time() + timeout)
         if self._max_request_bytes and call.size > self._max_request_bytes:
             raise errors.RequestTooLarge
-        timer = loop.call_later(timeout, self._expire, call, timeout)
+        self._unanswered[call] = None
+        if self._sweeper is None:
+            self._sweeper = loop.call_later(min(timeout, SWEEP_SECONDS), self._sweep)
         self._queue.append(call)
         self._work.set()
         try:
             return await call.future
         finally:
-            timer.cancel()
+            del self._unanswered[call]
 
     async def close(self) -> None:
         self._closed = True
@@ -111,13 +121,27 @@ class SessionTransport:
         tasks = [task for task in (self._runner, *self._connections) if task is not None]
         for task in tasks:
             task.cancel()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
         await asyncio.gather(*tasks, return_exceptions=True)
         self._runner = None
         self._queue.clear()
 
-    def _expire(self, call: _Call, timeout: float) -> None:
+    def _sweep(self) -> None:
+        if not self._unanswered:
+            self._sweeper = None
+            return
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for call in self._unanswered:
+            if call.deadline <= now:
+                self._expire(call)
+        self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def _expire(self, call: _Call) -> None:
         unknown = call.sent and not call.method.repeatable
-        text = f"no answer from the store within {timeout:g} s"
+        text = f"no answer from the store within {call.timeout:g} s"
         if not call.sent:
             text += f" ({self._last_error})"
         call.fail(errors.StoreUnavailable(text, outcome_unknown=unknown))

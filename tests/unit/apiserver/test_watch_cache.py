@@ -1,11 +1,13 @@
 """Lists, watches and their consistency, on a store that tests control."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from kubeactors.api.errors import StatusError
 from kubeactors.apiserver.request import JSON_LINES, Form, WatchEncoding
+from kubeactors.apiserver.watchcache.record import Record
 from kubeactors.store.errors import StoreUnavailable
 from tests.support.api_core import Api, running_core
 from tests.support.fake_store import FakeStore
@@ -403,3 +405,20 @@ async def test_foreign_bytes_under_a_prefix_do_no_harm(store: FakeStore) -> None
         await labelled(api, "good", a="b")
         assert await watch.names(1) == [("ADDED", "good")]
         assert await api.names("configmaps", "ns", label_selector="a=b") == ["good"]
+
+
+def test_a_field_that_an_object_does_not_name_needs_no_decoding() -> None:
+    decoded: list[object] = []
+
+    def fields_of(obj: dict[str, Any]) -> dict[str, str]:
+        decoded.append(obj)
+        return {"spec.nodeName": obj["spec"].get("nodeName", "")}
+
+    def of(text: bytes) -> str:
+        return Record("ns", "a", 1, text, fields_of).field("spec.nodeName")
+
+    assert of(b'{"metadata":{"name":"a"},"spec":{"hostname":"n"}}') == ""
+    assert not decoded
+    assert of(b'{"metadata":{"name":"a"},"spec":{"nodeName":"n"}}') == "n"
+    assert of(b'{"metadata":{"annotations":{"nodeName":"x"}},"spec":{}}') == ""
+    assert len(decoded) == 2
