@@ -356,6 +356,8 @@ class FakeApi:
             return self._create(kind, target, body, dry_run)
         old = self._find(kind, target)
         new = copy.deepcopy(body)
+        if kind.namespaced:
+            new["metadata"].setdefault("namespace", target.namespace)
         given = meta.resource_version(new)
         if given and given != meta.resource_version(old):
             raise errors.conflict(kind.qualified_resource, target.name)
