@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from os import PathLike
+from pathlib import Path
 
+from kubeactors.client import copying
 from kubeactors.client.calls import LogsCall
 from kubeactors.client.command import (
     PROTOCOLS,
@@ -97,6 +100,49 @@ class AsyncCommands:
             self.exec_session(pod, command, namespace, container=container, stdin=stdin is not None) as session,
         ):
             return await run(session, stdin)
+
+    async def copy_to(
+        self,
+        pod: str,
+        source: str | PathLike[str],
+        target: str,
+        namespace: str | None = None,
+        *,
+        container: str | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Copies a file or directory into a container, to just that path; its directory must exist.
+
+        Needs `tar` in the container. Raises CopyFailed (an OSError) with what tar says, and what `exec` raises.
+        """
+        command = copying.unpack_command(target)
+        async with (
+            asyncio.timeout(timeout),
+            self.exec_session(pod, command, namespace, container=container) as session,
+        ):
+            await copying.send(session, Path(source), target)
+
+    async def copy_from(
+        self,
+        pod: str,
+        source: str,
+        target: str | PathLike[str],
+        namespace: str | None = None,
+        *,
+        container: str | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Copies a file or directory out of a container, to just that path, in place of what is there.
+
+        Needs `tar` in the container. What would be written elsewhere (links that lead out, "..") is refused. Raises as
+        `copy_to`.
+        """
+        command = copying.pack_command(source)
+        async with (
+            asyncio.timeout(timeout),
+            self.exec_session(pod, command, namespace, container=container, stdin=False) as session,
+        ):
+            await copying.receive(session, source, Path(target))
 
     @asynccontextmanager
     async def exec_session(

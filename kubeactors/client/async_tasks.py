@@ -11,12 +11,12 @@ from kubeactors.api import meta
 from kubeactors.api.errors import AlreadyExists, Conflict, NotFound
 from kubeactors.api.kinds import UnknownKindError
 from kubeactors.client.async_verbs import AsyncVerbs, PropagationPolicy
+from kubeactors.client.definitions import wait_served
 from kubeactors.client.manifests import in_order
 from kubeactors.client.resource import ResourceLike
 from kubeactors.client.results import Object
 
 MAX_TRIES = 10
-ESTABLISHED_TIMEOUT = 30.0
 Objects = list[Object]  # `list` is a method of the client
 
 
@@ -42,12 +42,7 @@ class AsyncTasks(AsyncVerbs):
             done = await self.apply(obj, field_manager=field_manager, force=force, dry_run=dry_run, timeout=timeout)
             applied.append(done)
             if done.get("kind") == "CustomResourceDefinition" and not dry_run:
-                await self.wait(
-                    "customresourcedefinitions",
-                    meta.name(done),
-                    condition="condition=Established",
-                    timeout=ESTABLISHED_TIMEOUT,
-                )
+                await wait_served(self, done)
         return applied
 
     async def delete_all(

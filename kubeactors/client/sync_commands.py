@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
+from os import PathLike
 from typing import TypeVar
 
 from kubeactors.client.command import CommandSession, Completed, Output
@@ -98,6 +99,32 @@ class SyncCommands(SyncBridge):
     ) -> Completed:
         """See `AsyncClient.exec`."""
         return self._run(self._async.exec(pod, command, namespace, container=container, stdin=stdin, timeout=timeout))
+
+    def copy_to(
+        self,
+        pod: str,
+        source: str | PathLike[str],
+        target: str,
+        namespace: str | None = None,
+        *,
+        container: str | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """See `AsyncClient.copy_to`."""
+        self._run(self._async.copy_to(pod, source, target, namespace, container=container, timeout=timeout))
+
+    def copy_from(
+        self,
+        pod: str,
+        source: str,
+        target: str | PathLike[str],
+        namespace: str | None = None,
+        *,
+        container: str | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """See `AsyncClient.copy_from`."""
+        self._run(self._async.copy_from(pod, source, target, namespace, container=container, timeout=timeout))
 
     @contextmanager
     def exec_session(

@@ -9,13 +9,13 @@ from os import PathLike
 from kubeactors.api import meta
 from kubeactors.api.errors import Forbidden
 from kubeactors.client.async_client import AsyncClient
+from kubeactors.client.definitions import wait_served
 from kubeactors.client.manifests import ManifestError, load_manifests
 from kubeactors.client.results import Object
 
 logger = logging.getLogger(__name__)
 
 KIND = "CustomResourceDefinition"
-TIMEOUT = 30.0
 
 
 async def install(client: AsyncClient, definition: Object | str | PathLike[str], manager: str) -> None:
@@ -32,7 +32,7 @@ async def install(client: AsyncClient, definition: Object | str | PathLike[str],
         await client.apply(wanted, field_manager=manager, force=True)
     except Forbidden as refused:
         logger.info("%s is left as it is: %s", name, refused)
-    await client.wait("customresourcedefinitions", name, condition="condition=Established", timeout=TIMEOUT)
+    await wait_served(client, wanted)
 
 
 def _read(path: str | PathLike[str]) -> Object:

@@ -29,6 +29,7 @@ async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Contr
 
 
 WEB = """
+echo serving
 mkdir -p /www
 echo hello > /www/index.html
 echo '<a href="/next">next</a>' > /www/page.html

@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -20,6 +21,7 @@ from kubernetes.stream import portforward, stream
 
 from kubeactors.api.errors import StatusError
 from kubeactors.client import AsyncClient, Client
+from kubeactors.client.copying import CopyFailed
 from tests.support.control_plane import ROOT, ControlPlane
 from tests.support.live_node import LiveNode
 from tests.support.node_machine import container
@@ -75,6 +77,26 @@ async def test_the_sdk_forwards_ports(client: AsyncClient) -> None:
             pass
 
 
+async def test_the_sdk_copies_files(client: AsyncClient, tmp_path: Path) -> None:
+    (tmp_path / "site/deep").mkdir(parents=True)
+    (tmp_path / "site/deep/page").write_bytes(os.urandom(1 << 20))
+    await client.copy_to("web", tmp_path / "site", "/tmp/there")
+    await client.copy_from("web", "/tmp/there", tmp_path / "back")
+    assert (tmp_path / "back/deep/page").read_bytes() == (tmp_path / "site/deep/page").read_bytes()
+    await client.copy_from("web", "/www/index.html", tmp_path / "back")
+    assert (tmp_path / "back").read_text() == "hello\n", "in place of the directory that was there"
+    with pytest.raises(CopyFailed, match="none"):
+        await client.copy_from("web", "/none", tmp_path / "none")
+    with pytest.raises(CopyFailed, match="nowhere"):
+        await client.copy_to("web", tmp_path / "back", "/nowhere/file")
+    with pytest.raises(FileNotFoundError):
+        await client.copy_to("web", tmp_path / "none", "/tmp/file")
+    await client.exec("web", ["sh", "-c", "mkdir -p /tmp/bad && ln -s ../../outside /tmp/bad/link"])
+    with pytest.raises(CopyFailed, match=r"not taken.*outside"):
+        await client.copy_from("web", "/tmp/bad", tmp_path / "bad")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["back", "site"], "nothing half done is left"
+
+
 async def test_the_synchronous_sdk(plane: ControlPlane, node: LiveNode) -> None:
     def work() -> None:
         with Client.from_kubeconfig(plane.kubeconfig) as sync:
@@ -110,7 +132,7 @@ async def test_the_example_of_the_documentation(plane: ControlPlane, node: LiveN
         output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
     assert "40 120" in output.decode()
-    assert output.decode().endswith("hello\n\n")
+    assert output.decode().endswith("hello\n\nserving\ncopied\n\n")
 
 
 async def test_the_official_python_client(plane: ControlPlane, node: LiveNode) -> None:

@@ -40,7 +40,7 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
             stack.push_async_callback(made.close)
             return made
 
-        controllers = ("deployment", "replicaset", "garbage-collector")
+        controllers = ("deployment", "replicaset", "garbage-collector", "namespace")
         config = ControllerManagerConfig(leader_elect=False, controllers=controllers)
         manager = ControllerManager(client("controller-manager"), config=config)
         stack.push_async_callback(manager.stop)

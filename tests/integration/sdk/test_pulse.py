@@ -8,8 +8,8 @@ import signal
 import pytest
 
 from kubeactors import load_manifests
-from tests.integration.operators.conftest import Cluster
-from tests.integration.operators.programs import program
+from tests.integration.sdk.conftest import Cluster
+from tests.integration.sdk.programs import program
 from tests.support.control_plane import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 
-from tests.integration.operators.conftest import Cluster
+from tests.integration.sdk.conftest import Cluster
 from tests.support.control_plane import ROOT
 
 

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 
 from kubeactors import AsyncClient, NotFound, load_manifests
-from tests.integration.operators.conftest import Cluster
-from tests.integration.operators.programs import program
+from tests.integration.sdk.conftest import Cluster
+from tests.integration.sdk.programs import program
 from tests.support.control_plane import ROOT
 from tests.support.ports import free_port
 
