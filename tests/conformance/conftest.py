@@ -11,7 +11,7 @@ from kubernetes.client import ApiClient, CoreV1Api
 
 from tests.conformance.clients import Http, official_client
 from tests.conformance.cluster import Cluster, running_cluster
-from tests.conformance.registry import later, titles, titles_of
+from tests.conformance.registry import elsewhere, later, titles, titles_of
 
 BEHAVIOUR = "behaviour"
 
@@ -36,7 +36,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if passed or other:
         terminalreporter.write_line(
             f"conformance: {len(passed - other)} of {len(titles())} listed behaviours pass, {len(other)} do not, "
-            f"{len(later())} are for later (tests/conformance/later.yaml)"
+            f"{len(elsewhere())} are checked elsewhere with containers that run (elsewhere.yaml), "
+            f"{len(later())} are for later (later.yaml)"
         )
 
 

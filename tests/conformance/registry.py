@@ -35,6 +35,13 @@ def later() -> dict[str, str]:
     return found
 
 
+@cache
+def elsewhere() -> dict[str, str]:
+    """Title → the test of another package that checks it, as "path::function"."""
+    listed: dict[str, list[str]] = yaml.safe_load((HERE / "elsewhere.yaml").read_text())
+    return {title: test for test, behaviours in listed.items() for title in behaviours}
+
+
 def behaviour(*of: str) -> pytest.MarkDecorator:
     """Marks the test of a listed behaviour, or of several. Raises ValueError for a title that is not listed."""
     unknown = [title for title in of if title not in titles()]

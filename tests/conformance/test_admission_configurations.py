@@ -55,3 +55,28 @@ def test_what_configurations_refuse(http: Http, namespace: str, plural: str) -> 
         answer = http("POST", f"{GROUP}/{plural}", body)
         assert (answer.status, answer.json["reason"]) == (422, "Invalid"), change
         assert field in [cause["field"] for cause in answer.json["details"]["causes"]], answer.json["message"]
+
+
+@behaviour(
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should reject mutating webhook configurations with invalid match conditions"
+)
+@behaviour(
+    "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should reject validating webhook configurations with invalid match conditions"
+)
+@pytest.mark.parametrize("plural", ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"])
+def test_match_conditions_are_compiled(http: Http, namespace: str, plural: str) -> None:
+    conditions = [{"name": "invalid-expression-1", "expression": "... [] bad expression"}]
+    answer = http("POST", f"{GROUP}/{plural}", _configuration(namespace, conditions))
+    assert (answer.status, answer.json["reason"]) == (422, "Invalid")
+    assert "compilation failed" in answer.json["message"]
+    assert http("GET", f"{GROUP}/{plural}/{namespace}").status == 404
+
+
+@pytest.mark.parametrize("expression", ["object.spec.replicas <", "nothing.at.all", "1 + 1"])
+def test_policies_are_compiled(http: Http, namespace: str, expression: str) -> None:
+    """ValidatingAdmissionPolicy: what does not compile, or is no yes or no, is refused."""
+    rules = [{"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"]}]
+    spec = {"matchConstraints": {"resourceRules": rules}, "validations": [{"expression": expression}]}
+    answer = http("POST", f"{GROUP}/validatingadmissionpolicies", {"metadata": {"name": namespace}, "spec": spec})
+    assert answer.status == 422, answer.body
+    assert "spec.validations[0].expression" in [cause["field"] for cause in answer.json["details"]["causes"]]

@@ -164,6 +164,9 @@ def test_a_definition_with_a_schema(http: Http, define: Any) -> None:
     warned = http("POST", path, extra)
     assert (warned.status, warned.warnings) == (201, ['unknown field "spec.extraProperty"'])
     assert "extraProperty" not in http.ok("GET", f"{path}/a")["spec"]
+    valid = _object(path, "valid", spec={"cronSpec": "* * * * */5", "ports": [port]})
+    answer = http("PATCH", f"{path}/valid?{strict}&fieldManager=m", valid, content_type=APPLY)
+    assert (answer.status, answer.warnings) == (201, [])
     unknown_metadata = _object(path, "b", spec={})
     unknown_metadata["metadata"]["unknownMeta"] = "x"
     _refused(http("POST", f"{path}?{strict}", unknown_metadata), 'unknown field "metadata.unknownMeta"')

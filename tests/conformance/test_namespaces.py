@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import kubernetes
 import pytest
-from kubernetes.client import ApiClient, ApiException, CoreV1Api
+from kubernetes.client import ApiException, CoreV1Api
 
 from tests.conformance.clients import watch_until
 from tests.conformance.registry import behaviour
@@ -63,13 +63,14 @@ def test_finalizer(core: CoreV1Api, namespace: str) -> None:
 @behaviour(
     "[sig-api-machinery] Namespaces [Serial] should ensure that all services are removed when a namespace is deleted"
 )
-def test_everything_goes_with_its_namespace(api: ApiClient, core: CoreV1Api, namespace: str) -> None:
-    """Should ensure that all pods are removed too, and what holds a finalizer holds the namespace."""
+def test_everything_goes_with_its_namespace(core: CoreV1Api, namespace: str) -> None:
+    """Should ensure that all pods are removed too, and first: what they may need stays until they are gone."""
     core.create_namespaced_service(namespace, {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}})
+    core.create_namespaced_config_map(namespace, {"metadata": {"name": "needed"}})
     container = {"name": "c", "image": "registry.example/c:1"}
-    core.create_namespaced_pod(namespace, {"metadata": {"name": "p"}, "spec": {"containers": [container]}})
-    held = {"metadata": {"name": "held", "finalizers": ["example.com/held"]}}
-    core.create_namespaced_config_map(namespace, held)
+    held = {"name": "p", "finalizers": ["example.com/held"]}
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 0}
+    core.create_namespaced_pod(namespace, {"metadata": held, "spec": spec})
     since = core.list_namespace().metadata.resource_version
     core.delete_namespace(namespace)
 
@@ -82,11 +83,12 @@ def test_everything_goes_with_its_namespace(api: ApiClient, core: CoreV1Api, nam
     assert waiting.status.phase == "Terminating"
     [message] = [c.message for c in waiting.status.conditions if c.type == "NamespaceFinalizersRemaining"]
     assert "example.com/held in 1 resource instances" in message
+    assert core.read_namespaced_config_map("needed", namespace).metadata.deletion_timestamp is None
     with pytest.raises(ApiException) as caught:
         core.create_namespaced_config_map(namespace, {"metadata": {"name": "late"}})
     assert caught.value.status == 403
     assert "because it is being terminated" in caught.value.body
-    core.patch_namespaced_config_map("held", namespace, {"metadata": {"finalizers": None}})
+    core.patch_namespaced_pod("p", namespace, {"metadata": {"finalizers": None}})
     watch_until(
         core.list_namespace,
         since=waiting.metadata.resource_version,
@@ -96,6 +98,7 @@ def test_everything_goes_with_its_namespace(api: ApiClient, core: CoreV1Api, nam
     core.create_namespace({"metadata": {"name": namespace}})
     assert core.list_namespaced_service(namespace).items == []
     assert core.list_namespaced_pod(namespace).items == []
+    assert "needed" not in [item.metadata.name for item in core.list_namespaced_config_map(namespace).items]
 
 
 def test_a_system_namespace_cannot_be_deleted(core: CoreV1Api) -> None:
