@@ -274,6 +274,8 @@ class Checker:
         return self._names(name.removeprefix("."))
 
     def _assign(self, wanted: Type, given: Type) -> bool:
+        if wanted == given:
+            return True
         learnt = assignable(self._mapping, [wanted], [given])
         if learnt is not None:
             self._mapping = learnt
@@ -281,7 +283,7 @@ class Checker:
 
     def _join(self, node: Node, previous: Type | None, current: Type) -> Type:
         """The type of all elements so far. Kubernetes allows no lists of several types."""
-        if previous is None:
+        if previous is None or previous == current:
             return current
         if self._assign(previous, current):
             return most_general(previous, current)

@@ -37,7 +37,9 @@ _NAMES: Final = frozenset({IDENTIFIER, ESCAPED_IDENTIFIER})
 _RELATIONS: Final = frozenset({"==", "!=", "in", "<", "<=", ">=", ">"})
 _SUMS: Final = frozenset({"+", "-"})
 _PRODUCTS: Final = frozenset({"*", "/", "%"})
-_ARITHMETIC: Final = _SUMS | _PRODUCTS
+_LEFT_TO_RIGHT: Final = (_PRODUCTS, _SUMS, _RELATIONS)
+_BINARY: Final = frozenset({"&&", "||"}).union(*_LEFT_TO_RIGHT)
+_CLOSING: Final = frozenset({",", ")", "]", "}", ":", EOF})
 _STEPS: Final = frozenset({".", "["})
 
 FUNCTIONS: Final = {
@@ -98,57 +100,60 @@ class _Parser:
 
     def _expression(self) -> Node:
         stream = self._stream
-        node = self._within(self._or, {"?"}, closes=False)
+        if stream.peek() in _CLOSING:  # a single token, as most elements and arguments are
+            if stream.next.kind in _LITERALS:
+                return self._literal()
+            if stream.next.kind == IDENTIFIER:
+                return self._name()
+        node = self._within(self._operators, {"?"}, closes=False)
         if stream.next.kind != "?":
             return node
         operator = stream.take()
-        yes = self._within(self._or, {":"})
+        yes = self._within(self._operators, {":"})
         stream.match(":", _START, closes=True)
         no = self._within(self._expression, frozenset(), closes=False)
         return Call(operator.position, "_?_:_", None, [node, yes, no])
 
-    def _or(self) -> Node:
-        return self._joined("||", self._and)
+    def _operators(self) -> Node:
+        """Operands with binary operators between them."""
+        stream = self._stream
+        operands = [self._within(self._unary, _BINARY, closes=False)]
+        operators: list[Token] = []
+        while stream.next.kind in _BINARY:
+            operators.append(stream.take())
+            operands.append(self._within(self._unary, _BINARY, closes=False))
+        return self._tree(operands, operators) if operators else operands[0]
 
-    def _and(self) -> Node:
-        return self._joined("&&", lambda: self._relation(0))
-
-    def _joined(self, operator: str, rule: Callable[[], Node]) -> Node:
-        """Terms of && or ||, as a balanced tree."""
-        terms = [self._within(rule, {operator}, closes=False)]
-        positions = []
-        while self._stream.next.kind == operator:
-            positions.append(self._stream.take().position)
-            terms.append(self._within(rule, {operator}, closes=False))
-        return _balanced(FUNCTIONS[operator], terms, positions)
-
-    def _relation(self, depth: int) -> Node:
-        node = self._within(self._sum, _RELATIONS, closes=False)
-        while self._stream.next.kind in _RELATIONS:
-            operator = self._stream.take()
-            right = self._within(self._sum, _RELATIONS, closes=False)
-            depth = self._deeper(depth)
-            node = Call(operator.position, FUNCTIONS[operator.kind], None, [node, right])
-        return node
-
-    def _sum(self) -> Node:
-        node = self._product()
-        depth = 0
-        while self._stream.next.kind in _SUMS:
-            operator = self._stream.take()
-            depth = self._deeper(depth)
-            node = Call(operator.position, FUNCTIONS[operator.kind], None, [node, self._product()])
-        return node
-
-    def _product(self) -> Node:
-        node = self._within(self._unary, _ARITHMETIC, closes=False)
-        depth = 0
-        while self._stream.next.kind in _PRODUCTS:
-            operator = self._stream.take()
-            right = self._within(self._unary, _ARITHMETIC, closes=False)
-            depth = self._deeper(depth)
-            node = Call(operator.position, FUNCTIONS[operator.kind], None, [node, right])
-        return node
+    def _tree(self, operands: list[Node], operators: list[Token]) -> Node:
+        """By precedence: what binds closer is joined first, from the left; && and || as balanced trees."""
+        for level in _LEFT_TO_RIGHT:
+            if not any(each.kind in level for each in operators):
+                continue
+            joined, left = [operands[0]], []
+            depth = 0
+            for operator, right in zip(operators, operands[1:], strict=True):
+                if operator.kind in level:
+                    depth += 1
+                    self.deepest = max(self.deepest, depth)
+                    joined[-1] = Call(operator.position, FUNCTIONS[operator.kind], None, [joined[-1], right])
+                else:
+                    depth = 0
+                    left.append(operator)
+                    joined.append(right)
+            operands, operators = joined, left
+        for kind in ("&&", "||"):
+            groups: list[tuple[list[Node], list[int]]] = [([operands[0]], [])]
+            left = []
+            for operator, right in zip(operators, operands[1:], strict=True):
+                if operator.kind == kind:
+                    groups[-1][0].append(right)
+                    groups[-1][1].append(operator.position)
+                else:
+                    left.append(operator)
+                    groups.append(([right], []))
+            operands = [_balanced(FUNCTIONS[kind], terms, positions) for terms, positions in groups]
+            operators = left
+        return operands[0]
 
     def _deeper(self, depth: int) -> int:
         self.deepest = max(self.deepest, depth + 1)

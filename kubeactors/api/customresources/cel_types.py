@@ -62,8 +62,6 @@ def _object(schema: Structural) -> Declared | None:
             return None
         most = schema.source.get("maxProperties")
         return map_type(_KEY, value, _LONGEST // (value.min_size + 6) if most is None else max(most, 0))
-    if schema.any_value:
-        return None
     required = schema.source.get("required") or ()
     fields: dict[str, Declared] = {}
     smallest = 2

@@ -1,5 +1,6 @@
 """Whether the validation rules in a CustomResourceDefinition compile, and what they may cost together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -42,22 +43,23 @@ class _Costs:
 class _Place:
     """A schema under way. `count`: how often its values may come in an object, None without a bound.
 
-    `uncorrelated`: the path of the schema within which old and new values cannot be told to be the same.
+    `uncorrelated`: the path of the schema within which old and new values cannot be told to be the same. `broken`: what
+    else is wrong; rules around that are not compiled, as their types may be wrong.
     """
 
     declared: Declared | None
     count: int | None
     uncorrelated: str
-    root: bool = False
+    broken: Sequence[str] = ()
 
 
-def schema_errors(schema: Schema, path: str) -> list[FieldError]:
-    """What is wrong with the rules of a schema that is structural and else in order. `path` is where it lies."""
+def schema_errors(schema: Schema, path: str, broken: Sequence[str] = ()) -> list[FieldError]:
+    """What is wrong with the rules of a structural schema, which lies at `path`; `broken`: where else it is wrong."""
     if not has_rules(schema):
         return []
     costs = _Costs()
     made = structural(schema)
-    errors = _errors(made, path, _Place(declared(made, root=True), 1, "", root=True), costs)
+    errors = _errors(made, path, _Place(declared(made, root=True), 1, "", broken), costs)
     if costs.total > _SCHEMA_LIMIT:
         told = "contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema"
         errors += [fielderrors.forbidden(where, told) for _, where in costs.largest]
@@ -68,7 +70,7 @@ def schema_errors(schema: Schema, path: str) -> list[FieldError]:
 
 def _errors(schema: Structural, path: str, place: _Place, costs: _Costs) -> list[FieldError]:
     errors: list[FieldError] = []
-    inside = replace(place, count=_count_inside(schema, place.count), root=False)
+    inside = replace(place, count=_count_inside(schema, place.count))
     known = place.declared
     if schema.values is not None:
         values = replace(inside, declared=_inside(known and known.element, schema.values))
@@ -84,7 +86,7 @@ def _errors(schema: Structural, path: str, place: _Place, costs: _Costs) -> list
             inside, declared=_inside(known and known.element, schema.items), uncorrelated=place.uncorrelated or apart
         )
         errors += _errors(schema.items, f"{path}.items", items, costs)
-    if schema.source.get(KEY):
+    if schema.source.get(KEY) and not any(each.startswith(path) for each in place.broken):
         errors += _own_errors(schema, path, place, costs)
     return errors
 

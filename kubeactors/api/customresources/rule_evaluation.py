@@ -34,14 +34,13 @@ class _MessageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Old:
-    """A value with the one before it; `known` False: there is none that it could be compared to."""
+    """A value with the one before it."""
 
     new: Any
     old: Any
-    known: bool = True
 
     def same(self) -> bool:
-        return self.known and same_json(self.new, self.old)
+        return same_json(self.new, self.old)
 
 
 @dataclass(slots=True)
@@ -86,12 +85,17 @@ class RuleSet:
         found = None if schema is None else RuleSet(schema, known, root=schema.embedded)
         return found if found is not None and found.any_rules else None
 
-    def evaluate(self, obj: Any, old: Any = None) -> tuple[list[FieldError], list[FieldError]]:
-        """(errors, warnings); `old` is the object before an update, None on create."""
+    def evaluate(
+        self, obj: Any, old: Any = None, path: str = "", *, ratcheting: bool = True
+    ) -> tuple[list[FieldError], list[FieldError]]:
+        """(errors, warnings); `old` is the object before an update, None on create.
+
+        `ratcheting`: what was wrong before and did not change is a warning.
+        """
         run = _Run()
-        state = _Old(obj, old, old is not None)
+        current = _Old(obj, old) if old is not None and ratcheting else None
         with suppress(_Stop):
-            self._value(run, obj, old, "", state, state if old is not None else None)
+            self._value(run, obj, old, path, current, None)
         return run.errors, run.warnings
 
     # --- the walk
@@ -160,7 +164,8 @@ class RuleSet:
             if held is not False:
                 continue
             at = _beside(path, rule.field_path) or NO_PATH
-            ratcheted = not rule.uses_old and (current or parent or _NOTHING).same()
+            compared = current or parent
+            ratcheted = not rule.uses_old and compared is not None and compared.same()
             errors = run.warnings if ratcheted else run.errors
             value = OMITTED if kind in ("object", "array") else obj
             try:
@@ -205,12 +210,9 @@ class RuleSet:
         return None
 
 
-_NOTHING: Final = _Old(None, None, False)
-
-
 def _key(current: _Old | None, key: str, correlated: bool) -> _Old | None:
     """The value of a key with the one before it."""
-    if current is None or not current.known or not correlated or not isinstance(current.old, dict):
+    if current is None or not correlated or not isinstance(current.old, dict):
         return None
     return _Old(current.new.get(key), current.old[key]) if key in current.old else None
 

@@ -11,6 +11,8 @@ from kubeactors.api.customresources.embedded import coerce, embedded_errors
 from kubeactors.api.customresources.field_path import FieldPathError, find_field
 from kubeactors.api.customresources.pruning import prune
 from kubeactors.api.customresources.rule_checks import schema_errors as rule_errors
+from kubeactors.api.customresources.rule_evaluation import RuleSet
+from kubeactors.api.customresources.rules import has_rules
 from kubeactors.api.customresources.structural import META_FIELDS, Schema, Structural, structural, unsupported
 from kubeactors.api.customresources.structural_rules import structural_errors
 from kubeactors.api.customresources.values import same_json, value_errors
@@ -78,8 +80,8 @@ def schema_errors(schema: Schema, path: str, *, status: bool) -> list[FieldError
         errors += found
     ordinary = _openapi_errors(schema, path, _Context(), root=True)
     errors += ordinary
-    if sound and not ordinary:
-        errors += rule_errors(schema, path)
+    if sound:
+        errors += rule_errors(schema, path, [error.field for error in ordinary])
     if not errors and unreadable:
         errors.append(fielderrors.invalid(path, "", unreadable))
     return errors
@@ -134,7 +136,11 @@ def _one_default(schema: Structural, path: str, inside_meta: bool) -> list[Field
         errors = embedded_errors(value, schema, path)
         if errors:
             return errors
-    return value_errors(schema.source, schema.default, path)
+    errors = value_errors(schema.source, schema.default, path)
+    if errors or not has_rules(schema.source):
+        return errors
+    rules = RuleSet(schema, root=schema.embedded)
+    return rules.evaluate(schema.default, schema.default, path, ratcheting=False)[0]
 
 
 def _openapi_errors(schema: Schema, path: str, context: _Context, *, root: bool = False) -> list[FieldError]:

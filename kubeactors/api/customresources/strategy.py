@@ -116,7 +116,12 @@ class CustomStrategy(Strategy):
 
     def warnings_on_update(self, new: Object, old: Object) -> list[str]:
         before = meta.finalizers(old)
-        return _finalizer_warnings([each for each in meta.finalizers(new) if each not in before])
+        found = _finalizer_warnings([each for each in meta.finalizers(new) if each not in before])
+        return found + self.rule_warnings(new, old)
+
+    def rule_warnings(self, new: Object, old: Object) -> list[str]:
+        """Rules that did not hold before an update either, of what it did not change."""
+        return [] if self._rules is None else [str(each) for each in self._rules.evaluate(new, old)[1]]
 
     def _type_errors(self, obj: Object) -> list[FieldError]:
         errors = []
@@ -188,6 +193,9 @@ class CustomStatusStrategy(Strategy):
 
     def warnings_on_create(self, obj: Object) -> list[str]:
         return []
+
+    def warnings_on_update(self, new: Object, old: Object) -> list[str]:
+        return self._main.rule_warnings(new, old)
 
 
 def replicas_at(obj: Object, path: str) -> int:

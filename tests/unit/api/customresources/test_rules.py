@@ -6,6 +6,7 @@ import pytest
 
 from kubeactors.api.customresources.rule_checks import schema_errors
 from kubeactors.api.customresources.rule_evaluation import RuleSet
+from kubeactors.api.customresources.schema_rules import schema_errors as definition_errors
 from kubeactors.api.customresources.structural import structural
 
 ADVICE = (
@@ -117,6 +118,30 @@ def test_what_did_not_change_is_let_through() -> None:
     old = {"inner": {"min": 2, "max": 1}, "other": 1}
     assert found(root, {"inner": {"min": 2, "max": 1}, "other": 2}, old) == []
     assert found(root, {"inner": {"min": 3, "max": 1}, "other": 2}, old) == ["spec.inner: Invalid value: M"]
+
+
+def test_what_did_not_change_is_warned_of() -> None:
+    root = structural(schema(RANGE, {"rule": "self.min < self.max", "message": "M"}))
+    old = {"metadata": {"labels": {}}, "spec": {"min": 2, "max": 1}}
+    errors, warnings = RuleSet(root).evaluate({**old, "metadata": {"labels": {"a": "b"}}}, old)
+    assert (errors, [str(each) for each in warnings]) == ([], ["spec: Invalid value: M"])
+
+
+def test_defaults_must_satisfy_rules() -> None:
+    field = {**INTEGER, "default": 3, "x-kubernetes-validations": [{"rule": "self > 5", "message": "M"}]}
+    found = definition_errors(properties(spec=properties(f=field)), "s", status=False)
+    assert [str(error) for error in found] == ["s.properties[spec].properties[f].default: Invalid value: 3: M"]
+
+
+def test_rules_beside_other_errors_are_checked() -> None:
+    broken = {**TEXT, "x-kubernetes-preserve-unknown-fields": False}
+    first = {**properties(f=broken), "x-kubernetes-validations": [{"rule": "self.zz"}]}
+    second = {**properties(f=TEXT), "x-kubernetes-validations": [{"rule": "self.zz"}]}
+    found = [error.field for error in definition_errors(properties(first=first, second=second), "s", status=False)]
+    assert found == [
+        "s.properties[first].properties[f].x-kubernetes-preserve-unknown-fields",
+        "s.properties[second].x-kubernetes-validations[0].rule",
+    ]
 
 
 def test_values_of_maps() -> None:
