@@ -164,16 +164,9 @@ class Call:
         return None if self._deadline is None else max(0.0, self._deadline - self._loop.time())
 
     @property
-    def tls(self) -> ssl.SSLObject | None:
-        """The connection's TLS; None without."""
-        transport = self._connection.transport
-        found: ssl.SSLObject | None = transport.get_extra_info("ssl_object") if transport is not None else None
-        return found
-
-    @property
-    def notes(self) -> dict[str, Any]:
-        """What services keep of the connection, for as long as it lasts."""
-        return self._connection.notes
+    def connection(self) -> Connection:
+        """What carries the call."""
+        return self._connection
 
     # ---- its life ----
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
@@ -105,6 +106,14 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._heard = True
         self._watchdog: asyncio.TimerHandle | None = None
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """None without TLS, and when the connection is lost."""
+        found: ssl.SSLObject | None = (
+            self.transport.get_extra_info("ssl_object") if self.transport is not None else None
+        )
+        return found
 
     # ---- life ----
 

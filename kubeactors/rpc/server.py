@@ -8,6 +8,7 @@ import logging
 import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -23,8 +24,22 @@ logger = logging.getLogger(__name__)
 UNIMPLEMENTED, INTERNAL, UNKNOWN, RESOURCE_EXHAUSTED, CANCELLED = 12, 13, 2, 8, 1
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The answer to a call that is not admitted."""
+
+    code: grpc.StatusCode
+    text: str
+    trailing: Sequence[tuple[str, str | bytes]] = ()
+
+
+#: Judges a call by its headers and its connection; None: it is admitted.
+Admit = Callable[[Connection, Request], Refusal | None]
+
+
 class RpcServer:
-    """`max_message`: bytes of the largest message that is taken. `silence`: see Connection; the others: see Calls."""
+    """`max_message`: bytes of the largest message that is taken. `admit` refuses calls before their first message is
+    read. `silence`: see Connection; the others: see Calls."""
 
     def __init__(
         self,
@@ -33,7 +48,9 @@ class RpcServer:
         *,
         max_held: int | None = None,
         max_streams: int | None = None,
+        admit: Admit | None = None,
     ) -> None:
+        self._admit = admit
         self.max_message = max_message
         self.max_held = max_held
         self.max_streams = max_streams
@@ -135,6 +152,10 @@ class RpcServer:
                 connection.finish(stream, headers.trailers(UNIMPLEMENTED, request.problem))
             else:
                 connection.refuse(stream, headers.NO_GRPC)
+            return
+        refusal = self._admit(connection, request) if self._admit is not None else None
+        if refusal is not None:
+            connection.finish(stream, headers.trailers(int(refusal.code.value[0]), refusal.text, refusal.trailing))
         elif type(method) is Method and method.request_streaming:
             call = Call(connection, stream, method)
             self._own(stream, self._run(call, stream, method, call.requests()))

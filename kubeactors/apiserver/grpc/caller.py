@@ -11,10 +11,15 @@ from kubeactors.apiserver.authn.chain import AuthenticationChain
 from kubeactors.apiserver.authn.impersonation import PREFIX, impersonate, wanted_user
 from kubeactors.apiserver.authz import Attributes, Authorizer
 from kubeactors.apiserver.authz.authorizer import check
+from kubeactors.apiserver.grpc.errors import grpc_code, trailing_metadata
 from kubeactors.apiserver.http.tls import peer_chain
 from kubeactors.apiserver.request import ANONYMOUS, Request, UserInfo
 from kubeactors.rpc.call import Call
+from kubeactors.rpc.connection import Connection
+from kubeactors.rpc.server import Refusal
+from kubeactors.rpc.stream import Request as RpcRequest
 
+SERVICE = "kubeactors.api.v1.Resources"
 _CERTIFICATES = "apiserver.certificates"
 
 #: Gives the user, as long as the credentials are good: a token may end before a stream does. Raises StatusError 401.
@@ -68,7 +73,7 @@ class Callers:
         wanted = None
         if impersonates:
             wanted = wanted_user((key, value) for key, value in context.invocation_metadata() if isinstance(value, str))
-        chain = _chain(context)
+        chain = _chain(context.connection)
         return Caller(partial(self._user, chain, f"Bearer {token}" if token else ""), agent, wanted, self._authorizer)
 
     async def _user(self, chain: Sequence[bytes], authorization: str) -> UserInfo:
@@ -78,10 +83,20 @@ class Callers:
         return user
 
 
-def _chain(context: Call) -> Sequence[bytes]:
+def admit(connection: Connection, request: RpcRequest) -> Refusal | None:
+    """Refuse who shows nothing at all before anything of a message is read. What is shown, the call judges."""
+    if not request.path.startswith(f"/{SERVICE}/") or _chain(connection):
+        return None
+    if any(name == "authorization" for name, _ in request.metadata):
+        return None
+    error = errors.unauthorized()
+    return Refusal(grpc_code(error), error.message, trailing_metadata(error))
+
+
+def _chain(connection: Connection) -> Sequence[bytes]:
     """The certificates that the client has shown on this connection."""
-    notes = context.notes
-    chain: Sequence[bytes] | None = notes.get(_CERTIFICATES)
+    chain: Sequence[bytes] | None = connection.notes.get(_CERTIFICATES)
     if chain is None:
-        chain = notes[_CERTIFICATES] = peer_chain(context.tls) if context.tls is not None else ()
+        tls = connection.tls
+        chain = connection.notes[_CERTIFICATES] = peer_chain(tls) if tls is not None else ()
     return chain

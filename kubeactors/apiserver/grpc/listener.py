@@ -7,7 +7,8 @@ import ssl
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
-from kubeactors.apiserver.grpc.service import SERVICE, ResourcesService
+from kubeactors.apiserver.grpc.caller import SERVICE, admit
+from kubeactors.apiserver.grpc.service import ResourcesService
 from kubeactors.rpc.server import RpcServer
 
 #: A frame of a session, or a batch, may hold many bodies.
@@ -28,7 +29,7 @@ class GrpcListener:
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port, which the kernel chooses if `port` is 0. Raises OSError."""
-        server = RpcServer(_MAX_MESSAGE_BYTES, max_held=_MAX_HELD_BYTES, max_streams=_MAX_STREAMS)
+        server = RpcServer(_MAX_MESSAGE_BYTES, max_held=_MAX_HELD_BYTES, max_streams=_MAX_STREAMS, admit=admit)
         server.add_registered_method_handlers(SERVICE, self._service.methods())
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)

@@ -28,7 +28,6 @@ from kubeactors.apiserver.openapi.endpoints import OpenApi
 from kubeactors.apiserver.request import Response, WatchStream
 from kubeactors.pb.api.v1 import api_pb2 as pb
 
-SERVICE = "kubeactors.api.v1.Resources"
 #: A part of a log has at most so many bytes.
 _LOG_BYTES = 256 * 1024
 

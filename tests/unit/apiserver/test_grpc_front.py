@@ -370,3 +370,48 @@ async def test_bytes_that_are_no_message(
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "Traceback" not in caplog.text
     assert not running.handler.requests
+
+
+async def test_who_shows_nothing_is_refused_before_a_message_is_read(running: RunningFronts) -> None:
+    async with _channel(running, None) as channel:
+        stub = api_pb2_grpc.ResourcesStub(channel)
+        for method in (stub.Session, stub.WatchMany, stub.Exec, stub.PortForward):
+            call = method()  # which says nothing
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                async with asyncio.timeout(5):
+                    await call.read()
+            assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+            trailing = {name: value for name, value in caught.value.trailing_metadata()}
+            assert orjson.loads(trailing["kubeactors-status-bin"])["reason"] == "Unauthorized"
+        health = health_pb2_grpc.HealthStub(channel)
+        assert (await health.Check(health_pb2.HealthCheckRequest())).status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_many_watches_of_a_client_that_does_not_read(
+    running: RunningFronts, stub: api_pb2_grpc.ResourcesStub
+) -> None:
+    watches: dict[str, ScriptedWatch] = {}
+    opened = asyncio.Event()
+
+    def respond(request: Request) -> Response:
+        loud = request.namespace == "loud"
+        made = watches[request.namespace] = ScriptedWatch(request, 100 if loud else 1, size=50_000 if loud else 1)
+        if loud:
+            opened.set()
+        return Response(watch=made)
+
+    running.handler.respond = respond
+    call = stub.WatchMany()
+    for number, namespace in enumerate(("loud", "quiet")):
+        key = pb.ObjectKey(version="v1", resource="pods", namespace=namespace)
+        await call.write(pb.WatchManyRequest(start=pb.StartWatch(id=number, watch=pb.WatchRequest(key=key))))
+    async with asyncio.timeout(5):
+        await opened.wait()
+        await watches["loud"].gone.wait()
+        assert watches["loud"].refused
+        found: dict[int, list[pb.WatchUpdate]] = {0: [], 1: []}
+        while not (found[0] and found[0][-1].HasField("ended") and any(each.events for each in found[1])):
+            for update in (await call.read()).updates:
+                found[update.id].append(update)
+    assert found[0][-1].ended.failure.code == 429
+    assert not any(each.HasField("ended") for each in found[1])
