@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from kubeactors.client import retry
 from kubeactors.client.async_commands import AsyncCommands
@@ -34,7 +34,7 @@ class AsyncClient(AsyncTasks, AsyncCommands):
     `Resource`. Where a namespaced object is named without a namespace, `default_namespace` is meant; `list` and
     `watch` without one span all namespaces. Objects are plain dictionaries, as decoded from JSON. `field_manager` is
     who managedFields name for this client's writes; the user agent up to a slash when it is not given. `on_warning`
-    gets every warning of the server (deprecated fields, unknown ones, …); without it they are logged.
+    gets every warning of the server (deprecated fields, unknown ones, …); without it each is logged once.
 
     Errors: `kubeactors.StatusError` for every answer that is not a success, as the subclass of its reason (`NotFound`,
     `Conflict`, …); its subclasses `ApiUnavailable` (nothing happened) and `OutcomeUnknown` (a write was sent, no answer
@@ -60,7 +60,7 @@ class AsyncClient(AsyncTasks, AsyncCommands):
         self.default_namespace = config.namespace or "default"
         self.timeout = timeout
         self._field_manager = field_manager or user_agent.partition("/")[0]
-        self._on_warning = on_warning or _log_warning
+        self._on_warning = on_warning or WarningLog()
         opened = self._transport = transport if transport is not None else open_transport(config, user_agent)
         document = None
         if isinstance(opened, HttpsTransport):
@@ -99,5 +99,18 @@ class AsyncClient(AsyncTasks, AsyncCommands):
         await self._transport.close()
 
 
-def _log_warning(text: str) -> None:
-    logger.warning("the API server warns: %s", text)
+class WarningLog:
+    """Logs what a server warns of, each text once: a program that repeats a call would fill its log with one."""
+
+    KEPT: Final = 1000
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def __call__(self, text: str) -> None:
+        if text in self._seen:
+            return
+        if len(self._seen) >= self.KEPT:
+            self._seen.clear()
+        self._seen.add(text)
+        logger.warning("the API server warns: %s", text)

@@ -15,6 +15,7 @@ import pytest
 from kubeactors.api import errors
 from kubeactors.api.errors import StatusError
 from kubeactors.client import ApiUnavailable, AsyncClient, Informer, OutcomeUnknown, TlsConfig
+from kubeactors.client.async_client import WarningLog
 from kubeactors.client.https_transport import open_socket
 from kubeactors.client.kubeconfig import ClientConfig
 from tests.support.eventually import eventually
@@ -110,13 +111,30 @@ async def test_a_server_that_asks_to_wait_is_asked_again(client: AsyncClient, se
     assert asyncio.get_running_loop().time() - started >= 1
 
 
-async def test_warnings_are_logged(
+async def test_warnings_are_logged_once(
     client: AsyncClient, server: FakeRestServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.warning = r"unknown field \"spec.x\""
     with caplog.at_level(logging.WARNING, "kubeactors.client.async_client"):
         await client.create("configmaps", config_map("a"))
-    assert 'the API server warns: unknown field "spec.x"' in caplog.text
+        await client.create("configmaps", config_map("b"))
+        server.warning = "another"
+        await client.create("configmaps", config_map("c"))
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ['the API server warns: unknown field "spec.x"', "the API server warns: another"]
+
+
+def test_many_warnings_take_no_more_memory(caplog: pytest.LogCaptureFixture) -> None:
+    log = WarningLog()
+    for number in range(3 * log.KEPT):
+        log(str(number))
+    log("0")
+    assert len(log._seen) <= log.KEPT
+    assert [record.getMessage() for record in caplog.records[:2]] == [
+        "the API server warns: 0",
+        "the API server warns: 1",
+    ]
+    assert len(caplog.records) == 3 * log.KEPT + 1
 
 
 async def test_nobody_listening(server: FakeRestServer) -> None:
