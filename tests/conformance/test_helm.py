@@ -121,17 +121,25 @@ def test_a_dry_run_at_the_server_checks_and_changes_nothing(helm: Helm) -> None:
 
 
 def test_an_upgrade_that_fails_is_taken_back(helm: Helm) -> None:
+    """The ConfigMap is changed when the Service is refused."""
     helm.install("shop", CHART)
-    failed = helm(
-        *("upgrade", "shop", str(CHART), "--rollback-on-failure", "--wait", "--timeout", "2s"),
-        *("--set", "frontend.nodeSelector.disk=none", "--set", "pageVersion=v9"),
+    wrong = ("--set", "pageVersion=v9", "--set", "frontend.service.port=99999")
+    failed = helm.upgrade("--rollback-on-failure", "--wait", *wrong, check=False)
+    assert failed.code == 1
+    assert "spec.ports[0].port: Invalid value: 99999" in failed.stderr
+    assert helm.get("configmap")["data"] == {"GUESTBOOK_VERSION": "v1"}
+    assert helm.get("service")["spec"]["ports"][0]["port"] == 80
+    assert [each["status"] for each in helm.json("history", "shop")] == ["superseded", "failed", "deployed"]
+
+
+def test_waiting_for_pods_that_never_are_ready_ends(helm: Helm) -> None:
+    waited = helm(
+        *("install", "shop", str(CHART), "--wait", "--timeout", "1s", "--set", "frontend.nodeSelector.disk=none"),
         check=False,
     )
-    assert failed.code == 1
-    assert "UPGRADE FAILED" in failed.stderr
-    assert helm.get("configmap")["data"] == {"GUESTBOOK_VERSION": "v1"}
-    assert "nodeSelector" not in helm.get("deployment")["spec"]["template"]["spec"]
-    assert [each["status"] for each in helm.json("history", "shop")] == ["superseded", "failed", "deployed"]
+    assert waited.code == 1
+    assert "Deployment" in waited.stderr
+    assert helm.json("status", "shop")["info"]["status"] == "failed"
 
 
 def test_what_someone_else_owns_is_not_taken(helm: Helm) -> None:
