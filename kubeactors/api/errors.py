@@ -5,9 +5,12 @@
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 
 from kubeactors.api.fielderrors import FieldError, aggregate, go_quote
+
+#: Characters that the causes of one refusal come to; no further cause is told then.
+MAX_TOLD: Final = 4 * 1024 * 1024
 
 __all__ = [
     "AlreadyExists",
@@ -227,8 +230,9 @@ def conflict(
 def invalid(kind: str, name: str, causes: Sequence[FieldError]) -> StatusError:
     """422 with every field error in the message and in details.causes; `kind` is the qualified kind."""
     message = f"{kind} {go_quote(name)} is invalid"
-    if causes:
-        message = f"{message}: {aggregate(causes)}"
+    told = _told(causes)
+    if told:
+        message = f"{message}: {aggregate(f'{field}: {text}' for _, field, text in told)}"
     plain, _, group = kind.partition(".")
     details: dict[str, Any] = {}
     if name:
@@ -237,9 +241,22 @@ def invalid(kind: str, name: str, causes: Sequence[FieldError]) -> StatusError:
         details["group"] = group
     if plain:
         details["kind"] = plain
-    if causes:
-        details["causes"] = [{"reason": e.type, "message": e.body(), "field": e.field} for e in causes]
+    if told:
+        details["causes"] = [{"reason": reason, "message": text, "field": field} for reason, field, text in told]
     return _failure(422, "Invalid", message, details)
+
+
+def _told(causes: Sequence[FieldError]) -> list[tuple[str, str, str]]:
+    """Reason, field and text of the causes, as many as an answer may hold: each of many may show the whole list."""
+    told: list[tuple[str, str, str]] = []
+    size = 0
+    for cause in causes:
+        text = cause.body()
+        told.append((cause.type, cause.field, text))
+        size += len(text)
+        if size > MAX_TOLD:
+            break
+    return told
 
 
 def bad_request(message: str) -> StatusError:

@@ -1,6 +1,6 @@
 """Field errors: what is wrong with one field, in the words of apimachinery's `field.Error`."""
 
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -99,9 +99,9 @@ def internal(field: str, message: str) -> FieldError:
     return FieldError(INTERNAL, field, message)
 
 
-def aggregate(errors: Sequence[FieldError]) -> str:
+def aggregate(errors: Iterable[str]) -> str:
     """`a`, or `[a, b]` for several; equal texts are said once."""
-    texts = list(dict.fromkeys(str(e) for e in errors))
+    texts = list(dict.fromkeys(errors))
     return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
 
 

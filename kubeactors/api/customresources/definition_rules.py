@@ -17,6 +17,7 @@ from kubeactors.api.customresources.structural import structural, unsupported
 from kubeactors.api.customresources.values import same_json
 from kubeactors.api.fielderrors import FieldError, go_quote
 from kubeactors.api.meta import Object
+from kubeactors.api.validation.common import duplicates
 from kubeactors.api.validation.metadata import FIELD_IMMUTABLE
 from kubeactors.api.validation.names import dns1035_label_errors, dns1123_subdomain_errors
 from kubeactors.api.validation.webhook import ca_bundle_errors, webhook_service_errors, webhook_url_errors
@@ -345,9 +346,10 @@ def _review_errors(reviews: list[str], path: str, old: Object | None) -> list[Fi
     if not reviews:
         return [fielderrors.required(path)]
     errors: list[FieldError] = []
+    twice = set(duplicates(reviews))
     for index, version in enumerate(reviews):
         where = f"{path}[{index}]"
-        if version in reviews[:index]:
+        if index in twice:
             errors.append(fielderrors.invalid(where, version, "duplicate version"))
             continue
         errors += [fielderrors.invalid(where, version, message) for message in dns1035_label_errors(version)]

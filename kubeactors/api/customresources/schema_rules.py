@@ -18,6 +18,7 @@ from kubeactors.api.customresources.structural_rules import structural_errors
 from kubeactors.api.customresources.values import same_json, value_errors
 from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.schema.mismatch import TypeMismatchError
+from kubeactors.api.validation.common import duplicates
 
 _TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 _REASONS: Final = frozenset(
@@ -268,6 +269,7 @@ def _map_key_errors(keys: list[str], items: Any, path: str) -> list[FieldError]:
         message = f"must be object if parent array's {_LIST_TYPE} is map"
         return [*errors, fielderrors.invalid(f"{path}.items.type", items.get("type") or "", message)]
     properties = items.get("properties") or {}
+    twice = set(duplicates(keys))
     for index, key in enumerate(keys):
         known = properties.get(key)
         if known is None:
@@ -275,7 +277,7 @@ def _map_key_errors(keys: list[str], items: Any, path: str) -> list[FieldError]:
         elif known.get("type") in ("array", "object"):
             message = f"must be a scalar type if parent array's {_LIST_TYPE} is map"
             errors.append(fielderrors.invalid(f"{path}.items.properties[{key}].type", items.get("type"), message))
-        if key in keys[:index]:
+        if index in twice:
             errors.append(fielderrors.invalid(where, keys, "must not contain duplicate entries"))
     return errors
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from kubeactors.api.fielderrors import FieldError, duplicate, required
 from kubeactors.api.internal_form import internal_form
-from kubeactors.api.validation.common import dns1123_label, immutable
+from kubeactors.api.validation.common import dns1123_label, duplicates, immutable
 from kubeactors.api.validation.metadata import label_errors
 from kubeactors.api.validation.pod.resources import resource_requirements_errors
 from kubeactors.api.validation.pod.scheduling import tolerations_errors
@@ -24,9 +24,8 @@ def runtime_class_errors(obj: Mapping[str, Any]) -> list[FieldError]:
         tolerations = scheduling.get("tolerations") or []
         errors += tolerations_errors(tolerations, "scheduling.tolerations")
         errors += [
-            duplicate(f"scheduling.tolerations[{i}]", internal_form(toleration, "io.k8s.api.core.v1.Toleration"))
-            for i, toleration in enumerate(tolerations)
-            if toleration in tolerations[:i]
+            duplicate(f"scheduling.tolerations[{i}]", internal_form(tolerations[i], "io.k8s.api.core.v1.Toleration"))
+            for i in duplicates(frozenset(each.items()) for each in tolerations)
         ]
     return errors
 

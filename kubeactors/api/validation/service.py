@@ -9,6 +9,7 @@ from kubeactors.api.validation.common import (
     cidr,
     dns1123_label,
     dns1123_subdomain,
+    duplicates,
     endpoint_ip,
     ip_address,
     parse_ip,
@@ -181,10 +182,11 @@ def _cluster_ip_errors(kind: str, spec: Mapping[str, Any]) -> list[FieldError]:
         errors.append(invalid("spec.clusterIPs", addresses, "first value must match `clusterIP`"))
     elif not first and addresses:
         errors.append(invalid("spec.clusterIPs", addresses, "must be empty when `clusterIP` is not specified"))
+    twice = set(duplicates(families))
     for i, family in enumerate(families):
         if family not in ("IPv4", "IPv6"):
             errors.append(not_supported(f"spec.ipFamilies[{i}]", family, ("IPv4", "IPv6")))
-        if family in families[:i]:
+        if i in twice:
             errors.append(duplicate(f"spec.ipFamilies[{i}]", family))
     policy = spec.get("ipFamilyPolicy")
     policies = ("PreferDualStack", "RequireDualStack", "SingleStack")

@@ -215,7 +215,7 @@ def _check(old: Object, new: Any, api_version: str, about: str, index: int) -> N
             raise errors.unknown(f"{what}: metadata.{key} is no map of strings")
         found = check(value, f"metadata.{key}")
         if found:
-            raise errors.unknown(f"{what}: {aggregate(found)}")
+            raise errors.unknown(f"{what}: {aggregate(map(str, found))}")
         metadata[key] = value
     new["metadata"] = metadata
 

@@ -10,6 +10,7 @@ from kubeactors.api.validation.admission.rules import (
     param_ref_errors,
     policy_name_errors,
 )
+from kubeactors.api.validation.common import duplicates
 
 _ACTIONS: Final = ("Audit", "Deny", "Warn")
 _DENY_AND_WARN: Final = (
@@ -38,10 +39,11 @@ def _common_errors(binding: Mapping[str, Any]) -> list[FieldError]:
 
 def _action_errors(actions: Sequence[str], path: str) -> list[FieldError]:
     errors: list[FieldError] = []
+    twice = set(duplicates(actions))
     for i, action in enumerate(actions):
         if action not in _ACTIONS:
             errors.append(not_supported(f"{path}[{i}]", action, _ACTIONS))
-        if action in actions[:i]:
+        if i in twice:
             errors.append(duplicate(f"{path}[{i}]", action))
     if "Deny" in actions and "Warn" in actions:
         errors.append(invalid(path, list(actions), _DENY_AND_WARN))

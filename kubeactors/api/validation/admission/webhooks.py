@@ -12,7 +12,7 @@ from kubeactors.api.validation.admission.rules import (
     REINVOCATION_POLICIES,
     rule_errors,
 )
-from kubeactors.api.validation.common import label_selector
+from kubeactors.api.validation.common import duplicates, label_selector
 from kubeactors.api.validation.names import dns1035_label_errors, dns1123_subdomain_errors
 from kubeactors.api.validation.webhook import webhook_service_errors, webhook_url_errors
 
@@ -115,8 +115,9 @@ def _version_errors(hook: Mapping[str, Any], demands: _Demands, path: str) -> li
     if not versions:
         return [required(path, f"must specify one of {known}")]
     errors: list[FieldError] = []
+    twice = set(duplicates(versions))
     for i, version in enumerate(versions):
-        if version in versions[:i]:
+        if i in twice:
             errors.append(invalid(f"{path}[{i}]", version, "duplicate version"))
             continue
         errors += [invalid(f"{path}[{i}]", version, m) for m in dns1035_label_errors(version)]

@@ -8,6 +8,7 @@ from typing import Any, Final
 from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, go_quote, invalid, not_supported, required
 from kubeactors.api.validation.certificates import pem
 from kubeactors.api.validation.certificates.signer import signer_name_errors
+from kubeactors.api.validation.common import duplicates
 
 APPROVAL_TYPES: Final = ("Approved", "Denied")
 _TRUE_ONLY: Final = ("Approved", "Denied", "Failed")
@@ -104,7 +105,7 @@ def _errors(csr: Mapping[str, Any], tolerated: _Tolerated) -> list[FieldError]:
         unknown = ((i, u) for i, u in enumerate(usages) if u not in _USAGES)
         errors += [not_supported(f"spec.usages[{i}]", u, _USAGES) for i, u in unknown]
     if not tolerated.duplicate_usages:
-        errors += [duplicate(f"spec.usages[{i}]", u) for i, u in enumerate(usages) if u in usages[:i]]
+        errors += [duplicate(f"spec.usages[{i}]", usages[i]) for i in duplicates(usages)]
     signer = spec.get("signerName") or ""
     if signer == _LEGACY_SIGNER and not tolerated.legacy_signer:
         message = "the legacy signerName is not allowed via this API version"

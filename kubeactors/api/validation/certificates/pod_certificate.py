@@ -60,15 +60,17 @@ def pod_certificate_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]
     status, before = new.get("status") or {}, old.get("status") or {}
     conditions = status.get("conditions") or []
     errors: list[FieldError] = []
+    final = False
     for i, condition in enumerate(conditions):
         path = f"status.conditions.[{i}]"
         kind = condition.get("type") or ""
         if kind not in FINAL_TYPES:
             errors.append(not_supported(f"{path}.type", kind, FINAL_TYPES))
             continue
-        if any(c.get("type") in FINAL_TYPES for c in conditions[:i]):
+        if final:
             message = 'There may be at most one condition with type "Issued", "Denied", or "Failed"'
             errors.append(invalid(f"{path}.type", kind, message))
+        final = True
         if condition.get("status") != "True":
             errors.append(not_supported(f"{path}.status", condition.get("status") or "", ("True",)))
     errors += conditions_errors(conditions, "status.conditions")

@@ -23,7 +23,7 @@ from kubeactors.api.fielderrors import (
     too_long,
     too_many,
 )
-from kubeactors.api.validation.common import dns1123_label, dns1123_subdomain, qualified_name
+from kubeactors.api.validation.common import dns1123_label, dns1123_subdomain, duplicates, qualified_name
 from kubeactors.api.validation.names import c_identifier_errors, label_value_errors
 from kubeactors.api.validation.persistent_volume_source import csi_driver_name_errors
 
@@ -262,11 +262,13 @@ def binding_condition_errors(holder: Struct, path: str) -> list[FieldError]:
     fields = (("bindingConditions", good), ("bindingFailureConditions", bad))
     for field, conditions in fields:
         errors += list_errors(conditions, _MAX_BINDING_CONDITIONS, qualified_name, f"{path}.{field}")
+    known = set(good)
     for field, conditions in fields:
+        twice = set(duplicates(conditions))
         for i, condition in enumerate(conditions):
-            if condition in conditions[:i]:
+            if i in twice:
                 errors.append(duplicate(f"{path}.{field}[{i}]", condition))
-            if conditions is bad and condition in good:
+            if conditions is bad and condition in known:
                 message = "bindingFailureConditions must not overlap with bindingConditions"
                 errors.append(invalid(f"{path}.{field}[{i}]", condition, message))
     if bad and not good:

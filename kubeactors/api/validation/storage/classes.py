@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid, not_supported, required, too_long
-from kubeactors.api.validation.common import immutable, qualified_name
+from kubeactors.api.validation.common import duplicates, immutable, qualified_name
 from kubeactors.api.validation.names import qualified_name_errors
 
 _MAX_PARAMETERS: Final = 512
@@ -67,7 +67,7 @@ def parameters_errors(parameters: Mapping[str, str], path: str) -> list[FieldErr
 
 def _topologies_errors(topologies: list[Mapping[str, Any]], path: str) -> list[FieldError]:
     errors: list[FieldError] = []
-    seen: list[dict[str, frozenset[str]]] = []
+    seen: set[frozenset[tuple[str, frozenset[str]]]] = set()
     for i, term in enumerate(topologies):
         at = f"{path}[{i}].matchLabelExpressions"
         values_of: dict[str, frozenset[str]] = {}
@@ -75,14 +75,13 @@ def _topologies_errors(topologies: list[Mapping[str, Any]], path: str) -> list[F
             key, values = expression.get("key") or "", expression.get("values") or []
             if not values:
                 errors.append(required(f"{at}[{j}].values"))
-            errors += [
-                duplicate(f"{at}[{j}].values[{k}]", value) for k, value in enumerate(values) if value in values[:k]
-            ]
+            errors += [duplicate(f"{at}[{j}].values[{k}]", values[k]) for k in duplicates(values)]
             errors += qualified_name(key, f"{at}[{j}].key")
             if key in values_of:
                 errors.append(duplicate(f"{at}[{j}].key", key))
             values_of[key] = frozenset(values)
-        if values_of in seen:
+        term_values = frozenset(values_of.items())
+        if term_values in seen:
             errors.append(duplicate(at, ""))
-        seen.append(values_of)
+        seen.add(term_values)
     return errors

@@ -9,6 +9,7 @@ from kubeactors.api.quantity import Quantity
 from kubeactors.api.validation.common import (
     NOT_NEGATIVE,
     dns1123_subdomain,
+    duplicates,
     immutable,
     label_selector,
     not_negative,
@@ -100,10 +101,11 @@ def csi_node_errors(obj: Mapping[str, Any]) -> list[FieldError]:
 
 def _topology_key_errors(keys: list[str], path: str) -> list[FieldError]:
     errors: list[FieldError] = []
+    twice = set(duplicates(keys))
     for i, key in enumerate(keys):
         if not key:
             errors.append(required(path))
-        if key in keys[:i]:
+        if i in twice:
             errors.append(duplicate(path, key))
         errors += [invalid(path, keys, m) for m in qualified_name_errors(key)]
     return errors
