@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from kubeactors.rpc import headers
 from kubeactors.rpc.call import Call
@@ -214,6 +215,8 @@ class RpcServer:
                 method.start(request, answered)
             else:
                 answered(refused)
+        except DecodeError as error:
+            connection.finish(stream, headers.trailers(INTERNAL, f"the message cannot be read: {error}"))
         except Exception as error:
             logger.exception("%s failed", stream.request.path)
             connection.finish(stream, headers.trailers(UNKNOWN, f"Unexpected {type(error)}: {error}"))
@@ -249,6 +252,8 @@ class RpcServer:
             raise
         except NotImplementedError as error:
             call.finish(grpc.StatusCode.UNIMPLEMENTED, str(error))  # generated code, for what the servicer lacks
+        except DecodeError as error:
+            call.finish(grpc.StatusCode.INTERNAL, f"the message cannot be read: {error}")
         except Exception as error:
             logger.exception("%s failed", stream.request.path)
             call.finish(grpc.StatusCode.UNKNOWN, f"Unexpected {type(error)}: {error}")

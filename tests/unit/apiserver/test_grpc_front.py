@@ -102,6 +102,25 @@ async def test_keys_that_name_nothing(
     assert not running.handler.requests
 
 
+@pytest.mark.parametrize(("method", "streams"), [("Get", False), ("Watch", False), ("Session", True)])
+async def test_a_message_that_cannot_be_read(
+    running: RunningFronts, method: str, streams: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with _channel(running) as channel:
+        path = f"/kubeactors.api.v1.Resources/{method}"
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            if streams:
+                call = channel.stream_stream(path)(iter([b"\xff"]), timeout=5)
+                await call.read()
+            elif method == "Watch":
+                await channel.unary_stream(path)(b"\xff", timeout=5).read()
+            else:
+                await channel.unary_unary(path)(b"\xff", timeout=5)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert (caught.value.details() or "").startswith("the message cannot be read")
+    assert not running.handler.requests and not caplog.records
+
+
 @pytest.mark.parametrize("user", [None, "mallory"])
 async def test_clients_without_a_certificate_of_the_cluster_are_nobody(
     running: RunningFronts, user: str | None

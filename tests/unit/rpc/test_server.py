@@ -144,6 +144,13 @@ async def test_errors(running: Running) -> None:
     assert (await kv.Range(rpc_pb2.RangeRequest())).count == 7
 
 
+async def test_messages_that_cannot_be_read(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    for path in ("/etcdserverpb.KV/Put", "/etcdserverpb.KV/Range"):
+        status, words = await refusal(running.channel.unary_unary(path)(b"\xff", timeout=5))
+        assert status is grpc.StatusCode.INTERNAL and words.startswith("the message cannot be read")
+    assert not caplog.records
+
+
 async def test_a_deadline_ends_the_call_for_the_client_only(running: Running) -> None:
     late = running.kv_stub.Put(rpc_pb2.PutRequest(key=b"never"), timeout=0.1)
     assert (await refusal(late))[0] is grpc.StatusCode.DEADLINE_EXCEEDED
