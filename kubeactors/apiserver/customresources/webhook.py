@@ -26,7 +26,7 @@ from kubeactors.api.validation.metadata import annotation_errors, label_errors
 
 #: Seconds that a webhook has for one review.
 TIMEOUT: Final = 30.0
-_MAX_ANSWER: Final = 64 * 1024 * 1024
+MAX_ANSWER: Final = 64 * 1024 * 1024
 _GROUP: Final = "apiextensions.k8s.io"
 _KNOWN_REVIEWS: Final = ("v1", "v1beta1")
 
@@ -103,8 +103,8 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
     text = bytearray()
     async for chunk in answer.content.iter_chunked(1 << 16):
         text += chunk
-        if len(text) > _MAX_ANSWER:
-            raise _Failed(f"the answer is longer than {_MAX_ANSWER} bytes")
+        if len(text) > MAX_ANSWER:
+            raise _Failed(f"the answer is longer than {MAX_ANSWER} bytes")
     return bytes(text)
 
 
@@ -185,10 +185,15 @@ def _converted(review: Any, version: str, uid: str) -> list[Any]:
     if not isinstance(response, dict):
         raise _Failed("no response provided")
     result = response.get("result") or {}
+    if not isinstance(result, dict):
+        raise _Failed("response.result is no object")
     if result.get("status") != "Success":
         message = result.get("message")
         raise _Failed(message or f"response.result.status was '{result.get('status') or ''}', not 'Success'")
-    return list(response.get("convertedObjects") or ())
+    converted = response.get("convertedObjects") or []
+    if not isinstance(converted, list):
+        raise _Failed("response.convertedObjects is no list")
+    return converted
 
 
 def _check(old: Object, new: Any, api_version: str, about: str, index: int) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from aiohttp import web
 
@@ -23,6 +25,7 @@ from tests.unit.apiserver.test_custom_resources import CRDS, definition, status,
 
 V1, V2 = "widgets.v1.example.com", "widgets.v2.example.com"
 TEXT = {"type": "string"}
+MAX_ANSWER = 100_000
 
 
 def schema(*fields: str) -> dict[str, Any]:
@@ -48,13 +51,16 @@ class Webhook:
         self.sizes: list[int] = []
         self.change: Callable[[dict[str, Any], str], dict[str, Any]] = convert
         self.refusal = ""
+        self.misbehave: Callable[[dict[str, Any]], Awaitable[web.StreamResponse]] | None = None
         self.port = 0
         self.bundle = ""
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         review = await request.json()
         asked = review["request"]
         self.sizes.append(len(asked["objects"]))
+        if self.misbehave is not None:
+            return await self.misbehave(asked)
         response: dict[str, Any] = {"uid": asked["uid"], "result": {"status": "Success"}}
         if self.refusal:
             response["result"] = {"status": "Failed", "message": self.refusal}
@@ -173,6 +179,60 @@ async def test_what_a_webhook_may_not_do(webhook: Webhook) -> None:
         }  # fmt: skip
         found = await api.get(V2, "a", "ns")
         assert (found["metadata"]["labels"], found["metadata"]["generation"]) == ({"l": "x"}, 1)
+
+
+def _review(asked: dict[str, Any], **response: Any) -> bytes:
+    of = {"uid": asked["uid"], "result": {"status": "Success"}, **response}
+    return orjson.dumps({"kind": "ConversionReview", "apiVersion": "apiextensions.k8s.io/v1", "response": of})
+
+
+ANSWERS: dict[str, Callable[[dict[str, Any]], bytes]] = {
+    "nothing": lambda asked: b"",
+    "no JSON": lambda asked: b"<html>",
+    "a list": lambda asked: b"[]",
+    "no response": lambda asked: b"{}",
+    "deep": lambda asked: b"[" * 100_000,
+    "text for an answer": lambda asked: orjson.dumps({"response": "x"}),
+    "a result that is a list": lambda asked: _review(asked, result=["Success"]),
+    "a result that is text": lambda asked: _review(asked, result="Success"),
+    "objects that are text": lambda asked: _review(asked, convertedObjects="x"),
+    "objects that are a number": lambda asked: _review(asked, convertedObjects=5),
+    "nulls": lambda asked: _review(asked, convertedObjects=[None] * len(asked["objects"])),
+    "no metadata": lambda asked: _review(asked, convertedObjects=[{**o, "metadata": 5} for o in asked["objects"]]),
+    "more than there were": lambda asked: _review(asked, convertedObjects=asked["objects"] * 1000),
+    "too long": lambda asked: b" " * (MAX_ANSWER + 1),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_answers_of_no_use(webhook: Webhook, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kubeactors.apiserver.customresources.webhook.MAX_ANSWER", MAX_ANSWER)
+    async with two_versions(webhook) as api:
+        await api.create(V1, widget("w", spec={"hostPort": "h:1"}), "ns")
+
+        async def misbehave(asked: dict[str, Any]) -> web.StreamResponse:
+            return web.Response(body=ANSWERS[name](asked), content_type="application/json")
+
+        webhook.misbehave = misbehave
+        with pytest.raises(StatusError, match=r"^conversion webhook for .*Kind=Widget") as raised:
+            await api.get(V2, "w", "ns")
+        assert (raised.value.code, raised.value.reason) == (500, "")
+
+
+async def test_a_webhook_that_never_answers_is_given_up(webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kubeactors.apiserver.customresources.webhook.TIMEOUT", 0.2)
+    async with two_versions(webhook) as api:
+        await api.create(V1, widget("w", spec={"hostPort": "h:1"}), "ns")
+        never = asyncio.Event()
+
+        async def hang(asked: dict[str, Any]) -> web.StreamResponse:
+            await never.wait()
+            return web.Response()
+
+        webhook.misbehave = hang
+        with pytest.raises(StatusError, match="context deadline exceeded"):
+            await api.get(V2, "w", "ns")
+        never.set()
 
 
 async def test_a_webhook_that_is_not_there(webhook: Webhook) -> None:

@@ -117,7 +117,7 @@ async def test_a_message_that_cannot_be_read(
             else:
                 await channel.unary_unary(path)(b"\xff", timeout=5)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert (caught.value.details() or "").startswith("the message cannot be read")
+    assert (caught.value.details() or "").startswith("the request is no kubeactors.api.v1.")
     assert not running.handler.requests and not caplog.records
 
 
