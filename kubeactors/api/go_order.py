@@ -8,6 +8,7 @@ import orjson
 
 from kubeactors.api.protobuf.messages import json_fields
 
+LABEL_SELECTOR: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector"
 _HTML: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -40,3 +41,13 @@ def go_json(value: Any) -> str:
     for character, escaped in _HTML.items():
         text = text.replace(character, escaped)
     return text
+
+
+def map_shown(value: Any) -> Any:
+    """A map of strings as a message shows it."""
+    return in_go_order(value, "{string")
+
+
+def selector_shown(selector: Any) -> Any:
+    """A metav1.LabelSelector as a message shows it."""
+    return in_go_order(selector, LABEL_SELECTOR)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
+from kubeactors.api.go_order import in_go_order
 from kubeactors.api.protobuf.messages import json_fields, messages
 from kubeactors.api.schema import overlay
 
@@ -155,8 +156,10 @@ _SCALAR_ZEROS: Final[Mapping[str, Any]] = {
 
 def internal_form(value: Any, schema: str) -> Any:
     """A value of the definition `schema` (or `[schema`, a list of them) as its internal type is written."""
-    if value is None or schema.startswith(_META):
-        return value
+    if value is None:
+        return None
+    if schema.startswith(_META):
+        return in_go_order(value, schema)
     if schema.startswith("["):
         return [internal_form(each, schema[1:]) for each in value]
     if schema.startswith("{"):
@@ -177,7 +180,7 @@ def _struct(value: Mapping[str, Any], schema: str, fields: Mapping[str, str]) ->
     for name, code in fields.items():
         if name == "metadata":
             # Embedded, and with tags of its own.
-            shown |= value.get(name) or {}
+            shown |= in_go_order(value.get(name) or {}, code)
         elif name not in hidden:
             given = value.get(name)
             shown[_go_name(name)] = _zero(schema, name, code) if given is None else internal_form(given, code)

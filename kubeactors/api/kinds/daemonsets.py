@@ -47,7 +47,7 @@ class DaemonSetStrategy(Strategy):
 
     def warnings_on_create(self, obj: Object) -> list[str]:
         template = (obj.get("spec") or {}).get("template") or {}
-        return pod_warnings(template.get("spec") or {}, "spec.template.spec")
+        return pod_warnings(template, "spec.template")
 
     def validate(self, obj: Object) -> list[FieldError]:
         return daemon_set_errors(obj, template_generation(obj))

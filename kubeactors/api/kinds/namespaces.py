@@ -10,7 +10,7 @@ from kubeactors.api.kinds.strategy import StatusStrategy, Strategy, keep_server_
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.text import age
 from kubeactors.api.validation.names import dns1123_label_errors
-from kubeactors.api.validation.node import namespace_finalize_errors, namespace_status_errors
+from kubeactors.api.validation.node import namespace_errors, namespace_finalize_errors, namespace_status_errors
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
 FINALIZER: Final = "kubernetes"
@@ -37,6 +37,12 @@ class NamespaceStrategy(Strategy):
     def prepare_for_update(self, new: Object, old: Object, now: datetime) -> None:
         super().prepare_for_update(new, old, now)
         take_over(new, old, "spec")
+
+    def validate(self, obj: Object) -> list[FieldError]:
+        return namespace_errors(obj)
+
+    def validate_change(self, new: Object, old: Object) -> list[FieldError]:
+        return []
 
 
 class NamespaceFinalizeStrategy(Strategy):

@@ -41,6 +41,18 @@ class NodeStrategy(Strategy):
     def validate_change(self, new: Object, old: Object) -> list[FieldError]:
         return node_update_errors(new, old)
 
+    def warnings_on_create(self, obj: Object) -> list[str]:
+        return _warnings(obj)
+
+
+def _warnings(obj: Object) -> list[str]:
+    spec, warnings = obj.get("spec") or {}, []
+    if spec.get("configSource") is not None:
+        warnings.append("spec.configSource: the feature is removed")
+    if spec.get("externalID"):
+        warnings.append("spec.externalID: this field is deprecated, and is unused by Kubernetes")
+    return warnings
+
 
 def _drop_gated(new: Object, old: Object) -> None:
     """Fields of features that are gone (configSource) or no stable ones, unless the node has them from before."""

@@ -49,10 +49,10 @@ class PodStrategy(Strategy):
             ]
 
     def warnings_on_create(self, obj: Object) -> list[str]:
-        return pod_name_warnings(obj, "the Pod's hostname") + pod_warnings(obj.get("spec") or {}, "spec")
+        return pod_name_warnings(obj, "the Pod's hostname") + pod_warnings(obj, "")
 
     def warnings_on_update(self, new: Object, old: Object) -> list[str]:
-        return pod_warnings(new.get("spec") or {}, "spec")
+        return pod_warnings(new, "")
 
     def validate(self, obj: Object) -> list[FieldError]:
         return pod_errors(obj)

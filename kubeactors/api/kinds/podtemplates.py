@@ -21,7 +21,7 @@ class PodTemplateStrategy(Strategy):
         default_template(obj.setdefault("template", {}))
 
     def warnings_on_create(self, obj: Object) -> list[str]:
-        return pod_warnings((obj.get("template") or {}).get("spec") or {}, "template.spec")
+        return pod_warnings(obj.get("template") or {}, "template")
 
     def validate(self, obj: Object) -> list[FieldError]:
         return pod_template_errors(obj.get("template") or {}, "template")

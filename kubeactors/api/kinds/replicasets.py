@@ -21,11 +21,11 @@ class ReplicaSetStrategy(Strategy):
 
     def warnings_on_create(self, obj: Object) -> list[str]:
         template = (obj.get("spec") or {}).get("template") or {}
-        return pod_name_warnings(obj) + pod_warnings(template.get("spec") or {}, "spec.template.spec")
+        return pod_name_warnings(obj) + pod_warnings(template, "spec.template")
 
     def warnings_on_update(self, new: Object, old: Object) -> list[str]:
         template = (new.get("spec") or {}).get("template") or {}
-        return pod_warnings(template.get("spec") or {}, "spec.template.spec")
+        return pod_warnings(template, "spec.template")
 
     def validate(self, obj: Object) -> list[FieldError]:
         return replica_set_errors(obj)

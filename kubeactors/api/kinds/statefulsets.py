@@ -28,7 +28,7 @@ class StatefulSetStrategy(Strategy):
 
     def warnings_on_create(self, obj: Object) -> list[str]:
         spec = obj.get("spec") or {}
-        warnings = pod_warnings((spec.get("template") or {}).get("spec") or {}, "spec.template.spec")
+        warnings = pod_warnings(spec.get("template") or {}, "spec.template")
         if (spec.get("revisionHistoryLimit") or 0) < 0:
             warnings.append(
                 "spec.revisionHistoryLimit: a negative value retains all historical revisions; "

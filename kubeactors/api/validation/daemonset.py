@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
+from kubeactors.api.go_order import LABEL_SELECTOR, map_shown, selector_shown
 from kubeactors.api.internal_form import internal_form
 from kubeactors.api.selectors.labels import SelectorError, from_label_selector
 from kubeactors.api.validation.common import (
@@ -41,9 +42,9 @@ def daemon_set_errors(obj: Mapping[str, Any], template_generation: int) -> list[
     labels = (template.get("metadata") or {}).get("labels")
     errors = label_selector(selector, f"{path}.selector")
     if not _matches(selector, labels):
-        errors.append(invalid(f"{path}.template.metadata.labels", labels, NO_MATCH))
+        errors.append(invalid(f"{path}.template.metadata.labels", map_shown(labels), NO_MATCH))
     if selector is not None and not selector.get("matchLabels") and not selector.get("matchExpressions"):
-        errors.append(invalid(f"{path}.selector", dict(selector), "empty selector is invalid for daemonset"))
+        errors.append(invalid(f"{path}.selector", selector_shown(selector), "empty selector is invalid for daemonset"))
     errors += pod_template_errors(template, f"{path}.template")
     errors += always_restarted_errors(template, f"{path}.template")
     if (template.get("spec") or {}).get("activeDeadlineSeconds") is not None:
@@ -63,7 +64,7 @@ def daemon_set_update_errors(
     # Kubernetes validates the whole object once for itself and once as an update.
     found = daemon_set_errors(new, template_generation)
     selectors = [(o.get("spec") or {}).get("selector") for o in (new, old)]
-    return found + found + immutable(selectors[0], selectors[1], "spec.selector")
+    return found + found + immutable(selectors[0], selectors[1], "spec.selector", LABEL_SELECTOR)
 
 
 def daemon_set_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import orjson
 
 from kubeactors.api.fielderrors import FieldError, invalid, required, too_long
+from kubeactors.api.go_json import syntax_error
 from kubeactors.api.validation.common import immutable, immutable_data
 from kubeactors.api.validation.names import config_map_key_errors
 
@@ -81,11 +82,11 @@ def _typed_errors(kind: str, data: Mapping[str, str]) -> list[FieldError]:
 
 
 def _json_errors(encoded: str, path: str) -> list[FieldError]:
-
+    text = base64.b64decode(encoded)
     try:
-        parsed = orjson.loads(base64.b64decode(encoded))
+        parsed = orjson.loads(text)
     except ValueError as error:
-        return [invalid(path, "<secret contents redacted>", str(error))]
+        return [invalid(path, "<secret contents redacted>", syntax_error(text) or str(error))]
     if not isinstance(parsed, dict):
         return [invalid(path, "<secret contents redacted>", "must be a JSON object")]
     return []

@@ -57,6 +57,16 @@ def node_status_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) ->
     return errors
 
 
+def namespace_errors(namespace: Mapping[str, Any]) -> list[FieldError]:
+    """Of a new namespace, besides its metadata."""
+    errors: list[FieldError] = []
+    for finalizer in (namespace.get("spec") or {}).get("finalizers") or []:
+        path = "spec.finalizers"
+        own = [invalid(path, finalizer, m) for m in qualified_name_errors(finalizer)]
+        errors += own or [invalid(path, e.bad_value, e.message) for e in builtin_finalizer_errors([finalizer], path)]
+    return errors
+
+
 def namespace_finalize_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
     """Of a write to namespaces/finalize."""
     errors: list[FieldError] = []

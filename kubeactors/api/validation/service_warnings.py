@@ -29,6 +29,8 @@ def service_warnings(obj: Mapping[str, Any]) -> list[str]:
         warnings += cidr_warnings(cidr, f"spec.loadBalancerSourceRanges[{i}]")
     if spec.get("type") == "ExternalName" and spec.get("externalIPs"):
         warnings.append('spec.externalIPs is ignored when spec.type is "ExternalName"')
+    if spec.get("type") != "ExternalName" and spec.get("externalName"):
+        warnings.append('spec.externalName is ignored when spec.type is not "ExternalName"')
     if spec.get("trafficDistribution") == "PreferClose":
         warnings.append('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"')
     return warnings

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
+from kubeactors.api.go_order import map_shown, selector_shown
 from kubeactors.api.internal_form import internal_form
 from kubeactors.api.selectors.labels import SelectorError, from_label_selector
 from kubeactors.api.validation.common import (
@@ -137,15 +138,16 @@ def _selected_template_errors(spec: Mapping[str, Any], path: str) -> list[FieldE
     else:
         errors += label_selector(selector, f"{path}.selector")
         if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-            errors.append(invalid(f"{path}.selector", dict(selector), "empty selector is invalid for statefulset"))
+            message = "empty selector is invalid for statefulset"
+            errors.append(invalid(f"{path}.selector", selector_shown(selector), message))
     try:
         parsed = from_label_selector(selector)
     except SelectorError:
-        return [*errors, invalid(f"{path}.selector", dict(selector or {}), "")]
+        return [*errors, invalid(f"{path}.selector", selector_shown(selector or {}), "")]
     meta = template.get("metadata") or {}
     labels = meta.get("labels")
     if not parsed.empty and not parsed.matches(labels):
-        errors.append(invalid(f"{path}.template.metadata.labels", labels, NO_MATCH))
+        errors.append(invalid(f"{path}.template.metadata.labels", map_shown(labels), NO_MATCH))
     # The template's metadata is checked for the set and once more with the rest of the template.
     errors += label_errors(labels, f"{path}.template.labels")
     errors += annotation_errors(meta.get("annotations"), f"{path}.template.annotations")

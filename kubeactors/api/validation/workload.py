@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
+from kubeactors.api.go_order import LABEL_SELECTOR, map_shown, selector_shown
 from kubeactors.api.selectors.labels import SelectorError, from_label_selector
 from kubeactors.api.validation.common import (
     collision_count_errors,
@@ -30,7 +31,7 @@ def deployment_errors(obj: Mapping[str, Any]) -> list[FieldError]:
         errors += label_selector(selector, f"{path}.selector")
         if not selector.get("matchLabels") and not selector.get("matchExpressions"):
             message = "empty selector is invalid for deployment"
-            errors.append(invalid(f"{path}.selector", dict(selector), message))
+            errors.append(invalid(f"{path}.selector", selector_shown(selector), message))
     errors += _selected_template_errors(selector, spec, path)
     errors += _strategy_errors(spec.get("strategy") or {}, f"{path}.strategy")
     ready = spec.get("minReadySeconds") or 0
@@ -61,7 +62,8 @@ def replica_set_errors(obj: Mapping[str, Any]) -> list[FieldError]:
     else:
         errors += label_selector(selector, f"{path}.selector")
         if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-            errors.append(invalid(f"{path}.selector", dict(selector), "empty selector is invalid for deployment"))
+            message = "empty selector is invalid for deployment"
+            errors.append(invalid(f"{path}.selector", selector_shown(selector), message))
     return errors + _selected_template_errors(selector, spec, path)
 
 
@@ -81,7 +83,7 @@ def replication_controller_errors(obj: Mapping[str, Any]) -> list[FieldError]:
         return [*errors, required(f"{path}.template")]
     labels = (template.get("metadata") or {}).get("labels")
     if any((labels or {}).get(key) != value for key, value in selector.items()):
-        errors.append(invalid(f"{path}.template.metadata.labels", labels, NO_MATCH))
+        errors.append(invalid(f"{path}.template.metadata.labels", map_shown(labels), NO_MATCH))
     errors += pod_template_errors(template, f"{path}.template")
     pod = template.get("spec") or {}
     if pod.get("restartPolicy") != "Always":
@@ -132,9 +134,9 @@ def _selected_template_errors(
     try:
         parsed = from_label_selector(selector)
     except SelectorError:
-        return [invalid(f"{path}.selector", dict(selector or {}), "invalid label selector")]
+        return [invalid(f"{path}.selector", selector_shown(selector or {}), "invalid label selector")]
     if not parsed.empty and not parsed.matches(labels):
-        errors.append(invalid(f"{path}.template.metadata.labels", labels, NO_MATCH))
+        errors.append(invalid(f"{path}.template.metadata.labels", map_shown(labels), NO_MATCH))
     errors += pod_template_errors(template, f"{path}.template")
     errors += always_restarted_errors(template, f"{path}.template")
     if (template.get("spec") or {}).get("activeDeadlineSeconds") is not None:
@@ -151,7 +153,7 @@ def always_restarted_errors(template: Mapping[str, Any], path: str) -> list[Fiel
 
 def _selector_frozen(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
     selectors = [(o.get("spec") or {}).get("selector") for o in (new, old)]
-    return immutable(selectors[0], selectors[1], "spec.selector")
+    return immutable(selectors[0], selectors[1], "spec.selector", LABEL_SELECTOR)
 
 
 def _strategy_errors(strategy: Mapping[str, Any], path: str) -> list[FieldError]:

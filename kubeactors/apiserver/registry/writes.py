@@ -244,7 +244,8 @@ class Writer:
         kind, request = write.resource.kind, write.request
         new_meta, old_meta = new["metadata"], old["metadata"]
         self._check_version(write, new_meta, old_meta)
-        new_meta.pop("selfLink", None)  # never kept
+        if not write.dry_run:
+            new_meta.pop("selfLink", None)  # never kept
         self._track(write, old, new)
         attributes = write.attributes("UPDATE", request.name, new, old)
         await self._admission.admit(attributes)

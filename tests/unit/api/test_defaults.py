@@ -192,8 +192,8 @@ def test_warnings() -> None:
     )
     assert strategy.warnings_on_create(made) == [
         'spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" instead',
-        'spec.imagePullSecrets[0].name: invalid empty name ""',
         'volume "a" (Projected) has no sources provided',
+        'spec.imagePullSecrets[0].name: invalid empty name ""',
         'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply',
     ]
     assert strategy.warnings_on_create(completed("pods", pod())) == []

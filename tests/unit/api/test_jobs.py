@@ -93,14 +93,15 @@ def test_a_selector_of_the_clients_own() -> None:
     ]
     clash = job()
     clash["spec"]["template"]["metadata"]["labels"]["job-name"] = "x"
-    shown = '{"app":"a","job-name":"x","batch.kubernetes.io/job-name":"j","controller-uid":"u-1",' + (
-        '"batch.kubernetes.io/controller-uid":"u-1"}'
+    shown = (
+        '{"app":"a","batch.kubernetes.io/controller-uid":"u-1","batch.kubernetes.io/job-name":"j",'
+        '"controller-uid":"u-1","job-name":"x"}'
     )
     assert create_errors("jobs", clash) == [
         f"spec.template.metadata.labels[job-name]: Invalid value: {shown}: must be 'j'"
     ]
     assert create_errors("jobs", job(selector={"matchLabels": {"x": "y"}}))[0] == (
-        'spec.selector: Invalid value: {"matchLabels":{"x":"y","batch.kubernetes.io/controller-uid":"u-1"}}: '
+        'spec.selector: Invalid value: {"matchLabels":{"batch.kubernetes.io/controller-uid":"u-1","x":"y"}}: '
         "`selector` not auto-generated"
     )
 

@@ -219,3 +219,131 @@ def test_the_difference_of_very_large_specs_is_not_shown() -> None:
     (error,) = update_errors("pods", old, changed(old, hostname="x"))
     assert error.startswith(FROZEN)
     assert error.endswith("\n")
+
+
+def _pod(container: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    containers = [{"name": "c", "image": "i", **(container or {})}]
+    return {"metadata": {"name": "p"}, "spec": {"containers": containers, **spec}}
+
+
+@pytest.mark.parametrize(
+    ("pod", "errors"),
+    [
+        (
+            _pod(os={"name": "linux"}, securityContext={"windowsOptions": {}}),
+            ["spec.securityContext.windowsOptions: Forbidden: windows options cannot be set for a linux pod"],
+        ),
+        (
+            _pod({"securityContext": {"privileged": False}}, os={"name": "windows"}, hostPID=True, hostIPC=False),
+            [
+                "spec.hostPID: Forbidden: cannot be set for a windows pod",
+                "spec.containers[0].securityContext.privileged: Forbidden: cannot be set for a windows pod",
+            ],
+        ),
+        (
+            _pod(os={"name": "windows"}, securityContext={"fsGroup": 1, "seLinuxOptions": {}}),
+            [
+                "spec.securityContext.seLinuxOptions: Forbidden: cannot be set for a windows pod",
+                "spec.securityContext.fsGroup: Forbidden: cannot be set for a windows pod",
+            ],
+        ),
+        (
+            _pod(
+                {"securityContext": {"windowsOptions": {"hostProcess": False}}},
+                securityContext={"windowsOptions": {"hostProcess": True}},
+                initContainers=[{"name": "d", "image": "i"}],
+            ),
+            [
+                "spec.containers[0].securityContext.windowsOptions.hostProcess: Invalid value: false: "
+                "pod hostProcess value must be identical if both are specified, was true",
+                'spec: Invalid value: "": '
+                "If pod contains any hostProcess containers then all containers must be HostProcess containers",
+                "spec.hostNetwork: Invalid value: false: "
+                "hostNetwork must be true if pod contains any hostProcess containers",
+            ],
+        ),
+        (
+            _pod(securityContext={"windowsOptions": {"runAsUserName": "a\\b\\c", "gmsaCredentialSpec": ""}}),
+            [
+                'spec.securityContext.windowsOptions.gmsaCredentialSpec: Invalid value: "": '
+                "gmsaCredentialSpec cannot be an empty string",
+                'spec.securityContext.windowsOptions.runAsUserName: Invalid value: "a\\\\b\\\\c": '
+                "runAsUserName cannot contain more than one backslash",
+            ],
+        ),
+        (
+            _pod(hostUsers=False, hostPID=True, hostNetwork=True),
+            [
+                "spec.hostNetwork: Forbidden: when `hostUsers` is false",
+                "spec.HostPID: Forbidden: when `hostUsers` is false",
+            ],
+        ),
+        (
+            _pod(hostNetwork=True, securityContext={"sysctls": [{"name": "net.ipv4.ip_forward", "value": "1"}]}),
+            [
+                'spec.securityContext.sysctls[0].name: Invalid value: "net.ipv4.ip_forward": '
+                "may not be specified when 'hostNetwork' is true"
+            ],
+        ),
+        (
+            _pod(securityContext={"appArmorProfile": {"type": "Localhost", "localhostProfile": " x"}}),
+            [
+                'spec.securityContext.appArmorProfile.localhostProfile: Invalid value: " x": '
+                "must not be padded with whitespace"
+            ],
+        ),
+        (
+            _pod(resourceClaims=[{"name": ""}, {"name": "a", "resourceClaimName": "x"}, {"name": "a"}]),
+            [
+                "spec.resourceClaims[0].name: Required value",
+                'spec.resourceClaims[0]: Invalid value: {"Name":"","ResourceClaimName":null,'
+                '"ResourceClaimTemplateName":null}: must specify one of: `resourceClaimName`, '
+                "`resourceClaimTemplateName`",
+                'spec.resourceClaims[2].name: Duplicate value: "a"',
+                'spec.resourceClaims[2]: Invalid value: {"Name":"a","ResourceClaimName":null,'
+                '"ResourceClaimTemplateName":null}: must specify one of: `resourceClaimName`, '
+                "`resourceClaimTemplateName`",
+            ],
+        ),
+        (
+            _pod() | {"metadata": {"name": "p", "annotations": {"kubernetes.io/config.mirror": "m"}}},
+            [
+                'metadata.annotations[kubernetes.io/config.mirror]: Invalid value: "m": '
+                "must set spec.nodeName if mirror pod annotation is set"
+            ],
+        ),
+        (
+            _pod() | {"metadata": {"name": "p", "annotations": {"controller.kubernetes.io/pod-deletion-cost": "+1"}}},
+            [
+                'metadata.annotations[controller.kubernetes.io/pod-deletion-cost]: Invalid value: "+1": '
+                "must be a 32bit integer"
+            ],
+        ),
+        (
+            _pod()
+            | {
+                "metadata": {
+                    "name": "p",
+                    "annotations": {"container.apparmor.security.beta.kubernetes.io/x": "runtime/default"},
+                }
+            },
+            [
+                "metadata.annotations[container.apparmor.security.beta.kubernetes.io/x]: "
+                'Invalid value: "x": container not found'
+            ],
+        ),
+    ],
+)
+def test_systems_namespaces_claims_and_annotations(pod: dict[str, Any], errors: list[str]) -> None:
+    assert create_errors("pods", pod) == errors
+
+
+def test_templates_need_no_host_ports() -> None:
+    spec = {"containers": [{"name": "c", "image": "i", "ports": [{"containerPort": 80}]}], "hostNetwork": True}
+    template = {"metadata": {"name": "t"}, "template": {"spec": spec}}
+    assert create_errors("podtemplates", template) == []
+    spec["containers"][0]["ports"][0]["hostPort"] = 81  # type: ignore[index]
+    assert create_errors("podtemplates", template) == [
+        "template.spec.containers[0].ports[0].hostPort: Invalid value: 81: "
+        "must match `containerPort` when `hostNetwork` is true"
+    ]

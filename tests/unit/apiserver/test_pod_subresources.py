@@ -88,7 +88,9 @@ async def test_refused_ephemeral_containers(store: FakeStore, container: Object,
 async def test_static_pods_have_no_subresources_for_changes(store: FakeStore) -> None:
     async with running_core(store) as api:
         mirror = {"name": "p", "annotations": {"kubernetes.io/config.mirror": "x"}}
-        await api.create("pods", {"metadata": mirror, "spec": {"containers": [{"name": "c", "image": "x"}]}}, "ns")
+        await api.create(
+            "pods", {"metadata": mirror, "spec": {"containers": [{"name": "c", "image": "x"}], "nodeName": "n"}}, "ns"
+        )
         debug = [{"name": "dbg", "image": "busybox"}]
         error = await refused(strategic(api, "p", "ephemeralcontainers", {"ephemeralContainers": debug}))
         assert error.causes[0]["message"] == "Forbidden: static pods do not support ephemeral containers"

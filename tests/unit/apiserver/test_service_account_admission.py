@@ -135,7 +135,8 @@ async def test_updates_add_nothing(api: Api) -> None:
 )
 async def test_mirror_pods(api: Api, spec: Object, message: str) -> None:
     metadata = {"name": "m", "annotations": {"kubernetes.io/config.mirror": "x"}}
-    body = {"metadata": metadata, "spec": {"containers": [{"name": "c", "image": "example/c:1"}], **spec}}
+    containers = [{"name": "c", "image": "example/c:1"}]
+    body = {"metadata": metadata, "spec": {"containers": containers, "nodeName": "n", **spec}}
     if not message:
         made = await api.create("pods", body, "ns")
         assert "serviceAccountName" not in made["spec"] and "volumes" not in made["spec"]

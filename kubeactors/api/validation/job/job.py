@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kubeactors.api.fielderrors import FieldError, invalid, required
+from kubeactors.api.go_order import LABEL_SELECTOR, map_shown, selector_shown
 from kubeactors.api.meta import Object, is_condition_true
 from kubeactors.api.selectors.labels import SelectorError, from_label_selector
 from kubeactors.api.validation.common import immutable, label_selector
@@ -45,7 +46,7 @@ def job_update_errors(new: Object, old: Object) -> list[FieldError]:
     # Kubernetes validates the whole object once for itself and once as an update.
     errors = job_errors(new) + _selected_spec_errors(spec)
     errors += _completions_errors(spec, before)
-    errors += immutable(spec.get("selector"), before.get("selector"), "spec.selector")
+    errors += immutable(spec.get("selector"), before.get("selector"), "spec.selector", LABEL_SELECTOR)
     template = spec.get("template") or {}
     errors += immutable(template, _comparable_template(template, old), "spec.template", _TEMPLATE)
     for field, schema in _FROZEN.items():
@@ -63,7 +64,7 @@ def _selected_spec_errors(spec: Mapping[str, Any]) -> list[FieldError]:
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
     try:
         if not from_label_selector(selector).matches(labels):
-            errors.append(invalid("spec.template.metadata.labels", labels, NO_MATCH))
+            errors.append(invalid("spec.template.metadata.labels", map_shown(labels), NO_MATCH))
     except SelectorError:
         pass  # told above
     return errors
@@ -87,10 +88,10 @@ def _generated_selector_errors(job: Mapping[str, Any]) -> list[FieldError]:
         if label not in labels:
             errors.append(required(path, f"must be '{value}'"))
         elif labels[label] != value:
-            errors.append(invalid(path, dict(labels), f"must be '{value}'"))
+            errors.append(invalid(path, map_shown(labels), f"must be '{value}'"))
     try:
         if not from_label_selector(selector).matches(expected):
-            errors.append(invalid("spec.selector", dict(selector), "`selector` not auto-generated"))
+            errors.append(invalid("spec.selector", selector_shown(selector), "`selector` not auto-generated"))
     except SelectorError:
         pass  # told with the rest of the spec
     return errors

@@ -17,4 +17,4 @@ def job_spec_warnings(spec: Mapping[str, Any], path: str) -> list[str]:
             "10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail"
         )
     template = spec.get("template") or {}
-    return warnings + pod_warnings(template.get("spec") or {}, f"{path}.template.spec")
+    return warnings + pod_warnings(template, f"{path}.template")

@@ -13,7 +13,7 @@ def ephemeral_containers_update_errors(new: Mapping[str, Any], old: Mapping[str,
     if is_static(old):
         return [forbidden("", "static pods do not support ephemeral containers")]
     spec = new.get("spec") or {}
-    errors = pod_spec_errors(spec, "spec")
+    errors = pod_spec_errors(spec, "spec", (new.get("metadata") or {}).get("name") or "")
     present = {c.get("name"): c for c in spec.get("ephemeralContainers") or ()}
     for container in (old.get("spec") or {}).get("ephemeralContainers") or ():
         name = container.get("name") or ""

@@ -5,6 +5,7 @@ from typing import Any
 
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid
 from kubeactors.api.validation.common import ip_address, qualified_name
+from kubeactors.api.validation.pod.annotations import pod_annotation_errors
 from kubeactors.api.validation.pod.container import image_whitespace_errors
 from kubeactors.api.validation.pod.spec import pod_spec_errors
 
@@ -12,7 +13,9 @@ from kubeactors.api.validation.pod.spec import pod_spec_errors
 def pod_errors(pod: Mapping[str, Any]) -> list[FieldError]:
     """Of a pod that is to be created, besides its metadata."""
     spec = pod.get("spec") or {}
-    errors = pod_spec_errors(spec, "spec")
+    meta = pod.get("metadata") or {}
+    errors = pod_annotation_errors(meta.get("annotations") or {}, spec, "metadata.annotations")
+    errors += pod_spec_errors(spec, "spec", meta.get("name") or "")
     for name in ("containers", "initContainers"):
         errors += image_whitespace_errors(spec.get(name) or (), f"spec.{name}")
     if spec.get("ephemeralContainers"):

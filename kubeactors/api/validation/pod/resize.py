@@ -22,7 +22,7 @@ def pod_resize_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[Fi
     refused = _unsupported(spec, old)
     if refused:
         return [forbidden("", refused)]
-    errors = pod_spec_errors(spec, "spec")
+    errors = pod_spec_errors(spec, "spec", (new.get("metadata") or {}).get("name") or "")
     old_class = (old.get("status") or {}).get("qosClass") or compute_pod_qos(dict(old_spec))
     if compute_pod_qos(dict(spec)) != old_class:
         shown = (new.get("status") or {}).get("qosClass") or ""

@@ -4,12 +4,16 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from kubeactors.api.fielderrors import FieldError, duplicate, invalid, not_supported, required
+from kubeactors.api.fielderrors import FieldError, duplicate, invalid, not_supported, required, too_long
 from kubeactors.api.validation.common import MAX_INT32, local_path, range_message
+from kubeactors.api.validation.pod.operating_system import windows_options_errors
 
 _SYSCTL_PATTERN: Final = r"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
 _SYSCTL_MAX: Final = 253
 _PROFILES: Final = ("Localhost", "RuntimeDefault", "Unconfined")
+_MAX_PROFILE: Final = 4095  # PATH_MAX - 1
+_IPC_SYSCTLS: Final = ("kernel.sem",)
+_IPC_PREFIXES: Final = ("kernel.shm", "kernel.msg", "fs.mqueue.")
 _ESCALATION: Final = "cannot set `allowPrivilegeEscalation` to false and "
 # The order of fields in Kubernetes' internal type, which the message quotes.
 _CONTAINER_FIELDS: Final = (
@@ -28,8 +32,11 @@ _CONTAINER_FIELDS: Final = (
 )
 
 
-def pod_security_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
-    """Of spec.securityContext, with the pod's namespaces that Kubernetes keeps there internally."""
+def pod_security_errors(spec: Mapping[str, Any], path: str, *, of_pod: bool) -> list[FieldError]:
+    """Of spec.securityContext, with the pod's namespaces that Kubernetes keeps there internally.
+
+    `of_pod`: of a pod, and not of a template, which may have what pods may not.
+    """
     context = spec.get("securityContext") or {}
     at = f"{path}.securityContext"
     errors: list[FieldError] = []
@@ -41,16 +48,18 @@ def pod_security_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
         message = "ShareProcessNamespace and HostPID cannot both be enabled"
         errors.append(invalid(f"{at}.shareProcessNamespace", True, message))
     if context.get("sysctls"):
-        errors += _sysctl_errors(context["sysctls"], f"{at}.sysctls")
-    for field, allowed in (
-        ("fsGroupChangePolicy", ("Always", "OnRootMismatch")),
-        ("supplementalGroupsPolicy", ("Merge", "Strict")),
-        ("seLinuxChangePolicy", ("MountOption", "Recursive")),
-    ):
-        value = context.get(field)
-        if value is not None and value not in allowed:
-            errors.append(not_supported(f"{at}.{field}", value, allowed))
-    return errors + _profile_errors(context, at)
+        errors += _sysctl_errors(context["sysctls"], spec, f"{at}.sysctls", of_pod=of_pod)
+    errors += _choice_errors(context, "fsGroupChangePolicy", ("Always", "OnRootMismatch"), at)
+    errors += _seccomp_errors(context.get("seccompProfile"), f"{at}.seccompProfile")
+    errors += windows_options_errors(context.get("windowsOptions"), f"{at}.windowsOptions")
+    errors += _app_armor_errors(context.get("appArmorProfile"), f"{at}.appArmorProfile")
+    errors += _choice_errors(context, "supplementalGroupsPolicy", ("Merge", "Strict"), at)
+    return errors + _choice_errors(context, "seLinuxChangePolicy", ("MountOption", "Recursive"), at)
+
+
+def _choice_errors(context: Mapping[str, Any], field: str, allowed: tuple[str, ...], path: str) -> list[FieldError]:
+    value = context.get(field)
+    return [] if value is None or value in allowed else [not_supported(f"{path}.{field}", value, allowed)]
 
 
 def container_security_errors(context: Mapping[str, Any], path: str) -> list[FieldError]:
@@ -60,13 +69,14 @@ def container_security_errors(context: Mapping[str, Any], path: str) -> list[Fie
     mount = context.get("procMount")
     if mount is not None and mount not in ("Default", "Unmasked"):
         errors.append(not_supported(f"{path}.procMount", mount, ("Default", "Unmasked")))
-    errors += _profile_errors(context, path)
+    errors += _seccomp_errors(context.get("seccompProfile"), f"{path}.seccompProfile")
     if context.get("allowPrivilegeEscalation") is False:
         if context.get("privileged"):
             errors.append(invalid(path, _quoted(context), f"{_ESCALATION}`privileged` to true"))
         if "CAP_SYS_ADMIN" in ((context.get("capabilities") or {}).get("add") or ()):
             errors.append(invalid(path, _quoted(context), f"{_ESCALATION}`capabilities.Add` CAP_SYS_ADMIN"))
-    return errors
+    errors += windows_options_errors(context.get("windowsOptions"), f"{path}.windowsOptions")
+    return errors + _app_armor_errors(context.get("appArmorProfile"), f"{path}.appArmorProfile")
 
 
 def _quoted(context: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,31 +89,59 @@ def _id_errors(value: int | None, path: str) -> list[FieldError]:
     return [invalid(path, value, range_message(0, MAX_INT32))]
 
 
-def _profile_errors(context: Mapping[str, Any], path: str) -> list[FieldError]:
-    errors: list[FieldError] = []
-    for field, word in (("seccompProfile", "seccomp"), ("appArmorProfile", "AppArmor")):
-        profile = context.get(field)
-        if profile is None:
-            continue
-        kind, local = profile.get("type") or "", profile.get("localhostProfile")
-        at = f"{path}.{field}"
-        if kind == "Localhost":
-            if not local:
-                message = f"must be set when {word} type is Localhost"
-                errors.append(required(f"{at}.localhostProfile", message))
-            elif field == "seccompProfile":
-                errors += local_path(local, f"{at}.localhostProfile")
-        elif local is not None:
-            message = f"can only be set when {word} type is Localhost"
-            errors.append(invalid(f"{at}.localhostProfile", local, message))
-        if not kind:
-            errors.append(required(f"{at}.type", f"type is required when {field} is set"))
-        elif kind not in _PROFILES:
-            errors.append(not_supported(f"{at}.type", kind, _PROFILES))
+def _seccomp_errors(profile: Mapping[str, Any] | None, path: str) -> list[FieldError]:
+    if profile is None:
+        return []
+    errors = _profile_type_errors(profile, path, "seccompProfile")
+    local = profile.get("localhostProfile")
+    at = f"{path}.localhostProfile"
+    if profile.get("type") == "Localhost":
+        if not local:
+            errors.append(required(at, "must be set when seccomp type is Localhost"))
+        else:
+            errors += local_path(local, at)
+    elif local is not None:
+        errors.append(invalid(at, local, "can only be set when seccomp type is Localhost"))
     return errors
 
 
-def _sysctl_errors(sysctls: list[Mapping[str, Any]], path: str) -> list[FieldError]:
+def _app_armor_errors(profile: Mapping[str, Any] | None, path: str) -> list[FieldError]:
+    if profile is None:
+        return []
+    kind, local = profile.get("type") or "", profile.get("localhostProfile")
+    at = f"{path}.localhostProfile"
+    if kind not in ("Localhost", *_PROFILES):
+        return _profile_type_errors(profile, path, "appArmorProfile")
+    if kind != "Localhost":
+        return [] if local is None else [invalid(at, local, "can only be set when AppArmor type is Localhost")]
+    if not local:
+        return [required(at, "must be set when AppArmor type is Localhost")]
+    errors = [] if local == local.strip() else [invalid(at, local, "must not be padded with whitespace")]
+    if len(local.encode()) > _MAX_PROFILE:
+        errors.append(too_long(at, _MAX_PROFILE))
+    return errors
+
+
+def _profile_type_errors(profile: Mapping[str, Any], path: str, field: str) -> list[FieldError]:
+    kind = profile.get("type") or ""
+    if not kind:
+        return [required(f"{path}.type", f"type is required when {field} is set")]
+    return [] if kind in _PROFILES else [not_supported(f"{path}.type", kind, _PROFILES)]
+
+
+def _host_sysctl_errors(name: str, spec: Mapping[str, Any], path: str) -> list[FieldError]:
+    """A sysctl of a namespace that the pod shares with its host would change the host's."""
+    plain = name.replace("/", ".")
+    if spec.get("hostNetwork") and plain.startswith("net."):
+        return [invalid(path, name, "may not be specified when 'hostNetwork' is true")]
+    if spec.get("hostIPC") and (plain in _IPC_SYSCTLS or plain.startswith(_IPC_PREFIXES)):
+        return [invalid(path, name, "may not be specified when 'hostIPC' is true")]
+    return []
+
+
+def _sysctl_errors(
+    sysctls: list[Mapping[str, Any]], spec: Mapping[str, Any], path: str, *, of_pod: bool
+) -> list[FieldError]:
     errors: list[FieldError] = []
     names: set[str] = set()
     for i, sysctl in enumerate(sysctls):
@@ -117,4 +155,6 @@ def _sysctl_errors(sysctls: list[Mapping[str, Any]], path: str) -> list[FieldErr
         elif name in names:
             errors.append(duplicate(at, name))
         names.add(name)
+        if of_pod:
+            errors += _host_sysctl_errors(name, spec, at)
     return errors

@@ -16,8 +16,14 @@ from kubeactors.api.validation.common import (
 )
 from kubeactors.api.validation.metadata import annotation_errors, label_errors
 from kubeactors.api.validation.names import regex_message
+from kubeactors.api.validation.pod.claims import pod_claims_errors
 from kubeactors.api.validation.pod.container import containers_errors, init_containers_errors
 from kubeactors.api.validation.pod.ephemeral import ephemeral_containers_errors
+from kubeactors.api.validation.pod.operating_system import (
+    host_process_errors,
+    host_users_errors,
+    operating_system_errors,
+)
 from kubeactors.api.validation.pod.resources import pod_resources_errors, resource_list_errors
 from kubeactors.api.validation.pod.scheduling import affinity_errors, tolerations_errors, topology_spread_errors
 from kubeactors.api.validation.pod.security import pod_security_errors
@@ -46,8 +52,8 @@ def pod_template_errors(template: Mapping[str, Any], path: str) -> list[FieldErr
     return errors
 
 
-def pod_spec_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
-    """Of a pod spec, in a pod or a template."""
+def pod_spec_errors(spec: Mapping[str, Any], path: str, pod: str | None = None) -> list[FieldError]:
+    """Of a pod spec, in a pod or a template. `pod`: the name of the pod; None in templates."""
     grace = spec.get("terminationGracePeriodSeconds")
     errors: list[FieldError] = []
     if grace is not None and grace < 0:
@@ -56,6 +62,8 @@ def pod_spec_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
     if spec.get("volumes"):
         volumes, found = volumes_errors(spec["volumes"], f"{path}.volumes")
         errors += found
+    if spec.get("resourceClaims"):
+        errors += pod_claims_errors(spec["resourceClaims"], f"{path}.resourceClaims", pod)
     claims = {c.get("name") or "" for c in spec.get("resourceClaims") or ()}
     errors += containers_errors(spec, volumes, claims, f"{path}.containers")
     if spec.get("initContainers"):
@@ -65,17 +73,19 @@ def pod_spec_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
     if spec.get("resources"):
         errors += pod_resources_errors(spec, f"{path}.resources")
     if spec.get("hostNetwork"):
-        errors += _host_network_errors(spec, path)
+        errors += _host_network_errors(spec, path, defaulted=pod is not None)
     errors += _policy_errors(spec, path)
     if spec.get("nodeSelector"):
         errors += label_errors(spec["nodeSelector"], f"{path}.nodeSelector")
-    errors += pod_security_errors(spec, path)
+    errors += pod_security_errors(spec, path, of_pod=pod is not None)
     if spec.get("affinity"):
         errors += affinity_errors(spec["affinity"], f"{path}.affinity")
     errors += _dns_config_errors(spec, f"{path}.dnsConfig")
     errors += _gate_errors(spec, path)
     if spec.get("topologySpreadConstraints"):
         errors += topology_spread_errors(spec["topologySpreadConstraints"], f"{path}.topologySpreadConstraints")
+    errors += host_process_errors(spec, path)
+    errors += host_users_errors(spec, path)
     errors += _name_errors(spec, path)
     if spec.get("tolerations"):
         errors += tolerations_errors(spec["tolerations"], f"{path}.tolerations")
@@ -84,15 +94,15 @@ def pod_spec_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
     return errors
 
 
-def _host_network_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
+def _host_network_errors(spec: Mapping[str, Any], path: str, *, defaulted: bool) -> list[FieldError]:
+    """`defaulted`: ports of the host have been filled in, as those of templates have not."""
     errors = []
-    for name in ("containers", "initContainers"):
-        for i, container in enumerate(spec.get(name) or ()):
-            for j, port in enumerate(container.get("ports") or ()):
-                if port.get("hostPort", 0) != port.get("containerPort"):
-                    at = f"{path}.{name}[{i}].ports[{j}].hostPort"
-                    message = "must match `containerPort` when `hostNetwork` is true"
-                    errors.append(invalid(at, port.get("hostPort", 0), message))
+    for i, container in enumerate(spec.get("containers") or ()):
+        for j, port in enumerate(container.get("ports") or ()):
+            host = port.get("hostPort") or 0
+            if (defaulted or host) and host != port.get("containerPort"):
+                message = "must match `containerPort` when `hostNetwork` is true"
+                errors.append(invalid(f"{path}.containers[{i}].ports[{j}].hostPort", host, message))
     return errors
 
 
@@ -210,4 +220,6 @@ def _class_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
             errors.append(required(f"{path}.os", "cannot be empty"))
         elif name not in ("linux", "windows"):
             errors.append(not_supported(f"{path}.os", name, ("linux", "windows")))
+        else:
+            errors += operating_system_errors(spec, path)
     return errors

@@ -29,7 +29,8 @@ def storage_class_errors(obj: Mapping[str, Any]) -> list[FieldError]:
 def storage_class_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
     errors = storage_class_errors(new)
     for field in ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"):
-        errors += immutable(new.get(field), old.get(field), field)
+        schema = "{string" if field == "parameters" else ""
+        errors += immutable(new.get(field), old.get(field), field, schema)
     return errors
 
 
