@@ -7,6 +7,7 @@ import contextlib
 import io
 import re
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,21 @@ OPERATORS = ["An operator", "An operator"]
 async def test_every_example_is_found() -> None:
     assert sorted(title for title, _ in EXAMPLES) == sorted([*PRINTED, *OPERATORS])
     assert TEXT.count("```python") == len(EXAMPLES)
+
+
+async def test_the_examples_are_well_typed(tmp_path: Path) -> None:
+    """As a user's checker sees them: strictly, by the types that the package ships."""
+    sources = re.findall(r"^```py(?:thon)?\n(.*?)^```", TEXT, re.M | re.S)
+    for number, source in enumerate(sources):
+        (tmp_path / f"example_{number}.py").write_text(source)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mypy", "--strict", "examples/operator/website.py"),
+        *(str(path) for path in tmp_path.iterdir()),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == 0, printed.decode()
 
 
 def kubeconfig(cluster: Cluster, transport: str, directory: Path) -> Path:

@@ -94,3 +94,29 @@ def test_errors_survive_pickling() -> None:
     error = pickle.loads(pickle.dumps(errors.not_found("pods", "p")))
     assert isinstance(error, StatusError)
     assert error.reason == "NotFound"
+
+
+def test_each_reason_has_its_class() -> None:
+    made = {
+        errors.NotFound: errors.not_found("pods", "a"),
+        errors.AlreadyExists: errors.already_exists("pods", "a"),
+        errors.Conflict: errors.conflict("pods", "a"),
+        errors.Forbidden: errors.forbidden("pods", "a", "no"),
+        errors.Unauthorized: errors.unauthorized(),
+        errors.Invalid: errors.invalid("Pod", "a", [fielderrors.required("spec")]),
+        errors.Expired: errors.expired("old"),
+    }
+    for kind, error in made.items():
+        assert type(error) is kind and type(StatusError(error.status)) is kind
+        assert type(pickle.loads(pickle.dumps(error))) is kind
+    assert type(errors.gone("old")) is errors.Expired
+    assert type(errors.bad_request("no")) is StatusError
+    assert type(StatusError({"code": 404})) is errors.NotFound, "a proxy gives no reason"
+    assert type(StatusError({"code": 409, "reason": "Elsewhere"})) is StatusError
+
+
+def test_what_is_wrong_with_each_field() -> None:
+    causes = [fielderrors.required("a"), fielderrors.invalid("b", -1, "must be positive"), fielderrors.required("a")]
+    fields = errors.invalid("Pod", "p", causes).fields
+    assert fields == {"a": "Required value; Required value", "b": "Invalid value: -1: must be positive"}
+    assert errors.not_found("pods", "a").fields == {}
