@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from kubernetes.client import ApiClient, ApiException, CoreV1Api, DiscoveryV1Api
 
-from tests.conformance.clients import Http, eventually
+from tests.conformance.clients import Http, eventually, watch_until
 from tests.conformance.registry import behaviour
 from tests.conformance.samples import TEMPLATE
 
@@ -116,6 +117,29 @@ def test_endpoints_of_pods(api: ApiClient, core: CoreV1Api, namespace: str) -> N
     core.delete_namespaced_pod("p", namespace, grace_period_seconds=0)
     eventually(lambda: len(addresses()) == 2 and len(of_endpoints()) == 1)
     assert "192.0.2.77" in addresses()
+
+
+@behaviour("[sig-network] Service endpoints latency should not be very high")
+def test_endpoints_come_soon(api: ApiClient, core: CoreV1Api, namespace: str) -> None:
+    """A hundred services have their endpoints within ten seconds from the first one's creation."""
+    spec = {**TEMPLATE["spec"], "terminationGracePeriodSeconds": 0}
+    core.create_namespaced_pod(namespace, {"metadata": {"name": "p", "labels": {"app": "a"}}, "spec": spec})
+    eventually(lambda: core.read_namespaced_pod("p", namespace).status.pod_ip)
+    slices = DiscoveryV1Api(api)
+    since = slices.list_namespaced_endpoint_slice(namespace).metadata.resource_version
+    begin = time.monotonic()
+    wanted = {f"s{n}" for n in range(100)}
+    for name in wanted:
+        core.create_namespaced_service(namespace, _service(name, selector={"app": "a"}))
+    ready: set[str] = set()
+
+    def all_there(_: str, found: Any) -> bool:
+        if any(endpoint.conditions.ready for endpoint in found.endpoints or ()):
+            ready.add(found.metadata.labels["kubernetes.io/service-name"])
+        return ready == wanted
+
+    watch_until(slices.list_namespaced_endpoint_slice, namespace, since=since, until=all_there)
+    assert time.monotonic() - begin < 10
 
 
 def test_addresses_and_ports_are_given_once(core: CoreV1Api, namespace: str) -> None:
