@@ -37,15 +37,19 @@ async def serve_command(
     if not isinstance(connector, CommandConnector):
         raise TypeError("the handler answered a command with another connection")
 
+    client = _Client(inputs, write, start)
+
     async def connected() -> _Client:
         await write(pb.CommandOutput(started=pb.Nothing()))
-        return _Client(inputs, write, start)
+        return client
 
     try:
         await connector.serve_client(connected)
     except AgentRefused as refused:
         reason = _REASONS.get(refused.status, "InternalError")
         raise StatusError(errors.status_failure(refused.status, reason, str(refused).rstrip())) from refused
+    if not client.finished:
+        raise errors.internal("the command was given up: it was idle for too long, or its input could not be read")
 
 
 async def serve_port(connector: Connector, inputs: AsyncIterator[pb.PortForwardInput], write: Write) -> None:
@@ -64,6 +68,8 @@ class _Client:
         self._inputs = inputs
         self._write = write
         self._stdin = start.stdin
+        #: Whether it was told how the command ended.
+        self.finished = False
 
     async def feed(self, sink: CommandInput) -> None:
         async for message in self._inputs:
@@ -86,6 +92,7 @@ class _Client:
         await self._write(pb.CommandOutput(stderr=data))
 
     async def finish(self, status: Status) -> None:
+        self.finished = True
         await self._write(pb.CommandOutput(ended=command_ended(status)))
 
 

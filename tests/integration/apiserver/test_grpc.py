@@ -11,7 +11,11 @@ import grpc
 import orjson
 import pytest
 import pytest_asyncio
+from google.protobuf import json_format
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from kubeactors.pb.api.v1 import api_pb2 as pb
 from kubeactors.pb.api.v1 import api_pb2_grpc
@@ -286,6 +290,32 @@ async def test_discovery(stub: Stub) -> None:
     assert "io.k8s.api.apps.v1.Deployment" in document["components"]["schemas"]
     code, _, _ = await refused(stub.OpenApi(pb.OpenApiRequest(group="no.such", version="v1")))
     assert code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_client_that_knows_the_server_by_reflection_only(plane: ControlPlane) -> None:
+    """As grpcurl does it."""
+    pki = plane.pki
+    credentials = grpc.ssl_channel_credentials(
+        pki.ca.read_bytes(), pki.key("admin").read_bytes(), pki.certificate("admin").read_bytes()
+    )
+
+    def ask() -> list[str]:
+        with grpc.secure_channel(plane.grpc_endpoint, credentials) as channel:
+            database = ProtoReflectionDescriptorDatabase(channel)
+            assert "kubeactors.api.v1.Resources" in database.get_services()
+            service = DescriptorPool(database).FindServiceByName("kubeactors.api.v1.Resources")
+            method = service.methods_by_name["List"]
+            request = json_format.ParseDict(
+                {"key": {"version": "v1", "resource": "namespaces"}}, GetMessageClass(method.input_type)()
+            )
+            call = channel.unary_unary(
+                f"/{service.full_name}/{method.name}",
+                request_serializer=lambda message: message.SerializeToString(),
+                response_deserializer=GetMessageClass(method.output_type).FromString,
+            )
+            return [orjson.loads(item)["metadata"]["name"] for item in call(request, timeout=10).items]
+
+    assert {"default", "kube-system"} <= set(await asyncio.to_thread(ask))
 
 
 async def test_tokens_and_impersonation(plane: ControlPlane, stub: Stub, namespace: str) -> None:

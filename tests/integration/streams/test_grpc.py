@@ -115,6 +115,22 @@ async def test_a_command_that_cannot_run(stub: Any) -> None:
     assert "executable file not found" in command.ended.failure.message
 
 
+async def test_input_that_is_no_message_ends_the_command(plane: ControlPlane, node: LiveNode) -> None:
+    pki = plane.pki
+    credentials = grpc.ssl_channel_credentials(
+        pki.ca.read_bytes(), pki.key("admin").read_bytes(), pki.certificate("admin").read_bytes()
+    )
+    start = pb.CommandStart(namespace="default", pod="web", command=["cat"], stdin=True, stdout=True)
+    async with grpc.aio.secure_channel(plane.grpc_endpoint, credentials) as channel:
+        call = channel.stream_stream("/kubeactors.api.v1.Resources/Exec")()
+        await call.write(pb.CommandInput(start=start).SerializeToString())
+        await call.read()
+        await call.write(b"\xff\xff")
+        with pytest.raises(grpc.aio.AioRpcError, match="was given up"):
+            async with asyncio.timeout(10):
+                await call.read()
+
+
 async def test_ports(stub: Any) -> None:
     for path, size in (("index.html", 6), ("big", 4 * 1024 * 1024)):
         call = stub.PortForward()
