@@ -57,14 +57,10 @@ def titles_of(marks: Iterable[pytest.Mark]) -> list[str]:
 
 @cache
 def covered() -> frozenset[str]:
-    """The titles that a test is for, whichever tests were asked for on the command line.
-
-    It may stand among the end-to-end tests: some behaviours need containers that run.
-    """
+    """The titles that a test of this package is for, whichever tests were asked for on the command line."""
     found: set[str] = set()
-    for directory in (HERE, HERE.parent / "e2e"):
-        for path in sorted(directory.glob("test_*.py")):
-            found.update(_titles_in(importlib.import_module(f"tests.{directory.name}.{path.stem}")))
+    for path in sorted(HERE.glob("test_*.py")):
+        found.update(_titles_in(importlib.import_module(f"{__package__}.{path.stem}")))
     return frozenset(found)
 
 

@@ -3,7 +3,6 @@
 import urllib.parse
 import urllib.request
 
-from tests.conformance.registry import behaviour
 from tests.support.cluster import TestCluster, until
 
 
@@ -13,7 +12,6 @@ def fetch(address: tuple[str, int], path: str = "/", data: bytes | None = None) 
         return body
 
 
-@behaviour("[sig-cli] Kubectl client Guestbook application should create and stop a working application")
 def test_what_one_visitor_writes_all_replicas_show(frontend: tuple[str, int]) -> None:
     fetch(frontend, data=urllib.parse.urlencode({"entry": "was here"}).encode())
     pages = [fetch(frontend) for _ in range(30)]
