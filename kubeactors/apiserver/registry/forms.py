@@ -96,6 +96,8 @@ def _row(resource: Resource, record: Record, include: IncludeObject, ages: Ages)
     kind = resource.kind
     if template is None or template.kind is not kind:
         obj = resource.decode(record.item)
+        if not resource.converts:
+            _find_metadata(record, obj["metadata"])
         template = row_template(kind, obj)
         if template is None:
             return orjson.dumps(table.make_row(kind, obj, ages.now, include_object=include.value))
@@ -113,13 +115,21 @@ def _partial(kind: Kind, record: Record) -> bytes:
     """PartialObjectMetadata of a record. Items begin with their metadata, so that is only cut out."""
     if kind.field_annotations:
         return partial(kind, record.item)
-    end = record.metadata_end
-    if not end:
-        text = orjson.dumps(orjson.loads(record.item)["metadata"])
-        if not record.item.startswith(text, _METADATA):
-            return b"%b%b}" % (_PARTIAL_HEAD, text)  # written by another server, in another style
-        end = record.metadata_end = _METADATA + len(text)
-    return b"%b%b}" % (_PARTIAL_HEAD, record.item[_METADATA:end])
+    if not record.metadata_end:
+        metadata = orjson.loads(record.item)["metadata"]
+        if not _find_metadata(record, metadata):
+            return b"%b%b}" % (_PARTIAL_HEAD, orjson.dumps(metadata))
+    return b"%b%b}" % (_PARTIAL_HEAD, record.item[_METADATA : record.metadata_end])
+
+
+def _find_metadata(record: Record, metadata: Object) -> bool:
+    """Note where the metadata, which was decoded from it, ends in a record's item. False for an item that another
+    server wrote, in another style."""
+    text = orjson.dumps(metadata)
+    if not record.item.startswith(text, _METADATA):
+        return False
+    record.metadata_end = _METADATA + len(text)
+    return True
 
 
 def table_row(resource: Resource, whole: bytes, request: Request, clock: Clock, *, columns: bool) -> bytes:
