@@ -26,7 +26,7 @@ from kubeactors.api.cel.estimates import MAX, ONE, UNKNOWN, ZERO, Range, fixed
 from kubeactors.api.cel.runtime_cost import LIST_COST, MAP_COST, STRUCT_COST
 from kubeactors.api.cel.types import Kind, Type, is_optional
 
-_SCALARS = frozenset({Kind.BOOL, Kind.DOUBLE, Kind.DURATION, Kind.INT, Kind.TIMESTAMP, Kind.UINT})
+_SCALARS = frozenset({Kind.BOOL, Kind.DOUBLE, Kind.DURATION, Kind.INT, Kind.TIMESTAMP, Kind.TYPE, Kind.UINT})
 _CONTAINERS = frozenset({Kind.MAP, Kind.STRUCT, Kind.PARAMETER})
 
 

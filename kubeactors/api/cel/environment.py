@@ -25,9 +25,9 @@ from kubeactors.api.cel.libraries import (
     urls,
     versions,
 )
-from kubeactors.api.cel.literal_arguments import literal_issues
+from kubeactors.api.cel.literal_arguments import literal_issues, useless_pattern
 from kubeactors.api.cel.parser import parse
-from kubeactors.api.cel.source import CompileError, Source
+from kubeactors.api.cel.source import CompileError, InstantiationError, Source
 from kubeactors.api.cel.types import Type, type_of
 from kubeactors.api.cel.values import MISSING, CostLimitExceeded, EvaluationError
 
@@ -128,9 +128,13 @@ class Environment:
         root = parse(source, self._macros)
         checker = Checker(self._type_of, self._functions)
         checker.check(root)
-        issues = checker.issues or literal_issues(walk(root))
+        nodes = walk(root)
+        issues = checker.issues or literal_issues(nodes)
         if issues:
             raise CompileError(source, issues)
+        reason = useless_pattern(nodes)
+        if reason:
+            raise InstantiationError(source, reason)
         compiler = Compiler(list(self._variables), self._type_of, self._functions)
         closure = compiler.compile(root)
         return Program(text, root, root.type, tuple(self._variables), compiler.size, closure)

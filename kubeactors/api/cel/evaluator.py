@@ -51,7 +51,7 @@ class Compiler:
         self.size = FIRST + len(variables)
         self._names = names
         self._functions = functions
-        self._dispatchers: dict[tuple[str, bool], Dispatcher] = {}
+        self._dispatchers: dict[tuple[str, bool, tuple[str, ...]], Dispatcher] = {}
 
     def place(self, name: str) -> int:
         """A new place for a variable of a loop."""
@@ -124,13 +124,15 @@ class Compiler:
             return special(self, node)
         operands = [*([node.target] if node.target is not None else ()), *node.args]
         closures = [self.compile(each) for each in operands]
-        dispatcher = self._dispatcher(node.function, node.target is not None)
+        dispatcher = self._dispatcher(node.function, node.target is not None, tuple(node.overloads))
         return _dispatched(dispatcher, closures, call_cost(node.function, node.overloads))
 
-    def _dispatcher(self, function: str, member: bool) -> Dispatcher:
-        key = (function, member)
+    def _dispatcher(self, function: str, member: bool, checked: tuple[str, ...]) -> Dispatcher:
+        """`checked`: the overloads that the checker found, which are tried first."""
+        key = (function, member, checked)
         if key not in self._dispatchers:
             fitting = [each for each in self._functions[function] if each.member == member]
+            fitting.sort(key=lambda each: each.id not in checked)
             self._dispatchers[key] = Dispatcher(function, fitting)
         return self._dispatchers[key]
 

@@ -25,6 +25,19 @@ def literal_issues(nodes: Iterable[Node]) -> list[Issue]:
     return found
 
 
+def useless_pattern(nodes: Iterable[Node]) -> str:
+    """What is wrong with a written pattern of find or findAll; empty if nothing is."""
+    for node in nodes:
+        if isinstance(node, Call) and node.function in ("find", "findAll") and node.args:
+            pattern = node.args[0]
+            if isinstance(pattern, Literal) and type(pattern.value) is str:
+                try:
+                    compiled(pattern.value)
+                except EvaluationError as error:
+                    return str(error)
+    return ""
+
+
 _CHECKS: Final[dict[str, Callable[[str], Any]]] = {
     "duration": times.parse_duration,
     "timestamp": times.parse_timestamp,

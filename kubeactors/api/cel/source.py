@@ -59,3 +59,19 @@ class CompileError(Exception):
             shown.append(f"{len(ordered) - _MAX_ISSUES} more errors were truncated")
         super().__init__("\n".join(shown))
         self.issues = ordered
+
+    @property
+    def reason(self) -> str:
+        return f"compilation failed: {self}"
+
+
+class InstantiationError(CompileError):
+    """An expression is sound, but holds a literal that can never be used."""
+
+    def __init__(self, source: Source, text: str) -> None:
+        super().__init__(source, [])
+        self.args = (text,)
+
+    @property
+    def reason(self) -> str:
+        return f"program instantiation failed: {self}"

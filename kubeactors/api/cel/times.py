@@ -65,17 +65,18 @@ def parse_timestamp(text: str) -> Timestamp:
         raise EvaluationError(f'parsing time "{text}": {part} out of range') from None
     nanos = int((match[7] or "0")[:9].ljust(9, "0"))
     seconds = days * 86400 + hour * 3600 + minute * 60 + second
+    offset = 0
     if match[9]:
         offset = int(match[10]) * 3600 + int(match[11]) * 60
-        seconds -= offset if match[9] == "+" else -offset
-    return timestamp(seconds * SECOND + nanos)
+        offset = offset if match[9] == "+" else -offset
+    return timestamp((seconds - offset) * SECOND + nanos, offset)
 
 
-def timestamp(nanos: int) -> Timestamp:
+def timestamp(nanos: int, offset: int = 0) -> Timestamp:
     """Raises EvaluationError outside of the years 1 to 9999."""
     if not MIN_TIME * SECOND <= nanos < (MAX_TIME + 1) * SECOND:
         raise EvaluationError("timestamp overflow")
-    return Timestamp(nanos)
+    return Timestamp(nanos, offset)
 
 
 def duration(nanos: int) -> Duration:
@@ -91,10 +92,21 @@ def moment(value: Timestamp, zone: tzinfo = UTC) -> datetime:
 
 
 def timestamp_text(value: Timestamp) -> str:
-    when = moment(value)
+    offset = value.offset
+    try:
+        when = moment(value) + timedelta(seconds=offset)
+    except OverflowError:
+        when, offset = moment(value), 0
     nanos = value.nanos % SECOND
     fraction = f".{nanos:09d}".rstrip("0") if nanos else ""
-    return f"{when.year:04d}-{when.month:02d}-{when.day:02d}T{when:%H:%M:%S}{fraction}Z"
+    return f"{when.year:04d}-{when.month:02d}-{when.day:02d}T{when:%H:%M:%S}{fraction}{_offset_text(offset)}"
+
+
+def _offset_text(seconds: int) -> str:
+    if not seconds:
+        return "Z"
+    hours, minutes = divmod(abs(seconds) // 60, 60)
+    return f"{'-' if seconds < 0 else '+'}{hours:02d}:{minutes:02d}"
 
 
 @lru_cache(maxsize=256)

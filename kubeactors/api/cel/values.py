@@ -6,7 +6,7 @@ Optional, TypeValue and what libraries bring. Views over objects with a schema a
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, runtime_checkable
 
 from kubeactors.api.cel import types
@@ -39,6 +39,7 @@ class Duration:
 @dataclass(frozen=True, slots=True, order=True)
 class Timestamp:
     nanos: int  # since 1970 in UTC
+    offset: int = field(default=0, compare=False)  # seconds east of UTC, as it was written
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ def _go_type(raw: Any) -> str:
 
 
 class ObjectView(Fields):
-    """An object with named fields. `known`: by escaped name, the name and how it is read."""
+    """An object with named fields. `known`: by escaped name, the name and how it is read. A null field is absent."""
 
     __slots__ = ("_known", "_names", "raw")
 
@@ -185,8 +185,8 @@ class ObjectView(Fields):
         found = self._known.get(key)
         if found is None:
             return MISSING
-        value = self.raw.get(found[0], MISSING)
-        return MISSING if value is MISSING else found[1](value)
+        value = self.raw.get(found[0])
+        return MISSING if value is None else found[1](value)
 
     def __getitem__(self, key: str) -> Any:
         value = self.find(key)
@@ -213,6 +213,9 @@ class ObjectView(Fields):
             escaped = self._names.get(name)
             if escaped is None:
                 if not same_json(value, other.raw[name]):
+                    return False
+            elif value is None or other.raw[name] is None:
+                if value is not other.raw[name]:
                     return False
             elif not equal(self.find(escaped), other.find(escaped)):
                 return False

@@ -84,7 +84,7 @@ def _compile(
     try:
         program = environment.compile(text)
     except CompileError as error:
-        return replace(base, error=f"compilation failed: {error}")
+        return replace(base, error=error.reason)
     if program.result_type != BOOL:
         return replace(base, error="cel expression must evaluate to a bool")
     sizes = {SELF: declared, OLD_SELF: declared}
@@ -95,7 +95,7 @@ def _compile(
     try:
         message = environment.compile(expression)
     except CompileError as error:
-        return replace(made, message_error=f"messageExpression compilation failed: {error}")
+        return replace(made, message_error=f"messageExpression {error.reason}")
     if message.result_type != STRING:
         return replace(made, message_error="messageExpression must evaluate to a string")
     return replace(made, message_program=message, message_cost=estimate(message.root, sizes).high)

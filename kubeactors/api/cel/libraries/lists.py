@@ -59,16 +59,20 @@ _SUMS: Final[dict[str, Callable[[Any], Any]]] = {
     "double": _sum_doubles,
     "duration": _sum_durations,
 }
-_ZERO: Final = {"int": int, "uint": UInt, "double": float, "duration": Duration}
+_CLASSES: Final[dict[str, type[Any]]] = {"int": int, "uint": UInt, "double": float, "duration": Duration}
 
 
-def _sum(values: Sequence[Any]) -> Any:
-    """Of a list by what it holds; an empty one sums to 0."""
-    kind = type(values[0]) if len(values) else int
-    for name, its_class in _ZERO.items():
-        if kind is its_class and all(type(each) is kind for each in values):
-            return _SUMS[name](values)
-    raise EvaluationError("no such overload")
+def _sum(declared: str) -> Callable[[Sequence[Any]], Any]:
+    """Of a list by what it holds; of an empty one by what was declared."""
+
+    def find(values: Sequence[Any]) -> Any:
+        kind = type(values[0]) if len(values) else _CLASSES[declared]
+        for name, its_class in _CLASSES.items():
+            if kind is its_class and all(type(each) is kind for each in values):
+                return _SUMS[name](values)
+        raise EvaluationError("no such overload")
+
+    return find
 
 
 def _index_of(values: Sequence[Any], wanted: Any) -> int:
@@ -150,7 +154,7 @@ def _each(id: str, result: str, run: Callable[..., Any], kinds: Sequence[str] = 
 KUBERNETES: Final = Library(
     {
         "isSorted": _each("list_{}_is_sorted_bool", "bool", _is_sorted),
-        "sum": _each("list_{}_sum_{}", "{}", _sum, tuple(_SUMS)),
+        "sum": tuple(overload(f"list_{kind}_sum_{kind}", f"list({kind}).() -> {kind}", _sum(kind)) for kind in _SUMS),
         "max": _each("list_{}_max_{}", "{}", _extreme("max", 1)),
         "min": _each("list_{}_min_{}", "{}", _extreme("min", -1)),
         "indexOf": (overload("list_a_index_of_int", "list(A).(A) -> int", _index_of),),

@@ -25,7 +25,27 @@ def compiled(pattern: str) -> Any:
     except re2.error as error:
         reason = error.args[0] if error.args else "it cannot be compiled"
         text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
-        raise EvaluationError(f"error parsing regexp: {text}") from None
+        raise EvaluationError(f"error parsing regexp: {_go_text(text, pattern)}") from None
+
+
+# What RE2 in Go says where RE2 in C++ says something else.
+_GO_TEXTS: Final = {
+    "missing ]": "missing closing ]",
+    "missing )": "missing closing )",
+    "trailing \\": "trailing backslash at end of expression",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid named capture group": "invalid named capture",
+}
+
+
+def _go_text(text: str, pattern: str) -> str:
+    code, _, part = text.partition(": ")
+    if code == "missing )":
+        part = pattern
+    return f"{_GO_TEXTS.get(code, code)}: `{part}`"
 
 
 def matches(text: str, pattern: str) -> bool:

@@ -131,15 +131,15 @@ def _add_durations(one: Duration, other: Duration) -> Duration:
 
 
 def _add_time(one: Timestamp, other: Duration) -> Timestamp:
-    return times.timestamp(one.nanos + other.nanos)
+    return times.timestamp(one.nanos + other.nanos, one.offset)
 
 
 def _add_to_time(one: Duration, other: Timestamp) -> Timestamp:
-    return times.timestamp(one.nanos + other.nanos)
+    return times.timestamp(one.nanos + other.nanos, other.offset)
 
 
 def _subtract_time(one: Timestamp, other: Duration) -> Timestamp:
-    return times.timestamp(one.nanos - other.nanos)
+    return times.timestamp(one.nanos - other.nanos, one.offset)
 
 
 def _between(one: Timestamp | Duration, other: Timestamp | Duration) -> Duration:

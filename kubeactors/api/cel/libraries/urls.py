@@ -43,7 +43,8 @@ class Url:
 def parse(text: str) -> Url:
     """Go's url.ParseRequestURI: absolute, or a path from the root. Raises EvaluationError."""
     try:
-        return _parse(text)
+        _parse(text)
+        return _parse(text.partition("#")[0])
     except ValueError as error:
         raise EvaluationError(f'URL parse error during conversion from string: parse "{text}": {error}') from None
 

@@ -63,7 +63,7 @@ def variable_errors(variable: Mapping[str, Any], scope: Scope, path: str) -> lis
         scope.add(name, scope.compile(text).result_type)
     except CompileError as error:
         scope.add(name, types.DYN)
-        errors.append(invalid(where, text, f"compilation failed: {error}"))
+        errors.append(invalid(where, text, error.reason))
     return errors
 
 
@@ -155,7 +155,7 @@ def _problem(
     try:
         found = scope.compile(text, authorized=authorized, patches=patches).result_type
     except CompileError as error:
-        return f"compilation failed: {error}"
+        return error.reason
     if found in returns:
         return ""
     wanted = shown(returns[0]) if len(returns) == 1 else f"one of [{' '.join(map(shown, returns))}]"

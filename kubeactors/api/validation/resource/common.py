@@ -200,7 +200,7 @@ def _compiled(text: str) -> tuple[str, int]:
     try:
         program = ENVIRONMENT.compile(text)
     except CompileError as error:
-        return f"compilation failed: {error}", 0
+        return error.reason, 0
     if program.result_type not in (types.BOOL, types.DYN):
         return f"must evaluate to bool or the unknown type, not {shown(program.result_type)}", 0
     return "", estimate(program.root, {DEVICE: DEVICE_TYPE}).high

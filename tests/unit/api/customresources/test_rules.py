@@ -76,6 +76,7 @@ def test_failed_evaluation() -> None:
 
 def test_int_or_string_is_dynamic() -> None:
     root = schema(properties(port={"x-kubernetes-int-or-string": True}), "type(self.port) == int || self.port < 'b'")
+    assert checked(root) == []
     assert found(root, {"port": 5}) == [] and found(root, {"port": "a"}) == []
     broken = schema(properties(port={"x-kubernetes-int-or-string": True}), "self.port + 1 > 2")
     assert found(broken, {"port": "a"}) == [
@@ -162,7 +163,8 @@ def test_values_of_maps() -> None:
         ({"type": "string", "format": "duration"}, "90s", "self.f > duration('1m')"),
         ({"type": "string", "format": "byte"}, "aGk=", "self.f == b'hi'"),
         ({"type": "number"}, 1, "self.f == 1.0"),
-        ({"type": "string", "nullable": True}, None, "has(self.f)"),
+        ({"type": "string", "nullable": True}, None, "!has(self.f)"),
+        ({"type": "array", "items": {"type": "string", "nullable": True}}, [None], "type(self.f[0]) == null_type"),
         (
             {"type": "array", "items": TEXT, "x-kubernetes-list-type": "set"},
             ["a", "b"],
