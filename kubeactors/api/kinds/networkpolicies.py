@@ -5,7 +5,11 @@ from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.networking import network_policy_cells
-from kubeactors.api.validation.network_policy import network_policy_errors, network_policy_update_errors
+from kubeactors.api.validation.network_policy import (
+    network_policy_errors,
+    network_policy_update_errors,
+    network_policy_warnings,
+)
 
 
 class NetworkPolicyStrategy(Strategy):
@@ -26,6 +30,9 @@ class NetworkPolicyStrategy(Strategy):
 
     def validate_change(self, new: Object, old: Object) -> list[FieldError]:
         return network_policy_update_errors(new, old)
+
+    def warnings_on_create(self, obj: Object) -> list[str]:
+        return network_policy_warnings(obj)
 
 
 KIND = Kind(

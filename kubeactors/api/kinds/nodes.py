@@ -7,6 +7,7 @@ from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, PROXY_VERBS, STAT
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy, take_over
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.node import node_cells
+from kubeactors.api.validation.ip_warnings import cidr_warnings
 from kubeactors.api.validation.node import node_errors, node_status_update_errors, node_update_errors
 
 
@@ -51,6 +52,8 @@ def _warnings(obj: Object) -> list[str]:
         warnings.append("spec.configSource: the feature is removed")
     if spec.get("externalID"):
         warnings.append("spec.externalID: this field is deprecated, and is unused by Kubernetes")
+    for i, cidr in enumerate(spec.get("podCIDRs") or ()):
+        warnings += cidr_warnings(cidr, f"spec.podCIDRs[{i}]")
     return warnings
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from kubeactors.api.validation.addresses import legacy_cidr_errors, sloppy_network
 from kubeactors.api.validation.common import label_selector, port_number, port_number_or_name
+from kubeactors.api.validation.ip_warnings import cidr_warnings
 
 _PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
 _TYPES: Final = ("Ingress", "Egress")
@@ -97,3 +98,16 @@ def _block_errors(block: Mapping[str, Any], existing: Collection[str], path: str
         if not inside:
             errors.append(invalid(f"{path}.except[{i}]", text, "must be a strict subset of `cidr`"))
     return errors
+
+
+def network_policy_warnings(policy: Mapping[str, Any]) -> list[str]:
+    """About ranges that are not written as they should be."""
+    spec, warnings = policy.get("spec") or {}, []
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        for i, rule in enumerate(spec.get(direction) or ()):
+            for j, peer in enumerate(rule.get(peers) or ()):
+                block, path = peer.get("ipBlock") or {}, f"spec.{direction}[{i}].{peers}[{j}].ipBlock"
+                warnings += cidr_warnings(block.get("cidr") or "", f"{path}.cidr")
+                for k, excepted in enumerate(block.get("except") or ()):
+                    warnings += cidr_warnings(excepted, f"{path}.except[{k}]")
+    return warnings

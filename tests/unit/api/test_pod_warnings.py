@@ -189,3 +189,18 @@ def test_a_node_does_not_keep_fields_of_features_that_are_off() -> None:
     preemption: Object = {"disableResizePreemption": []}
     made = completed("nodes", {"metadata": {"name": "n"}, "spec": {"podPreemptionPolicy": preemption}})
     assert made["spec"] == {}
+
+
+def test_addresses_that_are_not_written_as_they_should_be() -> None:
+    made = completed("pods", pod(hostAliases=[{"ip": "2001:DB8::1"}], dnsConfig={"nameservers": ["2001:DB8::2"]}))
+    assert registry.lookup("pods").strategy.warnings_on_create(made) == [
+        'spec.dnsConfig.nameservers[0]: IPv6 address "2001:DB8::2" should be in RFC 5952 canonical format '
+        '("2001:db8::2")',
+        'spec.hostAliases[0].ip: IPv6 address "2001:DB8::1" should be in RFC 5952 canonical format ("2001:db8::1")',
+    ]
+    block = {"cidr": "192.0.2.1/24", "except": ["192.0.2.0/28"]}
+    policy = {"metadata": {"name": "p"}, "spec": {"podSelector": {}, "ingress": [{"from": [{"ipBlock": block}]}]}}
+    assert registry.lookup("networkpolicies").strategy.warnings_on_create(completed("networkpolicies", policy)) == [
+        'spec.ingress[0].from[0].ipBlock.cidr: CIDR value "192.0.2.1/24" is ambiguous in this context '
+        '(should be "192.0.2.0/24" or "192.0.2.1/32"?)'
+    ]

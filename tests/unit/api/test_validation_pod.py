@@ -272,6 +272,14 @@ def _pod(container: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]
             ],
         ),
         (
+            _pod({"securityContext": {"procMount": "Unmasked"}}),
+            [
+                'spec.containers[0].securityContext.procMount: Invalid value: "Unmasked": '
+                "`hostUsers` must be false to use `Unmasked`"
+            ],
+        ),
+        (_pod({"securityContext": {"procMount": "Unmasked"}}, hostUsers=False), []),
+        (
             _pod(hostUsers=False, hostPID=True, hostNetwork=True),
             [
                 "spec.hostNetwork: Forbidden: when `hostUsers` is false",

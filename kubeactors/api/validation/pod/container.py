@@ -96,7 +96,8 @@ def container_common_errors(
     if container.get("resizePolicy"):
         errors += _resize_policy_errors(container["resizePolicy"], f"{path}.resizePolicy", spec.get("restartPolicy"))
     if container.get("securityContext"):
-        errors += container_security_errors(container["securityContext"], f"{path}.securityContext")
+        shared = spec.get("hostUsers") is not False
+        errors += container_security_errors(container["securityContext"], f"{path}.securityContext", host_users=shared)
     return errors
 
 

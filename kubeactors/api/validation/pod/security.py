@@ -62,13 +62,16 @@ def _choice_errors(context: Mapping[str, Any], field: str, allowed: tuple[str, .
     return [] if value is None or value in allowed else [not_supported(f"{path}.{field}", value, allowed)]
 
 
-def container_security_errors(context: Mapping[str, Any], path: str) -> list[FieldError]:
+def container_security_errors(context: Mapping[str, Any], path: str, *, host_users: bool) -> list[FieldError]:
+    """`host_users`: the pod has no user namespace of its own."""
     errors: list[FieldError] = []
     for field in ("runAsUser", "runAsGroup"):
         errors += _id_errors(context.get(field), f"{path}.{field}")
     mount = context.get("procMount")
     if mount is not None and mount not in ("Default", "Unmasked"):
         errors.append(not_supported(f"{path}.procMount", mount, ("Default", "Unmasked")))
+    if mount == "Unmasked" and host_users:
+        errors.append(invalid(f"{path}.procMount", mount, "`hostUsers` must be false to use `Unmasked`"))
     errors += _seccomp_errors(context.get("seccompProfile"), f"{path}.seccompProfile")
     if context.get("allowPrivilegeEscalation") is False:
         if context.get("privileged"):

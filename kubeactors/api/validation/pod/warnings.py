@@ -6,6 +6,7 @@ from typing import Any, Final
 from kubeactors.api.quantity import Quantity
 from kubeactors.api.validation.claim_warnings import claim_spec_warnings
 from kubeactors.api.validation.common import duplicates
+from kubeactors.api.validation.ip_warnings import ip_warnings
 from kubeactors.api.validation.label_warnings import deprecated_label, node_term_warnings
 from kubeactors.api.validation.names import dns1123_label_errors
 from kubeactors.api.validation.pod.overlap_warnings import overlapping_path_warnings
@@ -89,7 +90,12 @@ def _spec_warnings(
     if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
         advice = "must be >= 0; negative values are invalid and will be treated as 1"
         warnings.append(f"{path}.terminationGracePeriodSeconds: {advice}")
-    return warnings + _null_selector_warnings(spec.get("affinity") or {}, f"{path}.affinity")
+    warnings += _null_selector_warnings(spec.get("affinity") or {}, f"{path}.affinity")
+    for i, server in enumerate((spec.get("dnsConfig") or {}).get("nameservers") or ()):
+        warnings += ip_warnings(server, f"{path}.dnsConfig.nameservers[{i}]")
+    for i, address in enumerate(aliases):
+        warnings += ip_warnings(address, f"{path}.hostAliases[{i}].ip")
+    return warnings
 
 
 def _profile_warnings(
