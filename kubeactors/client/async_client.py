@@ -12,7 +12,6 @@ from kubeactors.client import retry
 from kubeactors.client.async_commands import AsyncCommands
 from kubeactors.client.async_tasks import AsyncTasks
 from kubeactors.client.discovery import Discovery
-from kubeactors.client.https_transport import HttpsTransport
 from kubeactors.client.kubeconfig import ClientConfig, in_cluster_config, load_kubeconfig
 from kubeactors.client.tls import TlsConfig
 from kubeactors.client.transport import Transport
@@ -62,14 +61,10 @@ class AsyncClient(AsyncTasks, AsyncCommands):
         self._field_manager = field_manager or user_agent.partition("/")[0]
         self._on_warning = on_warning or WarningLog()
         opened = self._transport = transport if transport is not None else open_transport(config, user_agent)
-        document = None
-        if isinstance(opened, HttpsTransport):
-            https = opened
-
-            async def document(path: str, accept: str) -> Any:
-                return await retry.until(self.timeout, lambda left: https.document(path, accept, left), read=True)
-
-        self._discovery = Discovery(document, lambda call: retry.call(opened, call, self.timeout))
+        self._discovery = Discovery(
+            lambda: retry.until(self.timeout, opened.discover, read=True),
+            lambda call: retry.call(opened, call, self.timeout),
+        )
 
     @classmethod
     def from_kubeconfig(

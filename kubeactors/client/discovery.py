@@ -1,12 +1,12 @@
 """What a server serves: the kinds that this library does not know (custom resources) are looked up here by name.
 
-Over HTTPS the server's aggregated discovery is read (Kubernetes 1.30 and later; KEP-3352), which anybody may. Over
-gRPC, and from servers without it, the CustomResourceDefinitions tell the same.
+Over HTTPS the server's aggregated discovery is read (Kubernetes 1.30 and later; KEP-3352), over gRPC `Discover` asked,
+which anybody may. From servers without them, the CustomResourceDefinitions tell the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,16 +45,16 @@ class ServedResource:
 class Discovery:
     """Looks kinds up: those that are built in without a call, the others as the server tells of them.
 
-    `document` reads a JSON document of the server with an Accept header, None where it has none such; `call` makes a
-    call of the API. What was learned is kept; a name that is not known makes it ask again.
+    `ask` has the server tell what it serves, None where it cannot; `call` makes a call of the API. What was learned is
+    kept; a name that is not known makes it ask again.
     """
 
     def __init__(
         self,
-        document: Callable[[str, str], Awaitable[Any]] | None,
+        ask: Callable[[], Awaitable[Sequence[ServedResource] | None]],
         call: Callable[[ListCall], Awaitable[Reply]],
     ) -> None:
-        self._document = document
+        self._ask = ask
         self._call = call
         self._by_reference: dict[str, Resource] = {}
         self._by_kind: dict[tuple[str, str], Resource] = {}
@@ -86,9 +86,8 @@ class Discovery:
 
     async def served(self) -> list[ServedResource]:
         """Everything that the server serves; of a group, the version that it prefers first."""
-        found = await self._from_documents()
-        if found is None:
-            found = [*map(_of_kind, registry.all()), *await self._from_definitions()]
+        told = await self._ask()
+        found = [*map(_of_kind, registry.all()), *await self._from_definitions()] if told is None else [*told]
         self._by_reference, self._by_kind = {}, {}
         for each in found:
             self._by_kind.setdefault((each.resource.api_version, each.resource.kind), each.resource)
@@ -96,22 +95,22 @@ class Discovery:
                 self._by_reference.setdefault(name, each.resource)
         return found
 
-    async def _from_documents(self) -> list[ServedResource] | None:
-        if self._document is None:
-            return None
-        found: list[ServedResource] = []
-        for root in _ROOTS:
-            document = await self._document(root, AGGREGATED)
-            if document is None or document.get("kind") != "APIGroupDiscoveryList":
-                return None
-            found += from_discovery(document)
-        return found
-
     async def _from_definitions(self) -> list[ServedResource]:
         reply = await self._call(ListCall(Target(resolve("customresourcedefinitions"))))
         if not isinstance(reply, ListReply):
             raise TypeError(f"a list was answered by {type(reply).__name__}")
         return [each for item in reply.items for each in from_definition(orjson.loads(item))]
+
+
+async def from_documents(document: Callable[[str, str], Awaitable[Any]]) -> list[ServedResource] | None:
+    """What aggregated discovery says, None where there is none. `document(path, accept)` reads JSON of the server."""
+    found: list[ServedResource] = []
+    for root in _ROOTS:
+        read = await document(root, AGGREGATED)
+        if read is None or read.get("kind") != "APIGroupDiscoveryList":
+            return None
+        found += from_discovery(read)
+    return found
 
 
 def from_discovery(document: Any) -> Iterator[ServedResource]:

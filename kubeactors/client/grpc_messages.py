@@ -26,6 +26,8 @@ from kubeactors.client.calls import (
     WatchCall,
     WriteOptions,
 )
+from kubeactors.client.discovery import ServedResource
+from kubeactors.client.resource import Resource
 from kubeactors.client.transport import ConnectionLost
 from kubeactors.pb.api.v1 import api_pb2 as pb
 
@@ -163,3 +165,17 @@ def _options(options: WriteOptions) -> pb.WriteOptions:
         field_validation=options.field_validation,
         force=options.force,
     )
+
+
+def served_resources(reply: pb.DiscoverReply) -> list[ServedResource]:
+    """What a server says that it serves; of a group, the version that it prefers first."""
+    return [
+        ServedResource(
+            Resource(each.group, each.version, each.resource, each.kind, each.namespaced),
+            each.singular,
+            tuple(each.short_names),
+            frozenset(each.verbs),
+            tuple(subresource.name for subresource in each.subresources),
+        )
+        for each in sorted(reply.resources, key=lambda each: not each.preferred)
+    ]

@@ -14,18 +14,21 @@ import grpc
 from kubeactors.api.errors import StatusError
 from kubeactors.client.backoff import Backoff
 from kubeactors.client.calls import Call, ListCall, LogsCall, RawEvent, Reply, WatchCall
+from kubeactors.client.discovery import ServedResource
 from kubeactors.client.grpc_messages import (
     failure,
     list_reply,
     list_request,
     logs_request,
     raw_events,
+    served_resources,
     watch_request,
 )
 from kubeactors.client.grpc_session import Session, cancelled_by_caller
 from kubeactors.client.kubeconfig import ClientConfig
 from kubeactors.client.tls import TlsConfig, system_ca
 from kubeactors.client.transport import ConnectionLost
+from kubeactors.pb.api.v1 import api_pb2 as pb
 from kubeactors.pb.api.v1 import api_pb2_grpc
 
 logger = logging.getLogger(__name__)
@@ -122,6 +125,17 @@ class GrpcTransport:
             async for chunk in chunks:
                 if chunk is not None:
                     yield chunk.data
+
+    async def discover(self, timeout: float) -> list[ServedResource] | None:
+        """Everything that the server serves; None from servers that cannot tell it at once."""
+        connection = await self._connect(timeout)
+        try:
+            reply = await connection.stub.Discover(pb.DiscoverRequest(), metadata=connection.metadata, timeout=timeout)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+                return None
+            raise failure(error, connection.endpoint) from error
+        return served_resources(reply)
 
     async def close(self) -> None:
         self._closed = True

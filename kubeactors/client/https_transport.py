@@ -22,6 +22,7 @@ from kubeactors.api.errors import StatusError, from_status, status_failure
 from kubeactors.client import exec_plugin, rest
 from kubeactors.client.calls import Call, ListCall, LogsCall, RawEvent, Reply, WatchCall
 from kubeactors.client.command import HEARTBEAT
+from kubeactors.client.discovery import ServedResource, from_documents
 from kubeactors.client.exec_plugin import ExecCredential, ExecPluginError
 from kubeactors.client.kubeconfig import ClientConfig
 from kubeactors.client.tls import TlsConfig
@@ -85,6 +86,10 @@ class HttpsTransport:
                 return rest.object_reply(body, response.headers.getall("Warning", []))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._lost(endpoint, error) from error
+
+    async def discover(self, timeout: float) -> list[ServedResource] | None:
+        """Everything that the server serves; None from servers that cannot tell it at once."""
+        return await from_documents(lambda path, accept: self.document(path, accept, timeout))
 
     async def document(self, path: str, accept: str, timeout: float) -> Any:
         """The JSON document at `path`; None where the server has none, or none that `accept` takes."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from kubeactors.client.calls import Call, LogsCall, RawEvent, Reply, WatchCall
+from kubeactors.client.discovery import ServedResource
 
 
 class ConnectionLost(Exception):
@@ -38,6 +39,10 @@ class Transport(Protocol):
 
     def logs(self, call: LogsCall, timeout: float) -> AsyncGenerator[bytes, None]:
         """A container's log. `timeout` bounds only the wait for a connection."""
+        ...
+
+    async def discover(self, timeout: float) -> Sequence[ServedResource] | None:
+        """Everything that the server serves; None where it cannot tell that at once."""
         ...
 
     async def close(self) -> None:

@@ -95,8 +95,14 @@ class AsyncContext:
 
     async def set_children(self, children: Iterable[Object]) -> list[Object]:
         """Applies all of these, and deletes every other object of the kinds that the controller `owns` and that belongs
-        to this object. Returns the applied ones."""
-        applied = [await self.apply(child) for child in children]
+        to this object. Returns the applied ones. Raises LookupError, before anything is written, for a kind that the
+        controller does not own: it could not be told of its changes. Otherwise as `apply`."""
+        wanted = list(children)
+        for child in wanted:
+            resource = await self.client.resource_of(child)
+            if resource not in self._place.owned:
+                raise LookupError(f"the controller {self._place.manager} does not own {resource.qualified_name}")
+        applied = [await self.apply(child) for child in wanted]
         kept = {meta.uid(child) for child in applied}
         for resource in self._place.owned:
             for child in self._place.informers[resource].lister.by_index(BY_OWNER, meta.uid(self.object)):

@@ -82,7 +82,7 @@ class ControllerRunner:
             informer = self._watch(kind)
             informer.lister.add_indexer(BY_OWNER, by_owner)
             informer.add_handler(self._of_owner, self._owned_updated, self._of_owner)
-            informers.setdefault(kind, informer)
+            informers[kind] = informer  # also where the kind owns its like: this one has the index
             names.update(_names(each, kind))
             owned.append(kind)
         for reference, mapper in declared.watches.items():

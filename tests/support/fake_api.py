@@ -533,6 +533,9 @@ class _FakeTransport:
         self._check()
         yield self._api.logs(call)
 
+    async def discover(self, timeout: float) -> None:
+        """It knows the built-in kinds alone."""
+
     async def close(self) -> None:
         """The state outlives its clients."""
 

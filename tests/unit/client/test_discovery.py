@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -9,7 +10,7 @@ import pytest
 
 from kubeactors import UnknownKindError
 from kubeactors.client.calls import ListCall, ListReply
-from kubeactors.client.discovery import Discovery, from_definition
+from kubeactors.client.discovery import Discovery, ServedResource, from_definition, from_documents
 from kubeactors.client.resource import Resource
 
 WIDGETS = Resource("example.com", "v2", "widgets", "Widget", True)
@@ -66,21 +67,27 @@ class Server:
         self.asked += 1
         return self.answer
 
+    async def discover(self) -> Sequence[ServedResource] | None:
+        return await from_documents(self.document)
+
+    async def nothing(self) -> None:
+        """An older server."""
+
     async def call(self, call: ListCall) -> ListReply:
         assert call.target.resource.plural == "customresourcedefinitions"
         self.asked += 1
         return ListReply(tuple(orjson.dumps(each) for each in self.definitions), "1")
 
 
-def over_https(server: Server) -> Discovery:
-    return Discovery(server.document, server.call)
+def by_documents(server: Server) -> Discovery:
+    return Discovery(server.discover, server.call)
 
 
-def over_grpc(server: Server) -> Discovery:
-    return Discovery(None, server.call)
+def by_definitions(server: Server) -> Discovery:
+    return Discovery(server.nothing, server.call)
 
 
-@pytest.mark.parametrize("discovery", [over_https(Server(DOCUMENT)), over_grpc(Server(None, DEFINITION))])
+@pytest.mark.parametrize("discovery", [by_documents(Server(DOCUMENT)), by_definitions(Server(None, DEFINITION))])
 async def test_every_name_of_a_custom_resource(discovery: Discovery) -> None:
     for name in ("widgets", "widget", "Widget", "wg", "widgets.example.com", "widget.v2.example.com"):
         assert await discovery.find(name) == WIDGETS, name
@@ -94,7 +101,7 @@ async def test_every_name_of_a_custom_resource(discovery: Discovery) -> None:
 
 async def test_the_server_is_asked_only_for_what_is_not_known() -> None:
     server = Server(None, DEFINITION)
-    discovery = over_grpc(server)
+    discovery = by_definitions(server)
     assert (await discovery.find("po")).plural == "pods" and (await discovery.find_kind("v1", "Pod")).plural == "pods"
     assert server.asked == 0
     await discovery.find("wg")
@@ -108,14 +115,14 @@ async def test_the_server_is_asked_only_for_what_is_not_known() -> None:
 
 async def test_servers_without_aggregated_discovery() -> None:
     for answer in (None, {"kind": "APIGroupList"}):
-        assert await over_https(Server(answer, DEFINITION)).find("wg") == WIDGETS
+        assert await by_documents(Server(answer, DEFINITION)).find("wg") == WIDGETS
 
 
 async def test_everything_that_is_served() -> None:
-    [first, second] = [each for each in await over_https(Server(DOCUMENT)).served()][:2]
+    [first, second] = [each for each in await by_documents(Server(DOCUMENT)).served()][:2]
     assert first.resource == WIDGETS and second.resource.version == "v1"
     assert (first.verbs, first.subresources) == ({"get", "list"}, ("status",))
-    everything = {each.resource.qualified_name for each in await over_grpc(Server(None, DEFINITION)).served()}
+    everything = {each.resource.qualified_name for each in await by_definitions(Server(None, DEFINITION)).served()}
     assert {"pods", "deployments.apps", "widgets.example.com"} <= everything
 
 

@@ -81,6 +81,20 @@ async def test_children_follow_their_owner(api: FakeApi) -> None:
     assert set(calls) == {"a", "b"}
 
 
+async def test_a_kind_that_owns_its_like(api: FakeApi) -> None:
+    @controller("configmaps", label_selector="root=yes", owns=["configmaps"])
+    async def tree(obj: Object, ctx: AsyncContext) -> None:
+        await ctx.set_children([parent(f"{ctx.name}-{key}") for key in obj.get("data", {})])
+
+    root = parent("a", x="1", y="1")
+    root["metadata"]["labels"] = {"root": "yes"}
+    api.seed(root)
+    async with serving(api, tree):
+        await eventually(lambda: names(api, "configmaps") == ["a", "a-x", "a-y"])
+        api.modify("configmaps", "a", lambda a: a.update(data={"x": "1"}))
+        await eventually(lambda: names(api, "configmaps") == ["a", "a-x"])
+
+
 async def test_own_writes_do_not_call_again(api: FakeApi) -> None:
     calls: list[Object] = []
 
@@ -343,6 +357,9 @@ async def test_children_that_cannot_belong(api: FakeApi) -> None:
             told.append(str(error.value))
         with pytest.raises(LookupError, match="neither owns nor watches pods"):
             ctx.lister("pods")
+        with pytest.raises(LookupError, match="does not own configmaps"):
+            await ctx.set_children([secret("x"), parent("y")])
+        assert names(api, "secrets") == []
 
     api.seed(parent("a"))
     async with serving(api, wrong):
