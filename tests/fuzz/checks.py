@@ -6,6 +6,9 @@ import json
 import re
 from typing import Any
 
+import yaml
+
+from kubeactors.api.protobuf import decode_object
 from tests.fuzz.client import Answer
 
 #: The reasons that go with a code (apimachinery, types.go and NewGenericServerResponse).
@@ -69,9 +72,9 @@ def check(answer: Answer, sent: Any = "") -> Answer:
 def _document(answer: Answer, about: str) -> dict[str, Any]:
     kind = answer.headers.get("content-type", "")
     if "yaml" in kind:
-        import yaml
-
         loaded = yaml.safe_load(answer.body)
+    elif "protobuf" in kind:
+        loaded = decode_object(answer.body, "io.k8s.apimachinery.pkg.apis.meta.v1.Status")
     else:
         assert kind.startswith("application/json"), f"no Status: {about}"
         loaded = json.loads(answer.body)

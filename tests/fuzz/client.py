@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 #: Seconds in which every answer must have come, but for those that were asked to take longer.
-DEADLINE = 10.0
+DEADLINE = 30.0
+# An object may have as many problems as that, each of which is a header of the answer.
+http.client._MAXHEADERS = 1000  # type: ignore[attr-defined]
 _LARGEST = 64 * 1024 * 1024
 JSON = "application/json"
 

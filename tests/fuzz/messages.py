@@ -60,6 +60,7 @@ def _value(field: FieldDescriptor, choose: Choices, known: dict[str, tuple[Any, 
     if kind == FieldDescriptor.CPPTYPE_BOOL:
         return choose.chance(50)
     if kind == FieldDescriptor.CPPTYPE_ENUM:
+        assert field.enum_type is not None
         return choose.one([each.number for each in field.enum_type.values])
     if kind in (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT):
         return choose.one((0.0, -1.0, float("nan"), float("inf")))

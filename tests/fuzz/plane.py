@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,11 @@ class Plane:
         status = Path(f"/proc/{self.control.pid(name)}/status").read_text()
         line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1]) * 1024
+
+    def worked(self, name: str = "apiserver") -> float:
+        """The seconds of a processor that a process has taken: what bounds work where other programs run too."""
+        fields = Path(f"/proc/{self.control.pid(name)}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def log(self, name: str = "apiserver") -> str:
         """All that a process has written."""

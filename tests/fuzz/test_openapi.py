@@ -47,12 +47,15 @@ def test_every_operation(client: Client, served: Documents) -> None:
         def sent(case: Case) -> None:
             check(case.send(client), case)
 
-        attempt(str(operation), make, sent, tries=4, long_tries=150)
+        attempt(str(operation), make, sent, tries=3, long_tries=100)
 
 
 def _case(operation: Operation, bodies: Bodies, choose: Choices) -> Case:
     target = _target(operation, choose) + queries.query(choose, operation.parameters)
     accept = choose.one(queries.ACCEPTS) if choose.chance(8) else "application/json"
+    if operation.method == "DELETE" and operation.path.endswith("/customresourcedefinitions"):
+        # Other tests need theirs. A body would take the parameters' place.
+        return Case("DELETE", target + ("&" if "?" in target else "?") + "dryRun=All", accept)
     if "watch=" in target:
         target += "&timeoutSeconds=1"
     if operation.body is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -107,10 +106,10 @@ def test_json_patches(plane: Plane, client: Client, name: str) -> None:
     path, patch, status = JSON_PATCHES[name]
     body = patch if isinstance(patch, bytes) else json.dumps(patch).encode()
     assert len(body) < 3_000_000
-    before, began = plane.resident(), time.monotonic()
+    before, began = plane.resident(), plane.worked()
     answer = check(client.request("PATCH", path, body, content_type=JSON_PATCH), name)
     assert answer.status == status, answer
-    assert time.monotonic() - began < 5.0
+    assert plane.worked() - began < 3.0
     assert plane.resident() - before < 60 * 2**20, "what the patch makes is not bounded"
 
 
@@ -202,7 +201,7 @@ YAMLS = (
     _HEAD + b"data: {a: .nan}", _HEAD + b"data: {a: 1e999}",
     _HEAD + b"data: {1: 2, true: false, null: x}", _HEAD + b"data: {[a]: b}", _HEAD + b"data: {a: !!binary '====' }",
     _HEAD + b"---\n" + _HEAD, _HEAD + b"data:\n\ta: b", _HEAD + b"data: {a: b", _HEAD + b"data: {a: b}\ndata: {c: d}",
-    b"{" * 100_000, b"a: b\n" * 100_000, b"? " * 5_000, b"&a " * 5_000, b"a: |\n " + b"x" * 1_000_000, b"a: 'x" * 1_000,
+    b"{" * 100_000, b"a: b\n" * 20_000, b"? " * 5_000, b"&a " * 5_000, b"a: |\n " + b"x" * 1_000_000, b"a: 'x" * 1_000,
     json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "patched",
     "managedFields": [{}]}}).encode(),
     json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": []}).encode(),
@@ -212,12 +211,12 @@ YAMLS = (
 
 def test_documents_to_apply(plane: Plane, client: Client) -> None:
     for body in YAMLS:
-        before, began = plane.resident(), time.monotonic()
+        before, began = plane.resident(), plane.worked()
         for path in (MAP, DEPLOYMENT, WIDGET):
             answer = check(client.request("PATCH", path + "?fieldManager=a", body, content_type=APPLY), body[:200])
             assert answer.status < 300 or 400 <= answer.status <= 500, answer
         check(client.request("PUT", MAP, body, content_type="application/yaml"), body[:200])
-        assert time.monotonic() - began < 8.0, body[:200]
+        assert plane.worked() - began < 4.0, body[:200]
         assert plane.resident() - before < 60 * 2**20, body[:200]
 
 

@@ -19,6 +19,7 @@ from tests.fuzz.documents import Documents
 from tests.fuzz.effort import attempt
 
 YAML = "application/yaml"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 #: Kinds whose objects change by themselves, or are never kept.
 _LIVELY = {"customresourcedefinitions", "apiservices", "servicecidrs", "namespaces"}
 _REVIEWS = ("authentication.k8s.io/v1", "authorization.k8s.io/v1")
@@ -61,7 +62,7 @@ def test_accepted_objects(client: Client, served: Documents) -> None:
             body["metadata"].pop("finalizers", None)
             return Case(collection, body)
 
-        attempt(f"round trip of {group_version} {plural}", make, lambda case: _survives(client, case), 4, 150)
+        attempt(f"round trip of {group_version} {plural}", make, lambda case: _survives(client, case), 3, 100)
 
 
 def _survives(client: Client, case: Case) -> None:
@@ -74,15 +75,19 @@ def _survives(client: Client, case: Case) -> None:
     assert _read(client, case) == stored, f"{case} is read as something else"
     in_yaml = client.request("GET", case.path, headers=[("Accept", YAML)])
     assert yaml.load(in_yaml.body, yaml.CSafeLoader) == stored, f"{case} is something else in YAML: {in_yaml.body!r}"
+    packed = client.request("GET", case.path, headers=[("Accept", PROTOBUF)])
     for method, content_type, body in (
         ("PUT", "application/json", made.body),
         ("PUT", YAML, in_yaml.body),
+        ("PUT", PROTOBUF, packed.body),
         ("PATCH", "application/merge-patch+json", b"{}"),
         ("PATCH", "application/json-patch+json", b"[]"),
         ("PATCH", "application/merge-patch+json", made.body),
     ):
         if "merge" in content_type and b":null" in body:
             continue  # means: leave it out
+        if content_type == PROTOBUF and packed.status == 406:
+            continue  # custom resources have no such form
         again = check(client.request(method, case.path, body, content_type=content_type), case)
         _same(again, stored, f"{method} of {content_type} changed {case}")
     _remove(client, case)
