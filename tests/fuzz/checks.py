@@ -44,7 +44,7 @@ _LEAKED = re.compile(
     r"Traceback|\.py\b|\bobject at 0x|NoneType|RecursionError|(?:Key|Type|Value|Attribute|Index|Unicode\w+)Error\b"
 )
 # What Go's mux and HTTP server answer in words.
-_PLAIN = {404: b"404 page not found", 400: b"400 Bad Request"}
+_PLAIN = {404: b"404 page not found", 400: b"400 Bad Request", 431: b"431 Request Header Fields Too Large"}
 
 
 def check(answer: Answer, sent: Any = "") -> Answer:

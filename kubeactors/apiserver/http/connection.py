@@ -125,5 +125,5 @@ class ConnectionServer(web.Server):
             max_line_size=65536,
             max_field_size=65536,
             # A front proxy and kubectl's --as-group send a header for each group of a user.
-            max_headers=1024,
+            max_headers=256,
         )
