@@ -6,9 +6,9 @@ https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resou
 from typing import Any, Final
 
 from kubeactors.api import fielderrors
-from kubeactors.api.customresources.patterns import PatternError, pattern
 from kubeactors.api.customresources.structural import Schema
 from kubeactors.api.fielderrors import FieldError
+from kubeactors.api.regular_expressions import PatternError, compiled
 
 _ROOT, _ITEM, _FIELD = range(3)
 _MISSING_TYPE: Final = {
@@ -128,9 +128,9 @@ def _value_rules(schema: Schema, skip_any_of: bool, skip_first: bool, path: str)
         errors += _nested(schema["not"], False, f"{path}.not")
     if schema.get("pattern"):
         try:
-            pattern(schema["pattern"])
+            compiled(schema["pattern"])
         except PatternError as error:
-            message = f"must be a valid regular expression, but isn't: error parsing regexp: {error}"
+            message = f"must be a valid regular expression, but isn't: {error}"
             errors.append(fielderrors.invalid(f"{path}.pattern", schema["pattern"], message))
     return errors
 

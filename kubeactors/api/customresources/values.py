@@ -9,7 +9,6 @@ from typing import Any, Final
 import orjson
 
 from kubeactors.api.customresources import formats, numbers
-from kubeactors.api.customresources.patterns import PatternError, pattern
 from kubeactors.api.customresources.structural import Schema
 from kubeactors.api.fielderrors import (
     INVALID,
@@ -24,6 +23,7 @@ from kubeactors.api.fielderrors import (
     too_long,
     too_many,
 )
+from kubeactors.api.regular_expressions import PatternError, found_in
 
 
 class _Unset:
@@ -253,7 +253,7 @@ def _check_string(schema: Schema, value: str, path: str) -> _Result | None:
         problem = _Problem(INVALID, path, f"{path} in body should be at least {shortest} chars long", value)
     elif text:
         try:
-            if not pattern(text).found_in(value):
+            if not found_in(value, text):
                 problem = _Problem(INVALID, path, f"{path} in body should match '{text}'", value)
         except PatternError as error:
             message = f"{path} in body should match '{text}, but pattern is invalid: {error}'"

@@ -130,7 +130,7 @@ def test_lists_of_type_set_and_map_have_no_duplicates() -> None:
             root(a={"type": "string", "pattern": "("}),
             [
                 's.properties[a].pattern: Invalid value: "(": must be a valid regular expression, but isn\'t: '
-                "error parsing regexp: missing ): ("
+                "error parsing regexp: missing closing ): `(`"
             ],
         ),
     ],
