@@ -27,11 +27,11 @@ demo: setup ## install what is missing, start a cluster, run the guestbook and s
 down: ## remove everything that the cluster runs on this machine, and nothing else
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m kubeactors.cli down; else echo "nothing to remove: the environment was never made"; fi
 
-# Two things at a time, chosen so that what mostly waits runs beside what mostly computes.
+# Three things at a time, the longest first: much of each is waiting. What is quick to say no comes before them.
 test: setup-test ## install what is missing and run every check
-	@$(MAKE) --no-print-directory -j2 --output-sync=target ipvs lint types layers protos-check unit sim
-	@$(MAKE) --no-print-directory -j2 --output-sync=target integration linearizability conformance fuzz
-	@$(MAKE) --no-print-directory -j2 --output-sync=target e2e e2e-own
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint layers protos-check
+	@$(MAKE) --no-print-directory -j3 --output-sync=target e2e e2e-own integration sim ipvs conformance linearizability unit \
+	  fuzz types
 
 lint: setup ## ruff, and buf for the public .proto
 	@$(PYTHON) -m ruff check .

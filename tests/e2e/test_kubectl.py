@@ -59,7 +59,7 @@ class Kubectl:
         """kubectl running on, with its output in a pipe."""
         return subprocess.Popen(
             [KUBECTL, "-n", self.namespace, *arguments],
-            env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **self.cluster.environment},
+            env={"PATH": "/usr/bin:/bin", "HOME": str(self.cluster.root), **self.cluster.environment},
             stdout=subprocess.PIPE,
             text=True,
         )
