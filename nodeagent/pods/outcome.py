@@ -12,14 +12,19 @@ _LOG_LIMIT = 2048  # bytes
 _LOG_LINES = 80
 
 Outcome = tuple[int, str, str]  # exit code, reason, message
+NEVER_FOUND: Outcome = (
+    137,
+    "ContainerStatusUnknown",
+    "The container could not be located when the pod was terminated",
+)
 
 
 def exit_outcome(paths: PodPaths, container: Object, attempt: int, exited: Exit) -> Outcome:
     """Code, reason, message. Reads the termination message. Blocks."""
     message = _read(paths.termination_log(container["name"], attempt))
     if exited.exit_code is None:
-        text = "The container could not be located when the pod was terminated"
-        return 137, "ContainerStatusUnknown", message or text
+        unknown, reason, text = NEVER_FOUND
+        return unknown, reason, message or text
     code = exited.exit_code
     if not message and code != 0 and container.get("terminationMessagePolicy") == "FallbackToLogsOnError":
         message = last_lines(paths.log(container["name"], attempt), _LOG_LINES, _LOG_LIMIT).decode(errors="replace")

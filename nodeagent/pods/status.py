@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kubeactors.api.meta import Object, generation, get_condition, is_deleting, now_rfc3339
+from nodeagent.pods.outcome import NEVER_FOUND
 from nodeagent.pods.planner import is_finished, is_initialized, should_restart
 from nodeagent.pods.resources import qos_class
 from nodeagent.pods.state import ContainerState, PodState, Run
@@ -100,7 +101,12 @@ def _container_status(
     )
     current: dict[str, Any]
     last: dict[str, Any] = {}
-    if run is None or run.status == "created":
+    if (run is None or run.status == "created") and state.torn_down and is_initialized(pod, state):
+        # As kubelet's TerminatePod has it: what never ran counts as failed.
+        code, reason, message = NEVER_FOUND
+        ended = {"exitCode": code, "reason": reason, "message": message, "startedAt": None, "finishedAt": None}
+        current = {"terminated": ended}
+    elif run is None or run.status == "created":
         waiting = container.waiting
         reason = waiting.reason if waiting else not_started_reason(pod)
         current = {"waiting": _without_empty(reason=reason, message=waiting.message if waiting else "")}

@@ -1,5 +1,7 @@
 """Pod status in kubelet's words."""
 
+from dataclasses import replace
+
 import pytest
 
 from kubeactors.api.meta import Object, get_condition
@@ -171,6 +173,28 @@ def test_a_failure_of_the_agents_own() -> None:
     run_in(st, "c", exited(137))
     result = status(obj, st)
     assert (result["phase"], result["reason"], result["message"]) == ("Failed", "DeadlineExceeded", "too long")
+
+
+@pytest.mark.parametrize("created", [False, True])
+def test_a_container_that_never_ran_counts_as_failed_at_the_end(created: bool) -> None:
+    obj = pod()
+    st = state(obj)
+    if created:
+        run_in(st, "c", replace(running(), status="created"))
+    st.failure = Failure("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+    assert "waiting" in status(obj, st)["containerStatuses"][0]["state"]
+    st.torn_down = True
+    result = status(obj, st)
+    assert (result["phase"], result["reason"]) == ("Failed", "DeadlineExceeded")
+    assert result["containerStatuses"][0]["state"] == {
+        "terminated": {
+            "exitCode": 137,
+            "reason": "ContainerStatusUnknown",
+            "message": "The container could not be located when the pod was terminated",
+            "startedAt": None,
+            "finishedAt": None,
+        }
+    }
 
 
 def test_a_sidecar_counts_for_readiness() -> None:
