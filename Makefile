@@ -9,6 +9,9 @@ UV := .cache/uv/bin/uv
 PYTHON := .venv/bin/python
 HELM := .cache/helm/helm
 
+# Python's processes are started hundreds of times: without their bytecode each compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Here everything that a test needs is installed: one that skips itself has failed.
 unit sim integration ipvs conformance linearizability fuzz test-long e2e e2e-own: export KUBEACTORS_NO_SKIPS := 1
 
