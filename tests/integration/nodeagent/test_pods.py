@@ -40,7 +40,8 @@ async def test_a_pod_from_creation_to_deletion(node: Machine) -> None:
 async def test_containers_share_network_volumes_names_and_memory(node: Machine) -> None:
     volume = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
     serve = "hostname > /v/name; echo x > /dev/shm/x; exec httpd -f -p 8080 -h /v"
-    ask = "until [ -e /v/name ] && wget -qO- http://127.0.0.1:8080/name; do sleep 0.05; done; ls /dev/shm; "
+    ask = "until [ -e /v/name ] && wget -qO- http://127.0.0.1:8080/name 2>/dev/null; "
+    ask += "do sleep 0.05; done; ls /dev/shm; "
     ask += "cat /proc/sys/kernel/hostname; readlink /proc/self/ns/ipc; readlink /proc/self/ns/net; exec sleep 1000"
     await node.create(
         "share",
