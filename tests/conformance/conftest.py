@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says how many listed behaviours the tests of this run have seen."""
+    """Says how many of the known behaviours the tests of this run have seen."""
     passed, other = (
         {
             str(title)
@@ -35,7 +35,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     )
     if passed or other:
         terminalreporter.write_line(
-            f"conformance: {len(passed - other)} of {len(titles())} listed behaviours pass, {len(other)} do not, "
+            f"conformance: {len(passed - other)} of {len(titles())} known behaviours pass, {len(other)} do not, "
             f"{len(elsewhere())} are checked elsewhere with containers that run (elsewhere.yaml), "
             f"{len(later())} are for later (later.yaml)"
         )

@@ -17,13 +17,6 @@ HERE = Path(__file__).parent
 
 
 @cache
-def titles() -> tuple[str, ...]:
-    """The titles of all listed behaviours."""
-    lines = (HERE / "behaviours.txt").read_text().splitlines()
-    return tuple(line for line in lines if line and not line.startswith("#"))
-
-
-@cache
 def later() -> dict[str, str]:
     """Title → why there is no test here. Raises ValueError for a title that stands in two places."""
     found: dict[str, str] = {}
@@ -43,10 +36,12 @@ def elsewhere() -> dict[str, str]:
 
 
 def behaviour(*of: str) -> pytest.MarkDecorator:
-    """Marks the test of a listed behaviour, or of several. Raises ValueError for a title that is not listed."""
-    unknown = [title for title in of if title not in titles()]
-    if unknown or not of:
-        raise ValueError(f"not in behaviours.txt: {unknown}")
+    """Marks the test of a behaviour, or of several, by the suite's titles (without "[Conformance]" at their end).
+
+    Raises ValueError for what is no title: they begin with the group that owns the behaviour.
+    """
+    if not of or not all(title.startswith("[sig-") for title in of):
+        raise ValueError(f"no titles of the conformance suite: {of}")
     return pytest.mark.behaviour(*of)
 
 
@@ -62,6 +57,11 @@ def covered() -> frozenset[str]:
     for path in sorted(HERE.glob("test_*.py")):
         found.update(_titles_in(importlib.import_module(f"{__package__}.{path.stem}")))
     return frozenset(found)
+
+
+def titles() -> frozenset[str]:
+    """The titles of all behaviours that are known here."""
+    return covered() | elsewhere().keys() | later().keys()
 
 
 def _titles_in(module: ModuleType) -> Iterator[str]:
