@@ -48,13 +48,13 @@ class Cluster:
         return self.plane.kubeconfig
 
     def kubectl(
-        self, *arguments: str, namespace: str = "default", stdin: str = "", timeout: float = 30, check: bool = True
+        self, *arguments: str, namespace: str = "default", stdin: str = "", timeout: float = 60, check: bool = True
     ) -> Completed:
         """Run kubectl as the administrator. Unless `check` is False a failure fails the test."""
         return self.run(str(KUBECTL), "-n", namespace, *arguments, stdin=stdin, timeout=timeout, check=check)
 
     def run(
-        self, *command: str, stdin: str = "", timeout: float = 30, check: bool = True, **environment: str
+        self, *command: str, stdin: str = "", timeout: float = 60, check: bool = True, **environment: str
     ) -> Completed:
         """Run a program that finds the cluster by $KUBECONFIG, with a home directory of its own."""
         home = str(self.plane.directory)
@@ -71,7 +71,7 @@ class Cluster:
         assert done.returncode == 0 or not check, f"{' '.join(command)}: {done.stderr}{done.stdout}"
         return Completed(done.returncode, done.stdout, done.stderr)
 
-    def call(self, work: Coroutine[Any, Any, T], timeout: float = 30.0) -> T:
+    def call(self, work: Coroutine[Any, Any, T], timeout: float = 60.0) -> T:
         """Run something on the cluster's own loop."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout)
 

@@ -52,7 +52,7 @@ def test_describe(kubectl: Kubectl) -> None:
     kubectl.with_(replication_controller("agnhost-primary", 1, app="agnhost", role="primary"), "create")
     kubectl("create", "service", "clusterip", "agnhost-primary", "--tcp=6379:6379")
     kubectl("set", "selector", "service", "agnhost-primary", "app=agnhost,role=primary")
-    kubectl("wait", "--for=jsonpath={.status.readyReplicas}=1", "rc/agnhost-primary", "--timeout=10s")
+    kubectl("wait", "--for=jsonpath={.status.readyReplicas}=1", "rc/agnhost-primary", "--timeout=60s")
     (pod,) = kubectl.names("pods", "-l", "app=agnhost")
     described = {
         "pod": _words(kubectl("describe", pod)),
@@ -145,7 +145,7 @@ def test_label(kubectl: Kubectl) -> None:
 @behaviour(CLIENT + "Kubectl patch should add annotations for pods in rc")
 def test_patch(kubectl: Kubectl) -> None:
     kubectl.with_(replication_controller("agnhost-primary", 2, app="agnhost"), "create")
-    kubectl("wait", "--for=jsonpath={.status.readyReplicas}=2", "rc/agnhost-primary", "--timeout=10s")
+    kubectl("wait", "--for=jsonpath={.status.readyReplicas}=2", "rc/agnhost-primary", "--timeout=60s")
     for pod in kubectl.names("pods", "-l", "app=agnhost"):
         kubectl("patch", pod, "-p", '{"metadata":{"annotations":{"x":"y"}}}')
     pods = kubectl.get("pods", "-l", "app=agnhost")["items"]
@@ -173,7 +173,7 @@ def test_replace(kubectl: Kubectl) -> None:
 @behaviour(CLIENT + "Kubectl run pod should create a pod from an image when restart is Never")
 def test_run(kubectl: Kubectl) -> None:
     kubectl("run", "httpd", "--restart=Never", "--image=registry.example/httpd:1")
-    kubectl("wait", "--for=condition=Ready", "pod/httpd", "--timeout=10s")
+    kubectl("wait", "--for=condition=Ready", "pod/httpd", "--timeout=60s")
     spec = kubectl.get("pod", "httpd")["spec"]
     assert [each["image"] for each in spec["containers"]] == ["registry.example/httpd:1"]
     assert spec["restartPolicy"] == "Never"

@@ -29,8 +29,8 @@ def kubectl(cluster: Cluster, namespace: str) -> Kubectl:
 
 def demo_pods(kubectl: Kubectl, count: int) -> list[str]:
     """The names of the demo's pods once there are so many, each running what it should."""
-    kubectl("wait", f"--for=jsonpath={{.status.readyReplicas}}={count}", "rc/update-demo", "--timeout=10s")
-    kubectl("wait", f"--for=jsonpath={{.status.replicas}}={count}", "rc/update-demo", "--timeout=10s")
+    kubectl("wait", f"--for=jsonpath={{.status.readyReplicas}}={count}", "rc/update-demo", "--timeout=60s")
+    kubectl("wait", f"--for=jsonpath={{.status.replicas}}={count}", "rc/update-demo", "--timeout=60s")
     names = kubectl("get", "pods", "-o", "template", NAMES, "-l", "name=update-demo").split()
     going = kubectl.get("pods", "-l", "name=update-demo")["items"]
     names = [pod["metadata"]["name"] for pod in going if "deletionTimestamp" not in pod["metadata"]]
@@ -46,7 +46,7 @@ def test_create_and_stop(kubectl: Kubectl) -> None:
     kubectl.with_(replication_controller("update-demo", 2), "create")
     demo_pods(kubectl, 2)
     assert kubectl.with_(replication_controller("update-demo", 2), "delete", "--grace-period=0", "--force")
-    kubectl("wait", "--for=delete", "pods", "-l", "name=update-demo", "--timeout=10s")
+    kubectl("wait", "--for=delete", "pods", "-l", "name=update-demo", "--timeout=60s")
     assert kubectl.names("rc,pods", "-l", "name=update-demo") == []
 
 
@@ -54,7 +54,7 @@ def test_create_and_stop(kubectl: Kubectl) -> None:
 def test_scale(kubectl: Kubectl) -> None:
     kubectl.with_(replication_controller("update-demo", 2), "create")
     before = set(demo_pods(kubectl, 2))
-    assert kubectl("scale", "rc", "update-demo", "--replicas=1", "--timeout=30s") == (
+    assert kubectl("scale", "rc", "update-demo", "--replicas=1", "--timeout=60s") == (
         "replicationcontroller/update-demo scaled\n"
     )
     (kept,) = demo_pods(kubectl, 1)
@@ -84,12 +84,12 @@ def test_expose(kubectl: Kubectl) -> None:
         "service/rm2 exposed\n"
     )
     kubectl("expose", "service", "rm2", "--name=rm3", "--port=2345", "--target-port=6379")
-    kubectl("wait", "--for=jsonpath={.status.readyReplicas}=1", "rc/primary", "--timeout=10s")
+    kubectl("wait", "--for=jsonpath={.status.readyReplicas}=1", "rc/primary", "--timeout=60s")
     for name, port in (("rm2", 1234), ("rm3", 2345)):
         service = kubectl.get("service", name)["spec"]
         assert service["selector"] == {"app": "agnhost", "role": "primary"}
         assert [(p["port"], p["targetPort"]) for p in service["ports"]] == [(port, 6379)]
-        kubectl("wait", "--for=jsonpath={.subsets[0].ports[0].port}=6379", f"endpoints/{name}", "--timeout=10s")
+        kubectl("wait", "--for=jsonpath={.subsets[0].ports[0].port}=6379", f"endpoints/{name}", "--timeout=60s")
 
 
 def test_dry_runs_at_the_server(kubectl: Kubectl) -> None:
@@ -184,7 +184,7 @@ def test_custom_resources(kubectl: Kubectl) -> None:
     """Found, explained, created, validated, listed, scaled and edited as built-in ones are."""
     kubectl("apply", "-f", "-", stdin=DEFINITION)
     try:
-        kubectl("wait", "--for=condition=Established", "crd/e2ebells.cli.example.com", "--timeout=10s")
+        kubectl("wait", "--for=condition=Established", "crd/e2ebells.cli.example.com", "--timeout=60s")
         assert kubectl("api-resources", "--api-group=cli.example.com", "--no-headers").split() == [
             "e2ebells",
             "eb",

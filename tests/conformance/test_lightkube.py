@@ -132,7 +132,7 @@ def test_a_watch_follows_from_a_version(light: Client) -> None:
     seen: list[str] = []
     assert first.metadata is not None
     for kind, _ in light.watch(
-        ConfigMap, labels={"ours": ""}, resource_version=first.metadata.resourceVersion, server_timeout=15
+        ConfigMap, labels={"ours": ""}, resource_version=first.metadata.resourceVersion, server_timeout=60
     ):
         seen.append(kind)
         if kind == "DELETED":
@@ -168,7 +168,7 @@ def test_many_at_once(cluster: Cluster, namespace: str) -> None:
             seen: set[str] = set()
 
             async def follow() -> None:
-                async for kind, obj in client.watch(ConfigMap, labels={"ours": ""}, server_timeout=20):
+                async for kind, obj in client.watch(ConfigMap, labels={"ours": ""}, server_timeout=60):
                     assert obj.metadata is not None
                     seen.add(obj.metadata.name or "")
                     if kind == "ADDED" and seen >= names:

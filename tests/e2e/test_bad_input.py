@@ -82,7 +82,7 @@ def test_a_missing_image(cluster: TestCluster, namespace: str) -> None:
         statuses = cluster.get("pod", "one", "-n", namespace)["status"].get("containerStatuses", [])
         return [s["state"].get("waiting", {}).get("reason") for s in statuses] == ["ErrImageNeverPull"]
 
-    until(waiting, timeout=20, what="ErrImageNeverPull")
+    until(waiting, timeout=60, what="ErrImageNeverPull")
 
 
 def test_an_unreachable_registry(cluster: TestCluster, namespace: str) -> None:
@@ -94,7 +94,7 @@ def test_an_unreachable_registry(cluster: TestCluster, namespace: str) -> None:
         reasons = [s["state"].get("waiting", {}).get("reason") for s in statuses]
         return reasons in (["ErrImagePull"], ["ImagePullBackOff"])
 
-    until(failing, timeout=30, what="ErrImagePull")
+    until(failing, timeout=60, what="ErrImagePull")
     events = cluster.kubectl("get", "events", "-n", namespace).stdout
     assert 'Failed to pull image "127.0.0.1:9/nowhere:v1"' in events
 
@@ -107,7 +107,7 @@ def test_an_unschedulable_pod_says_why_for_how_many_nodes(cluster: TestCluster, 
         events = cluster.kubectl("get", "events", "-n", namespace).stdout
         return "FailedScheduling" in events and "0/1 nodes are available: 1 Insufficient cpu" in events
 
-    until(explained, timeout=20, what="the FailedScheduling event")
+    until(explained, timeout=60, what="the FailedScheduling event")
     assert cluster.get("pod", "one", "-n", namespace)["status"]["conditions"][0]["reason"] == "Unschedulable"
 
 

@@ -7,7 +7,7 @@ from tests.support.cluster import TestCluster, until
 
 
 def fetch(address: tuple[str, int], path: str = "/", data: bytes | None = None) -> str:
-    with urllib.request.urlopen(f"http://{address[0]}:{address[1]}{path}", data=data, timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{address[0]}:{address[1]}{path}", data=data, timeout=60) as answer:
         body: str = answer.read().decode()
         return body
 
@@ -31,7 +31,7 @@ def test_the_sidecar_prints_what_the_web_server_logs(
         ]
         return any('"GET /entries' in log for log in logs)
 
-    until(logged, timeout=10, what="the access log")
+    until(logged, timeout=60, what="the access log")
 
 
 def test_the_node_port_answers_on_the_node(cluster: TestCluster, guestbook: str, frontend: tuple[str, int]) -> None:

@@ -18,7 +18,7 @@ def test_a_release_runs_and_passes_its_own_test(cluster: TestCluster, namespace:
 
     def page() -> str:
         service = cluster.get("service", "shop-guestbook", "-n", namespace)
-        with urllib.request.urlopen(f"http://{service['spec']['clusterIP']}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{service['spec']['clusterIP']}", timeout=60) as answer:
             body: str = answer.read().decode()
             return body
 

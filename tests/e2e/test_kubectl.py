@@ -208,7 +208,7 @@ def test_label_annotate_delete(web: Kubectl) -> None:
     assert web("annotate", "service", "web", "note=x") == "service/web annotated\n"
     assert web("delete", "service", "web") == f'service "web" deleted from {web.namespace} namespace\n'
     web("delete", "deployment", "web", "--cascade=foreground", "--wait", "--timeout=60s")
-    until(lambda: web("get", "pods,replicasets", "-o", "name") == "", timeout=30, what="the deployment's pods to go")
+    until(lambda: web("get", "pods,replicasets", "-o", "name") == "", timeout=60, what="the deployment's pods to go")
 
 
 def test_managers_have_kubernetes_names(web: Kubectl) -> None:

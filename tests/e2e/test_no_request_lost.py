@@ -64,7 +64,7 @@ def test_kill_9_of_the_store(cluster: TestCluster, guestbook: str, frontend: tup
             done = cluster.kubectl("create", "configmap", name, "-n", guestbook, check=False)
             if done.returncode == 0:
                 written.append(name)
-        until(lambda: cluster.store_pid() not in (None, pid), timeout=30, what="the store to return")
+        until(lambda: cluster.store_pid() not in (None, pid), timeout=60, what="the store to return")
         cluster.wait_until_healthy()
         kept = {item["metadata"]["name"] for item in cluster.get("configmaps", "-n", guestbook)["items"]}
         loop.wait_for(20)

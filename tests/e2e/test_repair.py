@@ -38,4 +38,4 @@ def test_a_killed_container_restarts_in_its_pod(
             and now["access-log"]["restartCount"] == 0
         )
 
-    until(restarted, timeout=40, what="the container's restart")
+    until(restarted, timeout=60, what="the container's restart")

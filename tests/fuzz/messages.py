@@ -12,7 +12,8 @@ from google.protobuf.message_factory import GetMessageClass
 from tests.fuzz import hostile
 from tests.fuzz.choices import Choices
 
-DEADLINE = 3.0
+DEADLINE = 30.0
+STREAMED = 3.0  # of a stream, which may go on for ever: so long it is read
 #: How a server ends a call that it does not understand itself, or that made it stumble.
 FAULTS = (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS)
 _INTEGERS = {
@@ -68,19 +69,17 @@ def _value(field: FieldDescriptor, choose: Choices, known: dict[str, tuple[Any, 
     return text.encode() if field.type == FieldDescriptor.TYPE_BYTES else text
 
 
-def call(
-    channel: grpc.Channel, method: str, sent: list[bytes], stream: bool, deadline: float = DEADLINE
-) -> grpc.StatusCode:
+def call(channel: grpc.Channel, method: str, sent: list[bytes], stream: bool) -> grpc.StatusCode:
     """The code that a call of raw messages ends with; only so much of a stream of answers is read."""
     identity = bytes
     if not stream:
         make = channel.unary_unary(method, identity, identity)
         try:
-            make(sent[0], timeout=deadline)
+            make(sent[0], timeout=DEADLINE)
         except grpc.RpcError as error:
             return error.code()
         return grpc.StatusCode.OK
-    calls = channel.stream_stream(method, identity, identity)(iter(sent), timeout=deadline)
+    calls = channel.stream_stream(method, identity, identity)(iter(sent), timeout=STREAMED)
     try:
         for number, _ in enumerate(calls):
             if number > 20:

@@ -49,7 +49,7 @@ class Sink:
 
     async def arrival(self) -> None:
         """Wait until there is a frame that was not taken."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not self.frames:
                 self._arrived.clear()
                 await self._arrived.wait()
@@ -84,7 +84,7 @@ class Watching:
         return not self._events and not self.sink.frames
 
     async def ended(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await self.task
 
     async def close(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 
-async def eventually(condition: Callable[[], object], timeout: float = 5.0, interval: float = 0.01) -> None:
+async def eventually(condition: Callable[[], object], timeout: float = 20.0, interval: float = 0.01) -> None:
     """Returns once `condition()` is true. Raises AssertionError after `timeout` seconds."""
     now = asyncio.get_running_loop().time
     deadline = now() + timeout

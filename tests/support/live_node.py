@@ -54,7 +54,7 @@ class LiveNode(Machine):
         config = self.config(tls_cert=certificate, tls_key=key, client_ca=pki.ca, bind_address="127.0.0.1")
         self.agent = NodeAgent(self._agent_client, self.network(), config)
         await self.agent.start()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while True:
                 with contextlib.suppress(StatusError):
                     await self.client.get("nodes", self.name)

@@ -128,7 +128,7 @@ class Machine:
     def pod(self, name: str, namespace: str = "default") -> Object | None:
         return self.api.get("pods", name, namespace)
 
-    async def wait(self, name: str, condition: Callable[[Object], Any], what: str, *, timeout: float = 15.0) -> Object:
+    async def wait(self, name: str, condition: Callable[[Object], Any], what: str, *, timeout: float = 30.0) -> Object:
         def holds() -> bool:
             pod = self.pod(name)
             return pod is not None and bool(condition(pod))
@@ -138,13 +138,13 @@ class Machine:
         assert pod is not None
         return pod
 
-    async def wait_phase(self, name: str, phase: str, *, timeout: float = 15.0) -> Object:
+    async def wait_phase(self, name: str, phase: str, *, timeout: float = 30.0) -> Object:
         return await self.wait(name, lambda p: phase_of(p) == phase, f"is {phase}", timeout=timeout)
 
-    async def wait_ready(self, name: str, *, timeout: float = 15.0) -> Object:
+    async def wait_ready(self, name: str, *, timeout: float = 30.0) -> Object:
         return await self.wait(name, is_ready, "is ready", timeout=timeout)
 
-    async def wait_gone(self, name: str, *, timeout: float = 15.0) -> None:
+    async def wait_gone(self, name: str, *, timeout: float = 30.0) -> None:
         await self.until(lambda: self.pod(name) is None, f"pod {name} is gone", timeout=timeout)
 
     async def until(
@@ -152,7 +152,7 @@ class Machine:
         holds: Callable[[], bool],
         what: str,
         *,
-        timeout: float = 15.0,
+        timeout: float = 30.0,
         tell: Callable[[], str] | None = None,
     ) -> None:
         deadline = asyncio.get_running_loop().time() + timeout

@@ -152,7 +152,7 @@ def connected(one: End, other: End) -> bool:
     return one.transport.active_since(other.id) is not None
 
 
-async def until(condition: Callable[[], bool], timeout: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], timeout: float = 30.0) -> None:
     async with asyncio.timeout(timeout):
         while not condition():  # noqa: ASYNC110  # whatever it looks at has no event
             await asyncio.sleep(0.01)

@@ -35,7 +35,7 @@ async def test_waiting_ends_with_the_process(daemon: Daemon, tmp_path: Path) -> 
     waiting = asyncio.create_task(daemon.wait())
     await asyncio.sleep(0)
     os.kill(pid, 9)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await waiting
     assert daemon.pid() is None
 

@@ -79,7 +79,7 @@ def kubectl(plane: ControlPlane, namespace: str) -> Kubectl:
 
 async def test_a_kind_from_definition_to_deletion(kubectl: Kubectl) -> None:
     await kubectl("apply", "-f", "-", stdin=DEFINITION)
-    await kubectl("wait", "--for=condition=Established", "crd/crontabs.stable.example.com", "--timeout=10s")
+    await kubectl("wait", "--for=condition=Established", "crd/crontabs.stable.example.com", "--timeout=60s")
 
     # Applied by the client, then by the server.
     assert (await kubectl("apply", "-f", "-", stdin=TAB)).stdout == "crontab.stable.example.com/backup created\n"
@@ -113,7 +113,7 @@ async def test_a_kind_from_definition_to_deletion(kubectl: Kubectl) -> None:
     await kubectl("patch", "ct", "backup", "--subresource=status", "--type=merge", "-p", '{"status":{"replicas":3}}')
     assert (await kubectl("get", "ct", "backup", "-o", "jsonpath={.status.replicas}")).stdout == "3"
 
-    await kubectl("delete", "crd", "crontabs.stable.example.com", "--timeout=20s")
+    await kubectl("delete", "crd", "crontabs.stable.example.com", "--timeout=60s")
     gone = await kubectl("get", "ct", code=1)
     assert "the server could not find the requested resource" in gone.stderr
 

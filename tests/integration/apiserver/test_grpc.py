@@ -313,7 +313,7 @@ async def test_a_client_that_knows_the_server_by_reflection_only(plane: ControlP
                 request_serializer=lambda message: message.SerializeToString(),
                 response_deserializer=GetMessageClass(method.output_type).FromString,
             )
-            return [orjson.loads(item)["metadata"]["name"] for item in call(request, timeout=10).items]
+            return [orjson.loads(item)["metadata"]["name"] for item in call(request, timeout=30).items]
 
     assert {"default", "kube-system"} <= set(await asyncio.to_thread(ask))
 
@@ -354,7 +354,7 @@ class Watching:
         await self.call.write(pb.WatchManyRequest(start=start))
 
     async def until(self, met: Any) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not met():
                 reply = await self.call.read()
                 assert reply is not grpc.aio.EOF

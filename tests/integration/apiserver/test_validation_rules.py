@@ -55,7 +55,7 @@ async def test_rules_are_compiled_and_enforced(plane: ControlPlane) -> None:
     wrong = await kubectl("create", "-f", "-", stdin=definition({"rule": "self.most > 1"}), code=1)
     assert "compilation failed: ERROR: <input>:1:5: undefined field 'most'\n | self.most > 1\n | ....^" in wrong
     await kubectl("create", "-f", "-", stdin=definition(*RULES))
-    await kubectl("wait", "--for=condition=Established", "crd/ranges.rules.example.com", "--timeout=10s")
+    await kubectl("wait", "--for=condition=Established", "crd/ranges.rules.example.com", "--timeout=60s")
 
     made = "apiVersion: rules.example.com/v1\nkind: Range\nmetadata: {name: a}\nspec: {min: 1, max: 5}\n"
     refused = await kubectl("create", "-f", "-", stdin=made.replace("min: 1", "min: 9"), code=1)

@@ -41,9 +41,9 @@ async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Contr
 @pytest_asyncio.fixture(params=["grpc", "https"], loop_scope="module")
 async def client(plane: ControlPlane, request: pytest.FixtureRequest) -> AsyncIterator[AsyncClient]:
     if request.param == "grpc":
-        made = AsyncClient([plane.grpc_endpoint], plane.tls(), timeout=10)
+        made = AsyncClient([plane.grpc_endpoint], plane.tls(), timeout=30)
     else:
-        made = AsyncClient.from_kubeconfig(plane.kubeconfig, timeout=10)
+        made = AsyncClient.from_kubeconfig(plane.kubeconfig, timeout=30)
     async with made:
         yield made
 
@@ -124,7 +124,7 @@ async def test_watch_and_wait(client: AsyncClient, namespace: str) -> None:
     assert seen == ["ADDED", "MODIFIED", "DELETED"]
     waiting = asyncio.create_task(
         client.wait(
-            "configmaps", "b", namespace, condition=lambda o: o is not None and o["data"].get("x") == "2", timeout=10
+            "configmaps", "b", namespace, condition=lambda o: o is not None and o["data"].get("x") == "2", timeout=30
         )
     )
     await client.create("configmaps", config_map("b", x="1"), namespace)
@@ -217,11 +217,11 @@ async def test_the_synchronous_client(plane: ControlPlane) -> None:
 async def test_who_may_not_connect(plane: ControlPlane, tmp_path: Path) -> None:
     anonymous = TlsConfig(ca_file=plane.tls().ca_file)
     for endpoint in (plane.grpc_endpoint, plane.url):
-        async with AsyncClient([endpoint], anonymous, timeout=5) as client:
+        async with AsyncClient([endpoint], anonymous, timeout=30) as client:
             with pytest.raises(StatusError) as refused:
                 await client.get("namespaces", "default")
             assert refused.value.code == 401
-    async with AsyncClient(config=ClientConfig((plane.url,), anonymous, token="rubbish"), timeout=5) as client:
+    async with AsyncClient(config=ClientConfig((plane.url,), anonymous, token="rubbish"), timeout=30) as client:
         with pytest.raises(StatusError) as refused:
             await client.get("namespaces", "default")
         assert refused.value.code == 401
@@ -239,7 +239,7 @@ async def test_a_service_account_may_connect(tmp_path: Path, scheme: str) -> Non
             endpoint = plane.url if scheme == "https" else plane.grpc_endpoint
             ca = TlsConfig(ca_file=plane.tls().ca_file)
             config = ClientConfig((endpoint,), ca, token=made["status"]["token"])
-            async with AsyncClient(config=config, timeout=5) as robot:
+            async with AsyncClient(config=config, timeout=30) as robot:
                 me = (await robot.create("selfsubjectreviews", {}))["status"]["userInfo"]
                 assert me["username"] == "system:serviceaccount:default:robot"
                 assert len(await robot.list("namespaces")) == 4
@@ -266,7 +266,7 @@ async def test_a_restart_of_the_api_server(
     async def read() -> None:
         nonlocal reads
         while not stop.is_set():
-            await client.get("namespaces", namespace, timeout=20)
+            await client.get("namespaces", namespace, timeout=30)
             reads += 1
             await asyncio.sleep(0.005)
 
@@ -276,7 +276,7 @@ async def test_a_restart_of_the_api_server(
             number += 1
             name = f"{prefix}{number}"
             try:
-                await client.create("configmaps", config_map(name), namespace, timeout=20)
+                await client.create("configmaps", config_map(name), namespace, timeout=30)
             except OutcomeUnknown:
                 unknown.append(name)
             else:
@@ -285,23 +285,23 @@ async def test_a_restart_of_the_api_server(
 
     reader = asyncio.create_task(read())
     writers = [asyncio.create_task(write(prefix)) for prefix in "ab"]
-    await eventually(lambda: reads > 5 and len(written) > 5, timeout=20)
+    await eventually(lambda: reads > 5 and len(written) > 5, timeout=30)
     await plane.restart_apiserver(number)
     enough = reads + 5, len(written) + 5
-    await eventually(lambda: reads >= enough[0] and len(written) >= enough[1], timeout=20)
+    await eventually(lambda: reads >= enough[0] and len(written) >= enough[1], timeout=30)
     stop.set()
     await asyncio.gather(reader, *writers)
     assert len(unknown) <= 2
     there = {meta.name(item) for item in await client.list("configmaps", namespace)}
     assert set(written) <= there
-    await eventually(lambda: {meta.name(o) for o in informer.lister.list()} == there, timeout=10)
+    await eventually(lambda: {meta.name(o) for o in informer.lister.list()} == there)
     await informer.stop()
 
 
 async def test_an_idle_client_keeps_its_connection(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server must take keepalive pings as often as clients send them."""
     monkeypatch.setattr("kubeactors.client.grpc_transport.KEEPALIVE_TIME", 5.5)
-    async with AsyncClient([plane.grpc_endpoint], plane.tls(), timeout=10) as client:
+    async with AsyncClient([plane.grpc_endpoint], plane.tls(), timeout=30) as client:
         await client.get("namespaces", "default")
         transport: Any = client._transport
         before = transport._current
@@ -353,7 +353,7 @@ async def test_custom_resources_go_by_their_names(client: AsyncClient, namespace
             await client.scale("widgets", "first", 9, namespace)
         assert [*invalid.value.fields] == ["spec.size"], invalid.value.fields
         await client.scale("widgets", "first", 2, namespace)
-        waiting = client.wait("wg", "first", namespace, condition="jsonpath={.status.size}=2", timeout=10)
+        waiting = client.wait("wg", "first", namespace, condition="jsonpath={.status.size}=2", timeout=30)
         waiter = asyncio.create_task(waiting)
         await client.modify("wg", "first", lambda w: w.update(status={"size": 2}), namespace, subresource="status")
         assert ((await waiter) or {})["spec"] == {"size": 2}
@@ -366,5 +366,5 @@ async def test_custom_resources_go_by_their_names(client: AsyncClient, namespace
         assert served["widgets.client.example.com"].resource == await client.resource("wg")
     finally:
         await client.delete_all(manifests)
-    await client.wait("crd", definition["metadata"]["name"], condition="delete", timeout=10)
+    await client.wait("crd", definition["metadata"]["name"], condition="delete", timeout=30)
     await client.delete_all(manifests)

@@ -67,7 +67,7 @@ class Cluster:
         return sorted(obj["metadata"]["name"] for obj in await self.objects(resource))
 
 
-async def until(check: Callable[[], Awaitable[Any]], timeout: float = 15.0) -> Any:
+async def until(check: Callable[[], Awaitable[Any]], timeout: float = 30.0) -> Any:
     """Waits for what spans several objects, for which no single watch is enough."""
     async with asyncio.timeout(timeout):
         while not (result := await check()):  # noqa: ASYNC110 - there is no one event
@@ -127,16 +127,16 @@ async def cluster(shared: Cluster) -> Cluster:
 async def test_rollout_history_and_undo(cluster: Cluster) -> None:
     """What a user of kubectl sees of a deployment's life, and that its Service follows."""
     await cluster.kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
-    assert "successfully rolled out" in await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    assert "successfully rolled out" in await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
 
     await cluster.kubectl("set", "image", "deployment/web", "main=registry.example/web:2")
     await cluster.kubectl("annotate", "deployment/web", "kubernetes.io/change-cause=second", "--overwrite")
-    assert "successfully rolled out" in await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    assert "successfully rolled out" in await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     history = await cluster.kubectl("rollout", "history", "deployment/web")
     assert [line.split() for line in history.splitlines() if line[:1].isdigit()] == [["1", "first"], ["2", "second"]]
 
     await cluster.kubectl("rollout", "undo", "deployment/web")
-    await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
 
     async def only_old_image() -> bool:
         pods = await cluster.objects("pods")
@@ -170,7 +170,7 @@ async def test_rollout_history_and_undo(cluster: Cluster) -> None:
 @pytest.mark.asyncio(loop_scope="module")
 async def test_pause_and_resume(cluster: Cluster) -> None:
     await cluster.kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
-    await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     await cluster.kubectl("rollout", "pause", "deployment/web")
     await cluster.kubectl("set", "image", "deployment/web", "main=registry.example/web:2")
 
@@ -178,10 +178,10 @@ async def test_pause_and_resume(cluster: Cluster) -> None:
         condition = get_condition(found or {}, "Progressing") or {}
         return condition.get("reason") == "DeploymentPaused"
 
-    await cluster.client.wait("deployments", "web", cluster.namespace, condition=paused, timeout=10)
+    await cluster.client.wait("deployments", "web", cluster.namespace, condition=paused, timeout=30)
     assert len(await cluster.names("replicasets")) == 1
     await cluster.kubectl("rollout", "resume", "deployment/web")
-    await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     assert len(await cluster.names("replicasets")) == 2
 
 
@@ -189,10 +189,10 @@ async def test_pause_and_resume(cluster: Cluster) -> None:
 async def test_an_api_server_that_dies_in_a_rollout(cluster: Cluster) -> None:
     """Killed without warning in the middle: everything goes on when it is back."""
     await cluster.kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
-    await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     await cluster.kubectl("set", "image", "deployment/web", "main=registry.example/web:2")
     await cluster.plane.restart_apiserver(signal.SIGKILL)
-    assert "successfully rolled out" in await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=25s")
+    assert "successfully rolled out" in await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
 
     async def settled() -> bool:
         images = [p["spec"]["containers"][0]["image"] for p in await cluster.objects("pods")]
@@ -211,7 +211,7 @@ async def test_a_namespace_goes_with_all_that_is_in_it(cluster: Cluster) -> None
 
     await until(defaults)
     await cluster.kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
-    await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     held = {"metadata": {"name": "held", "namespace": shop, "finalizers": ["example.test/hold"]}}
     await cluster.client.create("configmaps", held)
     await cluster.kubectl("delete", "namespace", shop, "--wait=false")
@@ -220,7 +220,7 @@ async def test_a_namespace_goes_with_all_that_is_in_it(cluster: Cluster) -> None
         condition = get_condition(found or {}, "NamespaceFinalizersRemaining") or {}
         return "example.test/hold in 1 resource instances" in condition.get("message", "")
 
-    await cluster.client.wait("namespaces", shop, condition=holds, timeout=15)
+    await cluster.client.wait("namespaces", shop, condition=holds, timeout=30)
     remaining = [
         r
         for r in ("pods", "deployments", "replicasets", "services", "endpointslices", "endpoints")
@@ -237,7 +237,7 @@ async def test_a_namespace_goes_with_all_that_is_in_it(cluster: Cluster) -> None
 @pytest.mark.parametrize("policy", ["background", "foreground", "orphan"])
 async def test_deletion_policies_of_kubectl(cluster: Cluster, policy: str) -> None:
     await cluster.kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
-    await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     await cluster.kubectl("delete", "deployment", "web", f"--cascade={policy}")
 
     async def as_told() -> bool:
@@ -300,7 +300,7 @@ async def test_a_node_that_falls_silent(tmp_path: Path) -> None:
             tolerations = "".join(f"      - {{key: node.kubernetes.io/{key}, {how}}}\n" for key in keys)
             manifest = DEPLOYMENT.replace("      containers:", f"      tolerations:\n{tolerations}      containers:")
             await cluster.kubectl("apply", "-f", "-", stdin=manifest)
-            await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=10s")
+            await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
 
             async def all_on_the_first() -> bool:
                 slices = await cluster.objects("endpointslices")

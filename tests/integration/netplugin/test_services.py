@@ -139,7 +139,7 @@ async def test_no_endpoints_refuses_at_once(site: Site) -> None:
         with pytest.raises(ConnectionRefusedError):
             await ask(namespace, address, port)
         # Where nobody refuses it is minutes. One second: the kernel sends only so many refusals at once.
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 20
     await site.endpoints([site.endpoint("b1")])
     assert (await ask(client.netns, VIP, 80))[0] == "b1"
     site.cluster.api.remove("services", "web")

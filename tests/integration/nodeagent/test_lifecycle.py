@@ -98,7 +98,7 @@ async def test_a_killed_container_is_back_at_once(node: Machine) -> None:
     began = time.monotonic()
     os.kill(pid_of(node, "killed"), signal.SIGKILL)
     pod = await node.wait("killed", lambda p: status_of(p)["restartCount"] == 1 and is_ready(p), "is back")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8, "no back-off, which is 10 s"
     assert status_of(pod)["lastState"]["terminated"]["exitCode"] == 137
 
 
@@ -131,9 +131,10 @@ async def test_sigterm_is_heard(node: Machine) -> None:
                 return
 
     watching = asyncio.create_task(watch())
-    await node_api.delete("pods", "polite", "default", grace_period_seconds=20)
-    await node.wait_gone("polite", timeout=5)
-    await asyncio.wait_for(watching, 5)
+    await node_api.delete("pods", "polite", "default", grace_period_seconds=300)
+    await node.wait_gone("polite")
+    async with asyncio.timeout(20):
+        await watching
     assert terminated(ends[0])["exitCode"] == 5
 
 
@@ -142,9 +143,9 @@ async def test_sigkill_comes_after_the_grace_period(node: Machine) -> None:
     await node.wait_ready("deaf")
     began = time.monotonic()
     await node.api.client().delete("pods", "deaf", "default", grace_period_seconds=3)
-    await node.wait("deaf", lambda p: not is_ready(p), "is unready", timeout=1)
+    await node.wait("deaf", lambda p: not is_ready(p), "is unready")
     await node.wait_gone("deaf")
-    assert 2.9 < time.monotonic() - began < 5
+    assert 2.9 < time.monotonic() - began < 20
 
 
 async def test_a_second_deletion_shortens_the_grace_period(node: Machine) -> None:
@@ -152,10 +153,10 @@ async def test_a_second_deletion_shortens_the_grace_period(node: Machine) -> Non
     await node.wait_ready("hasty")
     pid = pid_of(node, "hasty")
     api = node.api.client()
-    await api.delete("pods", "hasty", "default", grace_period_seconds=60)
+    await api.delete("pods", "hasty", "default", grace_period_seconds=300)
     await asyncio.sleep(0.3)
     await api.delete("pods", "hasty", "default", grace_period_seconds=0)
-    await node.until(lambda: not os.path.exists(f"/proc/{pid}"), "the process is gone", timeout=5)
+    await node.until(lambda: not os.path.exists(f"/proc/{pid}"), "the process is gone")
 
 
 async def test_hooks(node: Machine) -> None:
@@ -224,9 +225,9 @@ async def test_readiness_gates_the_pod(node: Machine) -> None:
     assert pod is not None and not is_ready(pod)
     root = f"/proc/{pid_of(node, 'web')}/root/w/ok"
     await asyncio.to_thread(lambda: open(root, "w").close())
-    await node.wait_ready("web", timeout=4)
+    await node.wait_ready("web")
     await asyncio.to_thread(os.unlink, root)
-    await node.wait("web", lambda p: not is_ready(p), "is unready again", timeout=4)
+    await node.wait("web", lambda p: not is_ready(p), "is unready again")
     final = node.pod("web")
     assert final is not None and status_of(final)["restartCount"] == 0
 
@@ -239,7 +240,7 @@ async def test_liveness_restarts(node: Machine) -> None:
         "initialDelaySeconds": 1,
     }
     await node.create("live", container("c", f"touch /tmp/ok; sleep 1.5; rm /tmp/ok; {SLEEP}", livenessProbe=probe))
-    await node.wait("live", lambda p: status_of(p).get("restartCount") == 1, "was restarted", timeout=10)
+    await node.wait("live", lambda p: status_of(p).get("restartCount") == 1, "was restarted")
     events = node.events("live")
     assert ("Normal", "Killing", "Container c failed liveness probe, will be restarted") in events
     assert any(e[1] == "Unhealthy" and e[2].startswith("Liveness probe failed: cat: can't open") for e in events)
@@ -255,7 +256,7 @@ async def test_tcp_and_startup(node: Machine) -> None:
     await node.create("tcp", probed)
     pod = await node.wait_phase("tcp", "Running")
     assert not status_of(pod)["started"]
-    await node.wait_ready("tcp", timeout=5)
+    await node.wait_ready("tcp")
 
 
 async def test_a_probe_that_hangs_leaves_nothing_running(node: Machine) -> None:

@@ -129,7 +129,7 @@ async def test_missing_configuration_is_told_and_found_later(node: Machine) -> N
     assert ("Warning", "Failed", 'Error: configmap "later" not found') in node.events("waits")
     body = {"metadata": {"name": "later"}, "data": {"a": "1"}}
     await node.api.client().create("configmaps", body, "default")
-    await node.wait_ready("waits", timeout=5)
+    await node.wait_ready("waits")
 
 
 async def test_limits_are_the_kernels(node: Machine) -> None:

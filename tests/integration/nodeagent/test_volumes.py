@@ -37,7 +37,7 @@ async def test_config_maps_and_secrets_are_updated(node: Machine) -> None:
     assert text.startswith("onehush\n400\n")
     assert "tmpfs /s tmpfs" in text
     await api.patch("configmaps", "conf", {"data": {"a": "two"}}, "default")
-    await node.until(lambda: "two" in node.log_text("conf"), "the update is there", timeout=5)
+    await node.until(lambda: "two" in node.log_text("conf"), "the update is there")
 
 
 async def test_a_missing_config_map_holds_the_pod_until_it_is_there(node: Machine) -> None:
@@ -48,7 +48,7 @@ async def test_a_missing_config_map_holds_the_pod_until_it_is_there(node: Machin
     pod = node.pod("late")
     assert pod is not None and status_of(pod)["state"].get("waiting", {}).get("reason") in ("ContainerCreating", None)
     await node.api.client().create("configmaps", {"metadata": {"name": "soon"}, "data": {}}, "default")
-    await node.wait_ready("late", timeout=5)
+    await node.wait_ready("late")
 
 
 async def test_memory_and_projections(node: Machine) -> None:

@@ -205,7 +205,7 @@ async def hashes_are_equal(cluster: StoreCluster) -> None:
         for url in cluster.endpoints:
             with open_channel(url, cluster.tls) as channel:
                 try:
-                    answer = rpc_pb2_grpc.MaintenanceStub(channel).HashKV(rpc_pb2.HashKVRequest(), timeout=5)
+                    answer = rpc_pb2_grpc.MaintenanceStub(channel).HashKV(rpc_pb2.HashKVRequest(), timeout=30)
                 except grpc.RpcError:
                     return False
                 found.add((answer.hash, answer.header.revision))

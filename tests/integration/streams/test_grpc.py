@@ -50,7 +50,7 @@ class Command:
         assert (await self.call.read()).HasField("started")
 
     async def finish(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (output := await self.call.read()) is not grpc.aio.EOF:
                 assert self.ended is None
                 self.stdout += output.stdout
@@ -127,7 +127,7 @@ async def test_input_that_is_no_message_ends_the_command(plane: ControlPlane, no
         await call.read()
         await call.write(b"\xff\xff")
         with pytest.raises(grpc.aio.AioRpcError, match="was given up"):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await call.read()
 
 
@@ -137,7 +137,7 @@ async def test_ports(stub: Any) -> None:
         start = pb.PortForwardStart(namespace="default", pod="web", port=8080)
         await call.write(pb.PortForwardInput(start=start))
         await call.write(pb.PortForwardInput(data=f"GET /{path} HTTP/1.0\r\n\r\n".encode()))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             answer = b"".join([output.data async for output in call])
         assert len(answer.partition(b"\r\n\r\n")[2]) == size
         assert await call.code() is grpc.StatusCode.OK
@@ -155,7 +155,7 @@ async def test_logs(stub: Any, node: LiveNode) -> None:
     )
     call = stub.Logs(pb.LogsRequest(namespace="default", pod="counts", tail_lines=2, follow=True))
     text = b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while text != b"2\n3\n":
             text += (await call.read()).data
     call.cancel()

@@ -86,7 +86,7 @@ async def _on_a_terminal(
             await asyncio.sleep(0.01)
 
     try:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             for line in typed:
                 await until(rb"# (\x1b\[[0-9]*[a-zA-Z])*$")
                 os.write(master, line.encode())
@@ -118,7 +118,7 @@ async def test_a_container_that_does_not_run(plane: ControlPlane, node: LiveNode
     ended = {**container("c", "exit 0")}
     await node.client.create("pods", _pod(node, name, ended))
     await node.client.wait(
-        "pods", name, "default", condition=lambda p: bool(p) and p["status"].get("phase") == "Succeeded", timeout=15
+        "pods", name, "default", condition=lambda p: bool(p) and p["status"].get("phase") == "Succeeded", timeout=30
     )
     done = await plane.kubectl("exec", name, "--", "true", env=env)
     assert done.code == 1
@@ -200,7 +200,7 @@ async def _forwarding(plane: ControlPlane, env: dict[str, str], *ports: str) -> 
         assert process.stdout is not None
         try:
             local = []
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while len(local) < len(ports):
                     line = (await process.stdout.readline()).decode()
                     assert line, "kubectl ended"
@@ -233,7 +233,7 @@ async def test_a_port_that_nobody_listens_on(plane: ControlPlane, node: LiveNode
     async with _forwarding(plane, env, "81") as (port,):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 assert await reader.read() == b""
         finally:
             writer.close()
@@ -248,7 +248,7 @@ async def test_kubectl_proxy(plane: ControlPlane, node: LiveNode) -> None:
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             address = (await process.stdout.readline()).decode().split()[-1]
         base = f"http://{address}/api/v1/namespaces/default/pods/web"
         async with aiohttp.ClientSession() as session:

@@ -39,7 +39,7 @@ def widget(name: str, version: str = "v1", **more: Any) -> dict[str, Any]:
 
 async def status(api: Api, type: str, value: str, name: str = "widgets.example.com") -> dict[str, Any]:
     """Wait until a condition has a value."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             await api.core.settle()
             found = get_condition(await api.get(CRDS, name), type)
@@ -64,7 +64,7 @@ async def test_a_kind_is_served_by_every_server_and_goes_with_its_definition() -
         event = await watch.next()
         assert (event["type"], event["object"]["apiVersion"]) == ("DELETED", "example.com/v1")
         await watch.ended()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while other.kinds.by_resource("example.com", "v1", "widgets") is not None:
                 await other.core.settle()
         with pytest.raises(StatusError, match="not found"):
@@ -85,7 +85,7 @@ async def test_of_two_definitions_of_a_kind_one_is_established_whoever_decides()
     store = FakeStore()
     async with running_core(store) as one, running_core(store) as other:
         await asyncio.gather(one.create(CRDS, definition()), other.create(CRDS, definition("gadgets")))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 await asyncio.gather(one.core.settle(), other.core.settle())
                 found = [await one.get(CRDS, f"{name}.example.com") for name in ("widgets", "gadgets")]

@@ -194,7 +194,7 @@ async def test_a_watch_ends_when_its_client_goes(running: RunningFronts, stub: a
     call = stub.Watch(pb.WatchRequest(key=PODS))
     await call.read()
     call.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await watches[0].gone.wait()
 
 
@@ -227,7 +227,7 @@ def _get(number: int, name: str) -> pb.SessionCall:
 
 async def _replies(call: grpc.aio.StreamStreamCall, count: int) -> dict[int, pb.SessionReply]:
     found: dict[int, pb.SessionReply] = {}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(found) < count:
             frame = await call.read()
             found.update({reply.id: reply for reply in frame.replies})
@@ -319,7 +319,7 @@ async def test_streams_end_in_good_order_when_the_server_stops(
     session = stub.Session()
     await session.write(pb.SessionCalls(calls=[_get(1, "a")]))
     await gate.wait()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await running.fronts.stop()
         assert set(await _replies(session, 1)) == {1}
         assert await session.read() is grpc.aio.EOF
@@ -384,7 +384,7 @@ async def test_bytes_that_are_no_message(
             await stream.write(body)
             call = stream.read()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await call
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "Traceback" not in caplog.text
@@ -397,7 +397,7 @@ async def test_who_shows_nothing_is_refused_before_a_message_is_read(running: Ru
         for method in (stub.Session, stub.WatchMany, stub.Exec, stub.PortForward):
             call = method()  # which says nothing
             with pytest.raises(grpc.aio.AioRpcError) as caught:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     await call.read()
             assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
             trailing = {name: value for name, value in caught.value.trailing_metadata()}
@@ -424,7 +424,7 @@ async def test_many_watches_of_a_client_that_does_not_read(
     for number, namespace in enumerate(("loud", "quiet")):
         key = pb.ObjectKey(version="v1", resource="pods", namespace=namespace)
         await call.write(pb.WatchManyRequest(start=pb.StartWatch(id=number, watch=pb.WatchRequest(key=key))))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await opened.wait()
         await watches["loud"].gone.wait()
         assert watches["loud"].refused

@@ -81,7 +81,7 @@ class Stream:
         watch = pb.WatchRequest(key=pb.ObjectKey(resource=resource or f"w{number}"))
         await self._commands.put(pb.WatchManyRequest(start=pb.StartWatch(id=number, watch=watch, window=window)))
         if resource != "refused":
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(30):
                 await source.running.wait()
         return source
 
@@ -92,7 +92,7 @@ class Stream:
         await self._commands.put(None)
 
     async def until(self, met: Callable[[], Any]) -> None:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             while not met():
                 self.came.clear()
                 await self.came.wait()
@@ -145,7 +145,7 @@ async def test_a_slow_watch_is_closed_and_the_others_are_not(stream: Stream) -> 
     assert (ended.failure.code, ended.failure.reason) == (429, "TooManyRequests")
     assert taken[:2] == [True, True]
     assert not slow.deliver(b"y")
-    await asyncio.wait_for(slow.gone.wait(), 2)
+    await asyncio.wait_for(slow.gone.wait(), 30)
     other.deliver(b"z")
     await stream.until(lambda: stream.events(2) == [b"z"])
 
@@ -208,14 +208,14 @@ async def test_a_refused_watch_a_fault_and_a_stop(stream: Stream, caplog: pytest
     assert [each.failure.code for each in found if each is not None] == [403, 500, 0]
     assert "a fault" in caplog.text
     await stream.end_of_commands()
-    await asyncio.wait_for(stream.task, 2)
+    await asyncio.wait_for(stream.task, 30)
 
 
 async def test_the_stream_ends_when_the_server_stops(stream: Stream) -> None:
     source = await stream.start(1)
     source.deliver(b"x")
     stream.stream.finish()
-    await asyncio.wait_for(stream.task, 2)
+    await asyncio.wait_for(stream.task, 30)
     assert stream.events(1) == [b"x"]
     assert source.gone.is_set()
 
@@ -224,7 +224,7 @@ async def test_a_number_in_use_ends_the_stream(stream: Stream) -> None:
     await stream.start(1)
     await stream.say(start=pb.StartWatch(id=1))
     with pytest.raises(errors.StatusError, match="is under way"):
-        await asyncio.wait_for(stream.task, 2)
+        await asyncio.wait_for(stream.task, 30)
 
 
 def test_frames_are_cut_between_events() -> None:

@@ -38,5 +38,5 @@ async def test_a_turn_of_one_who_gave_up_is_passed_on() -> None:
     waiters[0].cancel()
     await holder
     waiters[1].cancel()  # its turn has come in this very moment
-    await asyncio.wait_for(last, 1)
-    await asyncio.wait_for(hold(0), 1)
+    await asyncio.wait_for(last, 30)
+    await asyncio.wait_for(hold(0), 30)

@@ -132,7 +132,7 @@ async def test_the_owner_is_told_when_a_token_is_due(monkeypatch: pytest.MonkeyP
     await node.tokens.use(_pod(), [VAULT])
     node.clock.now += 479.95  # the timer was set for then, by the clock of the loop
     node.tokens._set_timer("u1", again=False)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await node.due.get() == "u1"
     await node.tokens.stop()
 

@@ -29,7 +29,7 @@ async def serving(api: FakeApi, *controllers: Controller, **options: Any) -> Asy
         ready.cancel()
         yield operator
         operator.stop()
-        await asyncio.wait_for(serve, 5)
+        await asyncio.wait_for(serve, 30)
     finally:
         serve.cancel()
         await asyncio.gather(serve, return_exceptions=True)
@@ -281,7 +281,7 @@ async def test_calls_that_do_not_end_are_cut_off(api: FakeApi, caplog: pytest.Lo
     await operator.wait_ready()
     await asyncio.sleep(0)
     operator.stop()
-    await asyncio.wait_for(serve, 5)
+    await asyncio.wait_for(serve, 30)
     assert "have not ended after 0.05 s: endless default/a" in caplog.text
 
 
@@ -303,10 +303,10 @@ async def test_one_copy_leads_and_the_next_takes_over(api: FakeApi) -> None:
         waiting = asyncio.create_task(second.serve(client))
         await eventually(lambda: len([call for call in api.calls if "leases" in str(call)]) > 3)
         assert not second.is_leading
-    await asyncio.wait_for(second.wait_ready(), 10)
+    await asyncio.wait_for(second.wait_ready(), 30)
     await eventually(lambda: seen == ["first", "second"])
     second.stop()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 30)
 
 
 async def test_conflicts_are_retried_without_a_word(api: FakeApi) -> None:

@@ -142,7 +142,7 @@ async def test_calls_made_while_the_member_is_away_are_carried_out_later(tmp_pat
         await asyncio.gather(*calls)
         events: list[bytes] = []
         while len(events) < 2:
-            events += [e.kv.key for e in (await asyncio.wait_for(anext(watch), 5)).events]
+            events += [e.kv.key for e in (await asyncio.wait_for(anext(watch), 30)).events]
         assert sorted(events) == [b"b", b"c"]
         await watch.close()
         await store.close()
@@ -214,14 +214,14 @@ async def test_a_cancelled_wait_on_a_watch_loses_nothing(tmp_path: Path) -> None
         await store.put(b"k", b"2")
         events = []
         while len(events) < 2:
-            events += (await asyncio.wait_for(anext(watch), 5)).events
+            events += (await asyncio.wait_for(anext(watch), 30)).events
         assert [e.kv.value for e in events] == [b"1", b"2"]
         assert events[1].prev_kv is not None and events[1].prev_kv.value == b"1"
         assert events[0].created and not events[1].created
         await watch.request_progress()
         await store.put(b"other", b"")
         await watch.request_progress()
-        progress = [(await asyncio.wait_for(anext(watch), 5)) for _ in range(2)]
+        progress = [(await asyncio.wait_for(anext(watch), 30)) for _ in range(2)]
         assert progress[-1].revision == 4 and not progress[-1].events
         await watch.close()
 

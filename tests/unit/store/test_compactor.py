@@ -121,4 +121,4 @@ async def test_what_failed_is_tried_again_soon(failure: Exception, again: bool) 
 
 
 async def test_nothing_to_do_without_a_retention() -> None:
-    await asyncio.wait_for(Compactor(Retention(), lambda: 1, lambda: True, lambda _: asyncio.sleep(0)).run(), 1)
+    await asyncio.wait_for(Compactor(Retention(), lambda: 1, lambda: True, lambda _: asyncio.sleep(0)).run(), 30)

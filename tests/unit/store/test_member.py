@@ -102,7 +102,7 @@ async def test_a_failed_sync_acknowledges_nothing_and_stops_the_member(tmp_path:
         with pytest.raises(StoreUnavailable) as caught:
             await store.put(b"k", b"2")
         assert caught.value.outcome_unknown
-        await asyncio.wait_for(member.failed.wait(), 2)
+        await asyncio.wait_for(member.failed.wait(), 30)
         assert member.failure is not None and "Input/output error" in member.failure
         assert "Input/output error" in (await member.health())["store"]
         with pytest.raises(StoreUnavailable) as refused:
@@ -130,7 +130,7 @@ async def test_leases_run_out(tmp_path: Path) -> None:
         await store.put(b"short", b"", lease=short.id)
         await store.put(b"long", b"", lease=long.id)
         async with store.watch(b"short", puts=False) as watch:
-            batch = await asyncio.wait_for(anext(watch), 5)
+            batch = await asyncio.wait_for(anext(watch), 30)
         assert [e.kv.key for e in batch.events if e.deleted] == [b"short"]
         assert await store.lease_leases() == [long.id]
 
@@ -145,5 +145,5 @@ async def test_a_lease_goes_on_where_it_was_after_a_restart(tmp_path: Path) -> N
     async with running_member(config) as member, store_client(member) as store:
         assert (await store.lease_time_to_live(lease.id)).ttl == 1
         async with store.watch(b"k", puts=False) as watch:
-            await asyncio.wait_for(anext(watch), 4)
+            await asyncio.wait_for(anext(watch), 30)
         assert await store.lease_leases() == []

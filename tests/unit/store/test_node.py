@@ -141,7 +141,7 @@ class Nodes:
             await self.logs.pop(member).stop()
 
     async def leader(self) -> Node:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 for node in self.nodes.values():
                     if node.replica.leading:
@@ -159,11 +159,11 @@ async def nodes(tmp_path: Path):  # type: ignore[no-untyped-def]
 async def put(node: Node, key: bytes) -> object:
     outcome: asyncio.Future[object] = asyncio.get_running_loop().create_future()
     node.propose(Kind.PUT, rpc_pb2.PutRequest(key=key, value=b"v" * 100), outcome.set_result)
-    return await asyncio.wait_for(outcome, 10)
+    return await asyncio.wait_for(outcome, 30)
 
 
 async def until_equal(nodes: Nodes) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             members = nodes.nodes.values()
             states = {(len(node.machine.mvcc), node.machine.mvcc.revision) for node in members}
@@ -182,7 +182,7 @@ async def test_three_nodes_serve_and_hand_over_when_one_stops(nodes: Nodes) -> N
         assert isinstance(await put(node, b"k"), rpc_pb2.PutResponse)
         barrier = node.read_barrier()
         assert barrier is not None
-        await asyncio.wait_for(barrier, 5)
+        await asyncio.wait_for(barrier, 30)
         assert node.machine.mvcc.get(b"k") is not None
     term = follower.term
     await nodes.stop(leader.member_id)
@@ -252,8 +252,8 @@ async def test_a_removed_member_stops_and_says_so(nodes: Nodes) -> None:
     gone = next(node for node in nodes.nodes.values() if node is not leader)
     done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
     leader.propose(Kind.MEMBER_REMOVE, rpc_pb2.Member(ID=gone.member_id), done.set_result)
-    assert isinstance(await asyncio.wait_for(done, 5), rpc_pb2.MemberRemoveResponse)
-    await asyncio.wait_for(gone.failed.wait(), 5)
+    assert isinstance(await asyncio.wait_for(done, 30), rpc_pb2.MemberRemoveResponse)
+    await asyncio.wait_for(gone.failed.wait(), 30)
     assert gone.failure is not None and "removed" in gone.failure
     assert gone.member_id not in wire_of(leader).peers
 

@@ -47,7 +47,7 @@ def create(stream: WatchStream, key: bytes, end: bytes = b"", **more: object) ->
 
 
 async def due(stream: WatchStream) -> list[rpc_pb2.WatchResponse]:
-    encoded = await asyncio.wait_for(stream.next(), 2)
+    encoded = await asyncio.wait_for(stream.next(), 30)
     return [rpc_pb2.WatchResponse.FromString(data) for data in encoded]
 
 

@@ -337,7 +337,7 @@ def ask(channel: grpc.Channel, method: str, request: Any, tries: int = 3) -> tup
     call = getattr(_STUBS[service](channel), name)
     try:
         if name == "LeaseKeepAlive":
-            return "OK", "", next(iter(call(iter([request]), timeout=10)))
+            return "OK", "", next(iter(call(iter([request]), timeout=30)))
         return "OK", "", call(request, timeout=2 if service == "Cluster" else 10)
     except grpc.RpcError as error:
         if service == "Cluster" and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and tries:  # type: ignore[attr-defined]

@@ -329,7 +329,7 @@ def wait_for_keys(side: Side, prefix: str, count: int) -> None:
     wait_for(lambda: len(side.etcdctl("get", prefix, "--prefix", "--keys-only").out.split()) == count)
 
 
-def wait_for(condition: Callable[[], bool], timeout: float = 15) -> None:
+def wait_for(condition: Callable[[], bool], timeout: float = 30) -> None:
     """What happens in another process, which tells nobody."""
     deadline = time.monotonic() + timeout
     while not condition():

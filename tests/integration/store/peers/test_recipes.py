@@ -28,11 +28,11 @@ class Caller:
         lease = rpc_pb2_grpc.LeaseStub(channel)
         self.lease = lease
         for number in (ONE, TWO):
-            lease.LeaseGrant(rpc_pb2.LeaseGrantRequest(ID=number, TTL=60), timeout=5)
+            lease.LeaseGrant(rpc_pb2.LeaseGrantRequest(ID=number, TTL=60), timeout=30)
 
     def close(self) -> None:
         for number in (ONE, TWO):
-            self.lease.LeaseRevoke(rpc_pb2.LeaseRevokeRequest(ID=number), timeout=5)
+            self.lease.LeaseRevoke(rpc_pb2.LeaseRevokeRequest(ID=number), timeout=30)
 
 
 def plain(response: Any) -> Any:
@@ -44,7 +44,7 @@ def plain(response: Any) -> Any:
 
 def failure(call: Any, request: Any) -> tuple[str, str]:
     with pytest.raises(grpc.RpcError) as caught:
-        call(request, timeout=5)
+        call(request, timeout=30)
     return caught.value.code().name, caught.value.details()  # type: ignore[attr-defined]
 
 
@@ -65,8 +65,8 @@ def both(pair: Pair, play: Any) -> Any:
 def keys(caller: Caller, prefix: bytes, count: int) -> None:
     """Until there are so many."""
     request = rpc_pb2.RangeRequest(key=prefix, range_end=prefix[:-1] + bytes((prefix[-1] + 1,)), count_only=True)
-    deadline = time.monotonic() + 10
-    while (found := caller.kv.Range(request, timeout=5).count) != count:
+    deadline = time.monotonic() + 30
+    while (found := caller.kv.Range(request, timeout=30).count) != count:
         assert time.monotonic() < deadline, f"{caller.side.name}: {found} keys, not {count}"
         time.sleep(0.01)
 
@@ -74,14 +74,14 @@ def keys(caller: Caller, prefix: bytes, count: int) -> None:
 def test_a_lock(pair: Pair) -> None:
     def play(caller: Caller, pool: ThreadPoolExecutor) -> list[Any]:
         request = lock_pb2.LockRequest(name=b"lock", lease=ONE)
-        first = caller.lock.Lock(request, timeout=10)
-        again = caller.lock.Lock(request, timeout=10)
+        first = caller.lock.Lock(request, timeout=30)
+        again = caller.lock.Lock(request, timeout=30)
         waiting = pool.submit(caller.lock.Lock, lock_pb2.LockRequest(name=b"lock", lease=TWO), timeout=20)
         keys(caller, b"lock/", 2)
         assert not waiting.done()
-        unlocked = caller.lock.Unlock(lock_pb2.UnlockRequest(key=first.key), timeout=5)
+        unlocked = caller.lock.Unlock(lock_pb2.UnlockRequest(key=first.key), timeout=30)
         second = waiting.result(20)
-        caller.lock.Unlock(lock_pb2.UnlockRequest(key=second.key), timeout=5)
+        caller.lock.Unlock(lock_pb2.UnlockRequest(key=second.key), timeout=30)
         keys(caller, b"lock/", 0)
         return [first.key, plain(again), plain(unlocked), second.key]
 
@@ -90,11 +90,11 @@ def test_a_lock(pair: Pair) -> None:
 
 def test_who_gives_up_waiting_leaves_no_key(pair: Pair) -> None:
     def play(caller: Caller, pool: ThreadPoolExecutor) -> list[Any]:
-        held = caller.lock.Lock(lock_pb2.LockRequest(name=b"given-up", lease=ONE), timeout=10)
+        held = caller.lock.Lock(lock_pb2.LockRequest(name=b"given-up", lease=ONE), timeout=30)
         with pytest.raises(grpc.RpcError) as caught:
             caller.lock.Lock(lock_pb2.LockRequest(name=b"given-up", lease=TWO), timeout=1)
         keys(caller, b"given-up/", 1)
-        caller.lock.Unlock(lock_pb2.UnlockRequest(key=held.key), timeout=5)
+        caller.lock.Unlock(lock_pb2.UnlockRequest(key=held.key), timeout=30)
         # The server may say it first, in words, when the client's own time is up.
         assert caught.value.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNKNOWN)  # type: ignore[attr-defined]
         return []
@@ -104,11 +104,11 @@ def test_who_gives_up_waiting_leaves_no_key(pair: Pair) -> None:
 
 def test_a_lock_ends_with_its_lease(pair: Pair) -> None:
     def play(caller: Caller, pool: ThreadPoolExecutor) -> list[Any]:
-        lease = caller.lease.LeaseGrant(rpc_pb2.LeaseGrantRequest(ID=0xA3, TTL=60), timeout=5).ID
-        caller.lock.Lock(lock_pb2.LockRequest(name=b"leased", lease=lease), timeout=10)
+        lease = caller.lease.LeaseGrant(rpc_pb2.LeaseGrantRequest(ID=0xA3, TTL=60), timeout=30).ID
+        caller.lock.Lock(lock_pb2.LockRequest(name=b"leased", lease=lease), timeout=30)
         waiting = pool.submit(caller.lock.Lock, lock_pb2.LockRequest(name=b"leased", lease=TWO), timeout=20)
         keys(caller, b"leased/", 2)
-        caller.lease.LeaseRevoke(rpc_pb2.LeaseRevokeRequest(ID=lease), timeout=5)
+        caller.lease.LeaseRevoke(rpc_pb2.LeaseRevokeRequest(ID=lease), timeout=30)
         # Passing the store's errors on, etcd loses their codes; here they keep them.
         _, words = failure(caller.lock.Lock, lock_pb2.LockRequest(name=b"x", lease=0xFFFF))
         return [waiting.result(20).key, words]
@@ -118,11 +118,11 @@ def test_a_lock_ends_with_its_lease(pair: Pair) -> None:
 
 def test_a_lock_without_a_lease_gets_one(pair: Pair) -> None:
     def play(caller: Caller, pool: ThreadPoolExecutor) -> list[Any]:
-        key = caller.lock.Lock(lock_pb2.LockRequest(name=b"bare"), timeout=10).key
-        (kv,) = caller.kv.Range(rpc_pb2.RangeRequest(key=key), timeout=5).kvs
+        key = caller.lock.Lock(lock_pb2.LockRequest(name=b"bare"), timeout=30).key
+        (kv,) = caller.kv.Range(rpc_pb2.RangeRequest(key=key), timeout=30).kvs
         assert key == b"bare/%x" % kv.lease
-        told = caller.lease.LeaseTimeToLive(rpc_pb2.LeaseTimeToLiveRequest(ID=kv.lease), timeout=5)
-        caller.lease.LeaseRevoke(rpc_pb2.LeaseRevokeRequest(ID=kv.lease), timeout=5)
+        told = caller.lease.LeaseTimeToLive(rpc_pb2.LeaseTimeToLiveRequest(ID=kv.lease), timeout=30)
+        caller.lease.LeaseRevoke(rpc_pb2.LeaseRevokeRequest(ID=kv.lease), timeout=30)
         return [told.grantedTTL]
 
     both(pair, play)
@@ -133,23 +133,23 @@ def test_an_election(pair: Pair) -> None:
         election, request = caller.election, election_pb2.LeaderRequest(name=b"post")
         found: list[Any] = [failure(election.Leader, request)]
         seen = election.Observe(request, timeout=30)
-        first = election.Campaign(election_pb2.CampaignRequest(name=b"post", lease=ONE, value=b"one"), timeout=10)
-        found += [plain(first), plain(election.Leader(request, timeout=5)), plain(next(seen))]
+        first = election.Campaign(election_pb2.CampaignRequest(name=b"post", lease=ONE, value=b"one"), timeout=30)
+        found += [plain(first), plain(election.Leader(request, timeout=30)), plain(next(seen))]
         campaign = election_pb2.CampaignRequest(name=b"post", lease=TWO, value=b"two")
         waiting = pool.submit(election.Campaign, campaign, timeout=20)
         keys(caller, b"post/", 2)
-        proclaimed = election.Proclaim(election_pb2.ProclaimRequest(leader=first.leader, value=b"uno"), timeout=5)
+        proclaimed = election.Proclaim(election_pb2.ProclaimRequest(leader=first.leader, value=b"uno"), timeout=30)
         found += [plain(proclaimed), plain(next(seen))]
-        found += [plain(election.Resign(election_pb2.ResignRequest(leader=first.leader), timeout=5))]
+        found += [plain(election.Resign(election_pb2.ResignRequest(leader=first.leader), timeout=30))]
         second = waiting.result(20)
-        found += [plain(second), plain(next(seen)), plain(election.Leader(request, timeout=5))]
+        found += [plain(second), plain(next(seen)), plain(election.Leader(request, timeout=30))]
         stale = election_pb2.ProclaimRequest(leader=first.leader, value=b"stale")
         found += [failure(election.Proclaim, stale)]
-        found += [plain(election.Resign(election_pb2.ResignRequest(leader=first.leader), timeout=5))]
+        found += [plain(election.Resign(election_pb2.ResignRequest(leader=first.leader), timeout=30))]
         found += [failure(election.Proclaim, election_pb2.ProclaimRequest(value=b"x"))]
         found += [failure(election.Resign, election_pb2.ResignRequest())]
         again = election_pb2.CampaignRequest(name=b"post", lease=TWO, value=b"again")
-        found += [plain(election.Campaign(again, timeout=10)), plain(next(seen))]
+        found += [plain(election.Campaign(again, timeout=30)), plain(next(seen))]
         seen.cancel()
         return found
 

@@ -191,7 +191,7 @@ def test_moving_the_leader(clusters: Clusters) -> None:
         assert "keepalived" in side.etcdctl("lease", "keep-alive", "--once", lease).out
         with grpc_channel(members, leader) as channel, pytest.raises(grpc.RpcError) as caught:
             request = rpc.MoveLeaderRequest(targetID=int(side.member(target), 16))
-            rpc_pb2_grpc.MaintenanceStub(channel).MoveLeader(request, timeout=5)
+            rpc_pb2_grpc.MaintenanceStub(channel).MoveLeader(request, timeout=30)
         assert (caught.value.code(), caught.value.details()) == (
             grpc.StatusCode.FAILED_PRECONDITION,
             "etcdserver: not leader",
@@ -218,7 +218,7 @@ def test_alarms_are_the_whole_cluster_s(clusters: Clusters) -> None:
         with grpc_channel(members, one) as channel:
             number = int(side.member(leader), 16)
             raised = rpc.AlarmRequest(action=rpc.AlarmRequest.ACTIVATE, memberID=number, alarm=rpc.NOSPACE)
-            rpc_pb2_grpc.MaintenanceStub(channel).Alarm(raised, timeout=5)
+            rpc_pb2_grpc.MaintenanceStub(channel).Alarm(raised, timeout=30)
     listed = clusters.each(lambda m: renamed(m, m.side.etcdctl("alarm", "list")))
     assert listed.out == "memberID:<leader> alarm:NOSPACE \n"
     for name in ("m0", "m1", "m2"):
@@ -341,9 +341,9 @@ def test_without_a_quorum(clusters: Clusters) -> None:
                     assert no_leader(ended.value)
                     kv = rpc_pb2_grpc.KVStub(channel)
                     serializable = rpc.RangeRequest(key=b"kept", serializable=True)
-                    assert kv.Range(serializable, timeout=5).kvs[0].value == b"x"
+                    assert kv.Range(serializable, timeout=30).kvs[0].value == b"x"
                     with pytest.raises(grpc.RpcError) as told:
-                        kv.Range(serializable, metadata=[("hasleader", "true")], timeout=5)
+                        kv.Range(serializable, metadata=[("hasleader", "true")], timeout=30)
                     assert no_leader(told.value)
                     with pytest.raises(grpc.RpcError) as waited:
                         kv.Put(rpc.PutRequest(key=b"kept", value=b"y"), timeout=30)

@@ -39,13 +39,13 @@ class Stream:
             case rpc.WatchProgressRequest():
                 self._requests.put(rpc.WatchRequest(progress_request=step))
             case rpc.PutRequest():
-                self._kv.Put(step, timeout=10)
+                self._kv.Put(step, timeout=30)
             case rpc.TxnRequest():
-                self._kv.Txn(step, timeout=10)
+                self._kv.Txn(step, timeout=30)
             case rpc.DeleteRangeRequest():
-                self._kv.DeleteRange(step, timeout=10)
+                self._kv.DeleteRange(step, timeout=30)
             case rpc.CompactionRequest():
-                self._kv.Compact(step, timeout=10)
+                self._kv.Compact(step, timeout=30)
         return []
 
     def take(self, count: int) -> list[Any]:
@@ -73,7 +73,7 @@ def both(pair: Pair, play: Play) -> list[Any]:
         with side.channel() as channel:
             stream = Stream(channel)
             try:
-                present = rpc_pb2_grpc.KVStub(channel).Range(rpc.RangeRequest(key=b"x"), timeout=10).header.revision
+                present = rpc_pb2_grpc.KVStub(channel).Range(rpc.RangeRequest(key=b"x"), timeout=30).header.revision
                 outcomes.append(play(stream, present))
             finally:
                 stream.end()

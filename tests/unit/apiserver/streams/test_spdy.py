@@ -65,7 +65,7 @@ async def connected(client: Client) -> AsyncIterator[tuple[SpdyConnection, "asyn
 
 
 async def accepted(connection: SpdyConnection) -> SpdyStream:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         stream = await connection.accept()
     assert stream is not None
     return stream
