@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kubeactors.api import fielderrors
+from kubeactors.api.choices import FIELD_VALUE_ERROR_REASONS
 from kubeactors.api.codec import copy
 from kubeactors.api.customresources.embedded import coerce, embedded_errors
 from kubeactors.api.customresources.field_path import FieldPathError, find_field
@@ -21,9 +22,7 @@ from kubeactors.api.schema.mismatch import TypeMismatchError
 from kubeactors.api.validation.common import duplicates
 
 _TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
-_REASONS: Final = frozenset(
-    {"FieldValueRequired", "FieldValueForbidden", "FieldValueInvalid", "FieldValueDuplicate"},
-)
+_REASONS: Final = frozenset(FIELD_VALUE_ERROR_REASONS)
 _NEW_LINE: Final = re.compile(r"[\n\r]")
 _LIST_TYPES: Final = ("atomic", "set", "map")
 _MAP_TYPES: Final = ("atomic", "granular")

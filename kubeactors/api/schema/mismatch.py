@@ -1,18 +1,13 @@
 """A value of the wrong type, in the words of Go's decoder.
 
 Where and what was wanted is said as Go sees it: by the struct that has the field and the name of the field's Go type.
-`type_names.json` has the names that the definitions lack (`protos/kubernetes_type_names.py` makes it).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
-import orjson
-
+from kubeactors.api.schema.type_names import type_names
 from kubeactors.api.schema.types import JSON_SCHEMA_PROPS, ListType, MapType, Scalar, SchemaType, Struct, struct
 
 Path = tuple[Any, ...] | None  # (parent path, field name or list index)
@@ -39,7 +34,7 @@ class TypeMismatchError(ValueError):
             if isinstance(type_, Scalar) and isinstance(part, str):  # a schema of a custom resource
                 type_ = struct(JSON_SCHEMA_PROPS)
             if isinstance(type_, Struct):
-                owner, name = type_.name, _type_names().get(type_.name, {}).get(part, "")
+                owner, name = type_.name, type_names(type_.name).get(part, "")
                 names.append(part)
                 type_ = type_.fields[part].type
             elif isinstance(type_, ListType):
@@ -78,12 +73,6 @@ _CONVERTER_NAMES: Final = (
 def mismatch_text(value: Any, wanted: str, where: str = "value") -> str:
     """The message for a parsed JSON value that Go's type `wanted` cannot hold."""
     return f"json: cannot unmarshal {_given(value, wanted)} into Go {where} of type {wanted}"
-
-
-@cache
-def _type_names() -> Mapping[str, Mapping[str, str]]:
-    document: dict[str, dict[str, str]] = orjson.loads(files(__package__).joinpath("type_names.json").read_bytes())
-    return document
 
 
 def _parts(path: Path) -> list[Any]:

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import CONDITION_STATUSES
 from kubeactors.api.fielderrors import FieldError, go_quote, invalid, not_supported, required
 from kubeactors.api.validation.names import (
     dns1035_label_errors,
@@ -14,7 +15,6 @@ from kubeactors.api.validation.names import (
 
 _MAX_GROUP_PRIORITY: Final = 20000
 _MAX_VERSION_PRIORITY: Final = 1000
-_STATUSES: Final = ("True", "False", "Unknown")
 
 
 def api_service_name_errors(name: str, version: str, group: str) -> list[str]:
@@ -45,9 +45,9 @@ def api_service_errors(obj: Mapping[str, Any]) -> list[FieldError]:
 def api_service_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
     conditions = (new.get("status") or {}).get("conditions") or ()
     return [
-        not_supported(f"status.conditions[{i}].status", condition.get("status") or "", _STATUSES)
+        not_supported(f"status.conditions[{i}].status", condition.get("status") or "", CONDITION_STATUSES)
         for i, condition in enumerate(conditions)
-        if condition.get("status") not in _STATUSES
+        if condition.get("status") not in CONDITION_STATUSES
     ]
 
 

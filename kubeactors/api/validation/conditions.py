@@ -4,11 +4,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from kubeactors.api.choices import CONDITION_STATUSES
 from kubeactors.api.fielderrors import FieldError, duplicate, invalid, not_supported, required, too_long
 from kubeactors.api.validation.common import not_negative, qualified_name
 from kubeactors.api.validation.names import regex_message
 
-_STATUSES: Final = ("False", "True", "Unknown")
+_STATUSES: Final = frozenset(CONDITION_STATUSES)
 _REASON: Final = "[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?"
 _REASON_MESSAGE: Final = regex_message(
     "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric "

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import CONCURRENCY_POLICIES
 from kubeactors.api.cron import CronError, check_schedule
 from kubeactors.api.fielderrors import FieldError, invalid, not_supported, required
 from kubeactors.api.timezone import TimeZoneError, check_time_zone
@@ -13,7 +14,7 @@ from kubeactors.api.validation.job import job_spec_errors
 # A job's name is its cron job's and 11 characters of time.
 _MAX_NAME: Final = 63 - 11
 _ZONE_PART: Final = re.compile(r"[A-Za-z.\-_0-9+]{1,14}")
-_POLICIES: Final = ("Allow", "Forbid", "Replace")
+_POLICIES: Final = frozenset(CONCURRENCY_POLICIES)
 
 
 def cron_job_errors(obj: Mapping[str, Any]) -> list[FieldError]:

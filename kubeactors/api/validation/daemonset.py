@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import DAEMON_SET_UPDATE_STRATEGY_TYPES
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from kubeactors.api.go_order import LABEL_SELECTOR, map_shown, selector_shown
 from kubeactors.api.internal_form import internal_form
@@ -19,7 +20,6 @@ from kubeactors.api.validation.common import (
 from kubeactors.api.validation.pod import pod_template_errors
 from kubeactors.api.validation.workload import NO_MATCH, always_restarted_errors
 
-_STRATEGIES: Final = ("RollingUpdate", "OnDelete")
 _STRATEGY: Final = "io.k8s.api.apps.v1.DaemonSetUpdateStrategy"
 _COUNTS: Final = (
     "currentNumberScheduled",
@@ -86,8 +86,8 @@ def _matches(selector: Mapping[str, Any] | None, labels: Mapping[str, str] | Non
 
 def _strategy_errors(strategy: Mapping[str, Any], path: str) -> list[FieldError]:
     kind, rolling = strategy.get("type") or "", strategy.get("rollingUpdate")
-    if kind not in _STRATEGIES:
-        return [not_supported(path, internal_form(strategy, _STRATEGY), _STRATEGIES)]
+    if kind not in DAEMON_SET_UPDATE_STRATEGY_TYPES:
+        return [not_supported(path, internal_form(strategy, _STRATEGY), DAEMON_SET_UPDATE_STRATEGY_TYPES)]
     if kind == "OnDelete":
         return []
     if rolling is None:

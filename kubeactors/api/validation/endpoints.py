@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import ADDRESS_TYPES, PROTOCOLS
 from kubeactors.api.fielderrors import (
     FieldError,
     duplicate,
@@ -22,7 +23,8 @@ from kubeactors.api.validation.common import (
     qualified_name,
 )
 
-_PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
+_PROTOCOLS: Final = frozenset(PROTOCOLS)
+_ADDRESS_TYPES: Final = frozenset(ADDRESS_TYPES)
 _MAX_ENDPOINTS: Final = 1000
 _MAX_ADDRESSES: Final = 100
 _MAX_PORTS: Final = 20000
@@ -76,8 +78,8 @@ def endpoint_slice_errors(obj: Mapping[str, Any]) -> list[FieldError]:
     errors: list[FieldError] = []
     if not kind:
         errors.append(required("addressType"))
-    elif kind not in ("FQDN", "IPv4", "IPv6"):
-        errors.append(not_supported("addressType", kind, ("FQDN", "IPv4", "IPv6")))
+    elif kind not in _ADDRESS_TYPES:
+        errors.append(not_supported("addressType", kind, _ADDRESS_TYPES))
     endpoints = obj.get("endpoints") or []
     if len(endpoints) > _MAX_ENDPOINTS:
         errors.append(too_many("endpoints", len(endpoints), _MAX_ENDPOINTS))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import PATH_TYPES
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required, too_long
 from kubeactors.api.validation.addresses import legacy_ip_errors, sloppy_ip
 from kubeactors.api.validation.common import dns1123_label, dns1123_subdomain, immutable, port_number
@@ -16,7 +17,7 @@ from kubeactors.api.validation.names import (
 )
 
 CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
-_PATH_TYPES: Final = ("Exact", "ImplementationSpecific", "Prefix")
+_PATH_TYPES: Final = frozenset(PATH_TYPES)
 _SCOPES: Final = ("Cluster", "Namespace")
 _BAD_SEQUENCES: Final = ("//", "/./", "/../", "%2f", "%2F")
 _BAD_SUFFIXES: Final = ("/..", "/.")

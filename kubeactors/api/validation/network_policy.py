@@ -1,15 +1,13 @@
 """Validation of network policies."""
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
+from kubeactors.api.choices import POLICY_TYPES, PROTOCOLS
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from kubeactors.api.validation.addresses import legacy_cidr_errors, sloppy_network
 from kubeactors.api.validation.common import label_selector, port_number, port_number_or_name
 from kubeactors.api.validation.ip_warnings import cidr_warnings
-
-_PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
-_TYPES: Final = ("Ingress", "Egress")
 
 
 def network_policy_errors(policy: Mapping[str, Any], existing: Collection[str] = ()) -> list[FieldError]:
@@ -24,10 +22,10 @@ def network_policy_errors(policy: Mapping[str, Any], existing: Collection[str] =
             for j, peer in enumerate(rule.get(peers) or ()):
                 errors += _peer_errors(peer, existing, f"{path}.{peers}[{j}]")
     types = spec.get("policyTypes") or []
-    if len(types) > len(_TYPES):
+    if len(types) > len(POLICY_TYPES):
         return [*errors, invalid("spec.policyTypes", types, "may not specify more than two policyTypes")]
-    unknown = ((i, t) for i, t in enumerate(types) if t not in _TYPES)
-    return errors + [not_supported(f"spec.policyTypes[{i}]", t, _TYPES) for i, t in unknown]
+    unknown = ((i, t) for i, t in enumerate(types) if t not in POLICY_TYPES)
+    return errors + [not_supported(f"spec.policyTypes[{i}]", t, POLICY_TYPES) for i, t in unknown]
 
 
 def network_policy_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
@@ -47,8 +45,8 @@ def _ranges(policy: Mapping[str, Any]) -> Iterator[str]:
 def _port_errors(port: Mapping[str, Any], path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     protocol, number, end = port.get("protocol"), port.get("port"), port.get("endPort")
-    if protocol is not None and protocol not in _PROTOCOLS:
-        errors.append(not_supported(f"{path}.protocol", protocol, _PROTOCOLS))
+    if protocol is not None and protocol not in PROTOCOLS:
+        errors.append(not_supported(f"{path}.protocol", protocol, PROTOCOLS))
     if number is None:
         if end is not None:
             errors.append(invalid(f"{path}.endPort", end, "may not be specified when `port` is not specified"))

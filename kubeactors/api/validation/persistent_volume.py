@@ -4,18 +4,18 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import PERSISTENT_VOLUME_MODES, PERSISTENT_VOLUME_RECLAIM_POLICIES
 from kubeactors.api.fielderrors import FieldError, forbidden, not_supported, required
 from kubeactors.api.validation.common import dns1123_subdomain, immutable
 from kubeactors.api.validation.persistent_volume_source import SOURCES, source_errors
 from kubeactors.api.validation.pod.scheduling import node_selector_errors
 from kubeactors.api.validation.volume_amounts import (
-    VOLUME_MODES,
     access_mode_errors,
     basic_quantity_errors,
     positive_quantity_errors,
 )
 
-_RECLAIM_POLICIES: Final = ("Delete", "Recycle", "Retain")
+_RECLAIM_POLICIES: Final = frozenset(PERSISTENT_VOLUME_RECLAIM_POLICIES)
 _INLINE: Final = "may not be specified in the context of inline volumes"
 # Labels that were renamed when they became stable: a volume's affinity may follow.
 _STABLE_LABELS: Final = {
@@ -125,8 +125,8 @@ def _class_errors(spec: Spec, path: str, inline: bool) -> list[FieldError]:
     if mode is not None:
         if inline:
             errors.append(forbidden(f"{path}.volumeMode", _INLINE))
-        elif mode not in VOLUME_MODES:
-            errors.append(not_supported(f"{path}.volumeMode", mode, VOLUME_MODES))
+        elif mode not in PERSISTENT_VOLUME_MODES:
+            errors.append(not_supported(f"{path}.volumeMode", mode, PERSISTENT_VOLUME_MODES))
     attributes = spec.get("volumeAttributesClassName")
     if attributes is not None:
         at = f"{path}.volumeAttributesClassName"

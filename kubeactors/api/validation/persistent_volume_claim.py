@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import CLAIM_RESOURCE_STATUSES, PERSISTENT_VOLUME_MODES
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from kubeactors.api.quantity import Quantity
 from kubeactors.api.validation.common import dns1123_subdomain, immutable, label_selector
 from kubeactors.api.validation.metadata import FIELD_IMMUTABLE
 from kubeactors.api.validation.names import dns1123_label_errors, qualified_name_errors
 from kubeactors.api.validation.volume_amounts import (
-    VOLUME_MODES,
     access_mode_errors,
     basic_quantity_errors,
     positive_quantity_errors,
@@ -18,13 +18,6 @@ from kubeactors.api.validation.volume_amounts import (
 CLASS_ANNOTATION: Final = "volume.beta.kubernetes.io/storage-class"
 _SPEC_FIXED: Final = (
     "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
-)
-_RESIZE_STATUSES: Final = (
-    "ControllerResizeInProgress",
-    "ControllerResizeInfeasible",
-    "NodeResizePending",
-    "NodeResizeInProgress",
-    "NodeResizeInfeasible",
 )
 
 Spec = Mapping[str, Any]
@@ -47,8 +40,8 @@ def claim_spec_errors(spec: Spec, path: str) -> list[FieldError]:
     if spec.get("storageClassName"):
         errors += dns1123_subdomain(spec["storageClassName"], f"{path}.storageClassName")
     mode = spec.get("volumeMode")
-    if mode is not None and mode not in VOLUME_MODES:
-        errors.append(not_supported(f"{path}.volumeMode", mode, VOLUME_MODES))
+    if mode is not None and mode not in PERSISTENT_VOLUME_MODES:
+        errors.append(not_supported(f"{path}.volumeMode", mode, PERSISTENT_VOLUME_MODES))
     errors += _data_source_errors(spec, path)
     if spec.get("volumeAttributesClassName"):
         errors += dns1123_subdomain(spec["volumeAttributesClassName"], f"{path}.volumeAttributesClassName")
@@ -87,8 +80,8 @@ def claim_status_errors(new: Spec, old: Spec) -> list[FieldError]:
     at = "status.allocatedResourceStatus"
     for name, state in sorted((status.get("allocatedResourceStatuses") or {}).items()):
         errors += _claim_resource_errors(name, at)
-        if state not in _RESIZE_STATUSES:
-            errors.append(not_supported(at, state, _RESIZE_STATUSES))
+        if state not in CLAIM_RESOURCE_STATUSES:
+            errors.append(not_supported(at, state, CLAIM_RESOURCE_STATUSES))
     at = "status.allocatedResources"
     for name, text in sorted((status.get("allocatedResources") or {}).items()):
         wrong = _claim_resource_errors(name, at)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import UNHEALTHY_POD_EVICTION_POLICIES
 from kubeactors.api.fielderrors import FieldError, invalid, not_supported
 from kubeactors.api.internal_form import internal_form
 from kubeactors.api.validation.common import (
@@ -13,7 +14,7 @@ from kubeactors.api.validation.common import (
 )
 from kubeactors.api.validation.conditions import conditions_errors
 
-_POLICIES: Final = ("AlwaysAllow", "IfHealthyBudget")
+_POLICIES: Final = frozenset(UNHEALTHY_POD_EVICTION_POLICIES)
 _COUNTS: Final = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import PREEMPTION_POLICIES
 from kubeactors.api.fielderrors import FieldError, forbidden, not_supported
 from kubeactors.api.validation.common import immutable
 
 HIGHEST_OF_USERS: Final = 1_000_000_000
 _RESERVED: Final = "system-"
-_POLICIES: Final = ("PreemptLowerPriority", "Never")
 SYSTEM_CLASSES: Final[dict[str, dict[str, Any]]] = {
     "system-node-critical": {
         "value": 2_000_001_000,
@@ -37,8 +37,8 @@ def priority_class_errors(obj: Mapping[str, Any]) -> list[FieldError]:
         message = f"maximum allowed value of a user defined priority is {HIGHEST_OF_USERS}"
         errors.append(forbidden("value", message))
     policy = obj.get("preemptionPolicy")
-    if policy is not None and policy not in _POLICIES:
-        errors.append(not_supported("preemptionPolicy", policy, _POLICIES))
+    if policy is not None and policy not in PREEMPTION_POLICIES:
+        errors.append(not_supported("preemptionPolicy", policy, PREEMPTION_POLICIES))
     return errors
 
 

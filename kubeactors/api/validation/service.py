@@ -3,6 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from kubeactors.api.choices import (
+    IP_FAMILY_POLICIES,
+    PROTOCOLS,
+    SERVICE_AFFINITIES,
+    SERVICE_TRAFFIC_POLICIES,
+    SERVICE_TYPES,
+)
 from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from kubeactors.api.services import externally_accessible, is_headless, needs_cluster_ip, needs_health_check_port
 from kubeactors.api.validation.common import (
@@ -19,8 +26,9 @@ from kubeactors.api.validation.common import (
 )
 from kubeactors.api.validation.metadata import label_errors
 
-_TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
-_PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
+_TYPES: Final = frozenset(SERVICE_TYPES)
+_PROTOCOLS: Final = frozenset(PROTOCOLS)
+_FAMILY_POLICIES: Final = frozenset(IP_FAMILY_POLICIES)
 _DISTRIBUTIONS: Final = ("PreferClose", "PreferSameNode", "PreferSameZone")
 _AFFINITY_MAX_SECONDS: Final = 86400
 _KUBELET_PORT: Final = 10250
@@ -151,8 +159,8 @@ def _affinity_errors(spec: Mapping[str, Any]) -> list[FieldError]:
     path = "spec.sessionAffinityConfig"
     if not affinity:
         return [required("spec.sessionAffinity")]
-    if affinity not in ("ClientIP", "None"):
-        return [not_supported("spec.sessionAffinity", affinity, ("ClientIP", "None"))]
+    if affinity not in SERVICE_AFFINITIES:
+        return [not_supported("spec.sessionAffinity", affinity, SERVICE_AFFINITIES)]
     if affinity == "None":
         return [forbidden(path, "must not be set when session affinity is None")] if config is not None else []
     if config is None:
@@ -189,9 +197,8 @@ def _cluster_ip_errors(kind: str, spec: Mapping[str, Any]) -> list[FieldError]:
         if i in twice:
             errors.append(duplicate(f"spec.ipFamilies[{i}]", family))
     policy = spec.get("ipFamilyPolicy")
-    policies = ("PreferDualStack", "RequireDualStack", "SingleStack")
-    if policy is not None and policy not in policies:
-        errors.append(not_supported("spec.ipFamilyPolicy", policy, policies))
+    if policy is not None and policy not in _FAMILY_POLICIES:
+        errors.append(not_supported("spec.ipFamilyPolicy", policy, _FAMILY_POLICIES))
     return errors + _address_errors(addresses, families, not errors)
 
 
@@ -277,8 +284,8 @@ def _traffic_errors(kind: str, spec: Mapping[str, Any]) -> list[FieldError]:
             errors.append(invalid(path, external, message))
     elif not external:
         errors.append(required(path))
-    elif external not in ("Cluster", "Local"):
-        errors.append(not_supported(path, external, ("Cluster", "Local")))
+    elif external not in SERVICE_TRAFFIC_POLICIES:
+        errors.append(not_supported(path, external, SERVICE_TRAFFIC_POLICIES))
     port = spec.get("healthCheckNodePort")
     if port and not needs_health_check_port(spec):
         message = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
@@ -287,8 +294,8 @@ def _traffic_errors(kind: str, spec: Mapping[str, Any]) -> list[FieldError]:
     if internal is None:
         if kind in ("ClusterIP", "LoadBalancer", "NodePort"):
             errors.append(required("spec.internalTrafficPolicy"))
-    elif internal not in ("Cluster", "Local"):
-        errors.append(not_supported("spec.internalTrafficPolicy", internal, ("Cluster", "Local")))
+    elif internal not in SERVICE_TRAFFIC_POLICIES:
+        errors.append(not_supported("spec.internalTrafficPolicy", internal, SERVICE_TRAFFIC_POLICIES))
     distribution = spec.get("trafficDistribution")
     if distribution is not None and distribution not in _DISTRIBUTIONS:
         errors.append(not_supported("spec.trafficDistribution", distribution, _DISTRIBUTIONS))

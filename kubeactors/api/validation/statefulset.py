@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import POD_MANAGEMENT_POLICIES
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from kubeactors.api.go_order import map_shown, selector_shown
 from kubeactors.api.internal_form import internal_form
@@ -87,7 +88,7 @@ def _spec_errors(obj: Mapping[str, Any]) -> list[FieldError]:
     path = "spec"
     errors: list[FieldError] = []
     management = spec.get("podManagementPolicy") or ""
-    if management not in ("OrderedReady", "Parallel"):
+    if management not in POD_MANAGEMENT_POLICIES:
         errors.append(invalid(f"{path}.podManagementPolicy", management, "must be 'OrderedReady' or 'Parallel'"))
     errors += _strategy_errors(spec.get("updateStrategy") or {}, f"{path}.updateStrategy")
     retention = spec.get("persistentVolumeClaimRetentionPolicy") or {}

@@ -2,17 +2,17 @@
 
 from typing import Any, Final
 
+from kubeactors.api.choices import PERSISTENT_VOLUME_ACCESS_MODES
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported
 from kubeactors.api.quantity import Quantity
 
-ACCESS_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
-VOLUME_MODES: Final = ("Block", "Filesystem")
+_ACCESS_MODES: Final = frozenset(PERSISTENT_VOLUME_ACCESS_MODES)
 
 
 def access_mode_errors(modes: list[str], path: str) -> list[FieldError]:
     """Of the access modes of a volume or a claim."""
-    errors: list[FieldError] = [not_supported(path, m, ACCESS_MODES) for m in modes if m not in ACCESS_MODES]
-    if "ReadWriteOncePod" in modes and any(m != "ReadWriteOncePod" and m in ACCESS_MODES for m in modes):
+    errors: list[FieldError] = [not_supported(path, m, _ACCESS_MODES) for m in modes if m not in _ACCESS_MODES]
+    if "ReadWriteOncePod" in modes and any(m != "ReadWriteOncePod" and m in _ACCESS_MODES for m in modes):
         errors.append(forbidden(path, "may not use ReadWriteOncePod with other access modes"))
     return errors
 

@@ -5,22 +5,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import AZURE_DATA_DISK_CACHING_MODES, AZURE_DATA_DISK_KINDS, HOST_PATH_TYPES
 from kubeactors.api.fielderrors import FieldError, invalid, not_supported, required
 from kubeactors.api.validation.common import no_backsteps, range_message
 
 Source = Mapping[str, Any]
 Check = Callable[[Source, str], list[FieldError]]
 
-_HOST_PATH_TYPES: Final = (
-    "",
-    "BlockDevice",
-    "CharDevice",
-    "Directory",
-    "DirectoryOrCreate",
-    "File",
-    "FileOrCreate",
-    "Socket",
-)
+_HOST_PATH_TYPES: Final = frozenset(HOST_PATH_TYPES)
 _IQN: Final = re.compile(r"iqn\.\d{4}-\d{2}\.([0-9a-z.-]+)(:[^,;*&$|\s]+)?")
 _EUI: Final = re.compile(r"eui\.[0-9A-Fa-f]{16}")
 _NAA: Final = re.compile(r"naa\.[0-9A-Fa-f]{32}")
@@ -169,10 +161,10 @@ def flex_volume_errors(source: Source, path: str) -> list[FieldError]:
 def azure_disk_errors(source: Source, path: str) -> list[FieldError]:
     errors = need("diskName", "diskURI")(source, path)
     caching, kind, uri = source.get("cachingMode"), source.get("kind"), source.get("diskURI") or ""
-    if caching is not None and caching not in ("None", "ReadOnly", "ReadWrite"):
-        errors.append(not_supported(f"{path}.cachingMode", caching, ("None", "ReadOnly", "ReadWrite")))
-    if kind is not None and kind not in ("Dedicated", "Managed", "Shared"):
-        errors.append(not_supported(f"{path}.kind", kind, ("Dedicated", "Managed", "Shared")))
+    if caching is not None and caching not in AZURE_DATA_DISK_CACHING_MODES:
+        errors.append(not_supported(f"{path}.cachingMode", caching, AZURE_DATA_DISK_CACHING_MODES))
+    if kind is not None and kind not in AZURE_DATA_DISK_KINDS:
+        errors.append(not_supported(f"{path}.kind", kind, frozenset(AZURE_DATA_DISK_KINDS)))
     if kind == "Managed" and not uri.startswith("/subscriptions/"):
         errors.append(not_supported(f"{path}.diskURI", uri, (_MANAGED_DISK,)))
     if kind is not None and kind != "Managed" and not uri.startswith("http"):

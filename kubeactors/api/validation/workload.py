@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import DEPLOYMENT_STRATEGY_TYPES
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from kubeactors.api.go_order import LABEL_SELECTOR, map_shown, selector_shown
 from kubeactors.api.selectors.labels import SelectorError, from_label_selector
@@ -167,7 +168,7 @@ def _strategy_errors(strategy: Mapping[str, Any], path: str) -> list[FieldError]
             return [required(f"{path}.rollingUpdate", "this should be defaulted and never be nil")]
         return _rolling_errors(rolling, f"{path}.rollingUpdate")
     shown = {"Type": kind or "", "RollingUpdate": None if rolling is None else _internal_form(rolling)}
-    return [not_supported(path, shown, ("Recreate", "RollingUpdate"))]
+    return [not_supported(path, shown, DEPLOYMENT_STRATEGY_TYPES)]
 
 
 def _internal_form(rolling: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,20 +1,15 @@
 """What OpenAPI 3.0 documents say of fields' values, and the source of the definitions does not: defaults and choices.
 
 Most defaults follow from Go's types (`presence.json`): what a field that is no pointer is when it is missing. The
-others are those that the types' comments give. `enums.json` holds the constants of Go's string types: definition →
-field → values, of the field itself or of its elements.
+others are those that the types' comments give. The choices are the constants of Go's string types.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
-import orjson
-
 from kubeactors.api.schema import overlay
+from kubeactors.apiserver.openapi.choices import choices_of
 
 Schema = dict[str, Any]
 
@@ -67,7 +62,7 @@ _EXPLICIT: Final[dict[str, dict[str, Any]]] = {
 
 def add_values(name: str, schema: Schema) -> Schema:
     """The schema of a definition, with the defaults and choices of its fields. It is changed in place."""
-    for field, choices in _enums().get(name, {}).items():
+    for field, choices in choices_of(name).items():
         property_ = (schema.get("properties") or {}).get(field)
         if property_ is not None:
             elements = property_.get("items") or property_.get("additionalProperties")
@@ -88,12 +83,6 @@ def add_values(name: str, schema: Schema) -> Schema:
         elif present and property_.get("format") != "byte" and property_.get("type") in _ZEROS:
             _set(property_, _ZEROS[property_["type"]])
     return schema
-
-
-@cache
-def _enums() -> Mapping[str, Mapping[str, list[str]]]:
-    document: dict[str, dict[str, list[str]]] = orjson.loads(files(__package__).joinpath("enums.json").read_bytes())
-    return document
 
 
 def _target(property_: Schema) -> str:

@@ -166,3 +166,19 @@ def test_answers_may_be_protobuf() -> None:
         "application/json;stream=watch",
         "application/vnd.kubernetes.protobuf;stream=watch",
     ]
+
+
+def test_choices_are_the_constants_of_the_fields_types() -> None:
+    core = documents.document_v3(_kinds("", "v1"))["components"]["schemas"]
+    signals = core["io.k8s.api.core.v1.Lifecycle"]["properties"]["stopSignal"]["enum"]
+    assert signals == sorted(signals)
+    assert {"SIGTERM", "SIGRTMIN", "SIGRTMIN+15", "SIGRTMAX-14", "SIGRTMAX"} <= set(signals)
+    assert not {"SIGRTMIN+16", "SIGRTMAX-15"} & set(signals)
+    families = core["io.k8s.api.core.v1.ServiceSpec"]["properties"]["ipFamilies"]
+    assert families["items"]["enum"] == ["", "IPv4", "IPv6"]  # of its elements
+    resizes = core["io.k8s.api.core.v1.PersistentVolumeClaimStatus"]["properties"]["allocatedResourceStatuses"]
+    assert "NodeResizePending" in resizes["additionalProperties"]["enum"]
+    assert "enum" not in core["io.k8s.api.core.v1.Container"]["properties"]["restartPolicy"]  # not marked
+    extensions = documents.document_v3(_kinds("apiextensions.k8s.io", "v1"))["components"]["schemas"]
+    rule = extensions["io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.ValidationRule"]["properties"]
+    assert "FieldValueForbidden" in rule["reason"]["enum"]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from kubeactors.api.choices import VALIDATION_ACTIONS
 from kubeactors.api.fielderrors import FieldError, duplicate, invalid, not_supported, required
 from kubeactors.api.validation.admission.rules import (
     match_resources_errors,
@@ -12,7 +13,7 @@ from kubeactors.api.validation.admission.rules import (
 )
 from kubeactors.api.validation.common import duplicates
 
-_ACTIONS: Final = ("Audit", "Deny", "Warn")
+_ACTIONS: Final = frozenset(VALIDATION_ACTIONS)
 _DENY_AND_WARN: Final = (
     "must not contain both Deny and Warn (repeating the same validation failure information in the API response and "
     "headers serves no purpose)"

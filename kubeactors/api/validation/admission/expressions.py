@@ -11,6 +11,7 @@ from kubeactors.api.cel import types
 from kubeactors.api.cel.admission import APPLY_CONFIGURATION, JSON_PATCH, Scope, shown
 from kubeactors.api.cel.source import CompileError
 from kubeactors.api.cel.types import Type
+from kubeactors.api.choices import PATCH_TYPES
 from kubeactors.api.fielderrors import FieldError, duplicate, invalid, not_supported, required, too_many
 from kubeactors.api.validation.common import qualified_name
 
@@ -20,7 +21,6 @@ _MAX_CONDITIONS: Final = 64
 _MAX_ANNOTATIONS: Final = 20
 _MAX_VALUE_EXPRESSION: Final = 5 * 1024
 _REASONS: Final = ("Forbidden", "Invalid", "RequestEntityTooLarge")
-_PATCH_TYPES: Final = ("ApplyConfiguration", "JSONPatch")
 _IDENTIFIER: Final = re.compile("[_a-zA-Z][_a-zA-Z0-9]*")
 _RESERVED: Final = re.compile(
     "true|false|null|in|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var|void|"
@@ -116,8 +116,8 @@ def mutation_errors(mutation: Mapping[str, Any], scope: Scope, path: str) -> lis
     kind = mutation.get("patchType") or ""
     if not kind:
         return [required(f"{path}.patchType")]
-    if kind not in _PATCH_TYPES:
-        return [not_supported(f"{path}.patchType", kind, _PATCH_TYPES)]
+    if kind not in PATCH_TYPES:
+        return [not_supported(f"{path}.patchType", kind, PATCH_TYPES)]
     fields = ("jsonPatch", "applyConfiguration")
     own, other = fields if kind == "JSONPatch" else fields[::-1]
     errors: list[FieldError] = []

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kubeactors.api.cel.admission import Scope
+from kubeactors.api.choices import FAILURE_POLICIES, REINVOCATION_POLICIES
 from kubeactors.api.fielderrors import FieldError, required
 from kubeactors.api.validation.admission.expressions import (
     audit_annotations_errors,
@@ -13,8 +14,6 @@ from kubeactors.api.validation.admission.expressions import (
     variable_errors,
 )
 from kubeactors.api.validation.admission.rules import (
-    FAILURE_POLICIES,
-    REINVOCATION_POLICIES,
     match_constraints_errors,
     mutable_operations_errors,
     one_of,
@@ -61,11 +60,12 @@ def mutating_policy_errors(policy: Mapping[str, Any]) -> list[FieldError]:
         errors.append(required("spec.mutations", "mutations must contain at least one item"))
     for i, mutation in enumerate(mutations):
         errors += mutation_errors(mutation, scope, f"spec.mutations[{i}]")
-    return errors + one_of(spec.get("reinvocationPolicy") or None, REINVOCATION_POLICIES, "spec.reinvocationPolicy")
+    reinvocation = spec.get("reinvocationPolicy") or None
+    return errors + one_of(reinvocation, frozenset(REINVOCATION_POLICIES), "spec.reinvocationPolicy")
 
 
 def _common_errors(spec: Mapping[str, Any]) -> list[FieldError]:
-    errors = one_of(spec.get("failurePolicy"), FAILURE_POLICIES, "spec.failurePolicy")
+    errors = one_of(spec.get("failurePolicy"), frozenset(FAILURE_POLICIES), "spec.failurePolicy")
     if spec.get("paramKind") is not None:
         errors += param_kind_errors(spec["paramKind"], "spec.paramKind")
     return errors + match_constraints_errors(spec.get("matchConstraints"), "spec.matchConstraints")

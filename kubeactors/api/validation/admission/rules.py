@@ -3,16 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
+from kubeactors.api.choices import MATCH_POLICIES, OPERATION_TYPES, RULE_SCOPES
 from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from kubeactors.api.validation.common import dns1123_subdomain, label_selector
 from kubeactors.api.validation.names import dns1035_label_errors, dns1123_subdomain_errors, path_segment_errors
 
-_OPERATIONS: Final = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
-_MUTABLE_OPERATIONS: Final = ("*", "CONNECT", "CREATE", "UPDATE")
-_SCOPES: Final = ("*", "Cluster", "Namespaced")
-FAILURE_POLICIES: Final = ("Fail", "Ignore")
-MATCH_POLICIES: Final = ("Equivalent", "Exact")
-REINVOCATION_POLICIES: Final = ("IfNeeded", "Never")
+_OPERATIONS: Final = frozenset(OPERATION_TYPES)
+_MUTABLE_OPERATIONS: Final = _OPERATIONS - {"DELETE"}
+_SCOPES: Final = frozenset(RULE_SCOPES)
 _NOT_FOUND_ACTIONS: Final = ("Deny", "Allow")
 _EXCLUSIVE: Final = "name and selector are mutually exclusive"
 
@@ -42,7 +40,7 @@ def rule_errors(rule: Mapping[str, Any], path: str) -> list[FieldError]:
 
 
 def match_resources_errors(match: Mapping[str, Any], path: str) -> list[FieldError]:
-    errors = one_of(match.get("matchPolicy"), MATCH_POLICIES, f"{path}.matchPolicy")
+    errors = one_of(match.get("matchPolicy"), frozenset(MATCH_POLICIES), f"{path}.matchPolicy")
     for field in ("namespaceSelector", "objectSelector"):
         selector = match.get(field)
         where = f"{path}.{field}"

@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kubeactors.api.choices import FAILURE_POLICIES, MATCH_POLICIES, REINVOCATION_POLICIES, SIDE_EFFECT_CLASSES
 from kubeactors.api.fielderrors import FieldError, duplicate, invalid, not_supported, required
 from kubeactors.api.validation.admission.expressions import match_conditions_errors
 from kubeactors.api.validation.admission.rules import (
-    FAILURE_POLICIES,
-    MATCH_POLICIES,
-    REINVOCATION_POLICIES,
     rule_errors,
 )
 from kubeactors.api.validation.common import duplicates, label_selector
@@ -17,7 +15,7 @@ from kubeactors.api.validation.names import dns1035_label_errors, dns1123_subdom
 from kubeactors.api.validation.webhook import webhook_service_errors, webhook_url_errors
 
 _NO_SIDE_EFFECTS: Final = ("None", "NoneOnDryRun")
-_SIDE_EFFECTS: Final = ("None", "NoneOnDryRun", "Some", "Unknown")
+_SIDE_EFFECTS: Final = tuple(sorted(SIDE_EFFECT_CLASSES))
 _REVIEW_VERSIONS: Final = ("v1", "v1beta1")
 _MAX_TIMEOUT: Final = 30
 
@@ -106,7 +104,9 @@ def _name_errors(name: str, path: str) -> list[FieldError]:
 
 def _optional(hook: Mapping[str, Any], field: str, supported: tuple[str, ...], path: str) -> list[FieldError]:
     value = hook.get(field)
-    return [not_supported(f"{path}.{field}", value, supported)] if value is not None and value not in supported else []
+    if value is None or value in supported:
+        return []
+    return [not_supported(f"{path}.{field}", value, frozenset(supported))]
 
 
 def _version_errors(hook: Mapping[str, Any], demands: _Demands, path: str) -> list[FieldError]:

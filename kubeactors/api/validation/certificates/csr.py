@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kubeactors.api.choices import CONDITION_STATUSES, KEY_USAGES
 from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, go_quote, invalid, not_supported, required
 from kubeactors.api.validation.certificates import pem
 from kubeactors.api.validation.certificates.signer import signer_name_errors
@@ -14,33 +15,7 @@ APPROVAL_TYPES: Final = ("Approved", "Denied")
 _TRUE_ONLY: Final = ("Approved", "Denied", "Failed")
 _LEGACY_SIGNER: Final = "kubernetes.io/legacy-unknown"
 _MIN_SECONDS: Final = 600
-_USAGES: Final = frozenset(
-    {
-        "any",
-        "cert sign",
-        "client auth",
-        "code signing",
-        "content commitment",
-        "crl sign",
-        "data encipherment",
-        "decipher only",
-        "digital signature",
-        "email protection",
-        "encipher only",
-        "ipsec end system",
-        "ipsec tunnel",
-        "ipsec user",
-        "key agreement",
-        "key encipherment",
-        "microsoft sgc",
-        "netscape sgc",
-        "ocsp signing",
-        "s/mime",
-        "server auth",
-        "signing",
-        "timestamping",
-    }
-)
+_USAGES: Final = frozenset(KEY_USAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +107,7 @@ def _condition_errors(conditions: list[dict[str, Any]], tolerated: _Tolerated) -
         kind, status = condition.get("type") or "", condition.get("status") or ""
         if not kind and not tolerated.empty_condition:
             errors.append(required(f"{path}[{i}].type"))
-        allowed = ("True",) if kind in _TRUE_ONLY else ("False", "True", "Unknown")
+        allowed = ("True",) if kind in _TRUE_ONLY else frozenset(CONDITION_STATUSES)
         if not status:
             errors.append(required(f"{path}[{i}].status"))
         elif status not in allowed:

@@ -4,6 +4,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
+from kubeactors.api.choices import (
+    CONDITION_STATUSES,
+    POD_FAILURE_POLICY_ACTIONS,
+    POD_FAILURE_POLICY_ON_EXIT_CODES_OPERATORS,
+)
 from kubeactors.api.fielderrors import (
     OMITTED,
     FieldError,
@@ -19,9 +24,9 @@ from kubeactors.api.indexes import IndexesError, parse_indexes
 from kubeactors.api.internal_form import internal_form
 from kubeactors.api.validation.common import duplicates, not_negative, qualified_name
 
-_ACTIONS: Final = ("Count", "FailIndex", "FailJob", "Ignore")
-_OPERATORS: Final = ("In", "NotIn")
-_STATUSES: Final = ("False", "True", "Unknown")
+_ACTIONS: Final = tuple(sorted(POD_FAILURE_POLICY_ACTIONS))
+_OPERATORS: Final = tuple(sorted(POD_FAILURE_POLICY_ON_EXIT_CODES_OPERATORS))
+_STATUSES: Final = tuple(sorted(CONDITION_STATUSES))
 _MAX_RULES: Final = 20
 _MAX_EXIT_CODES: Final = 255
 _MAX_CONDITIONS: Final = 20

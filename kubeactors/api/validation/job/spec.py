@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import COMPLETION_MODES, POD_REPLACEMENT_POLICIES
 from kubeactors.api.fielderrors import FieldError, go_quote, invalid, not_supported, required, too_long
 from kubeactors.api.validation.common import domain_prefixed_path, not_negative
 from kubeactors.api.validation.job.policies import pod_failure_policy_errors, success_policy_errors
@@ -62,8 +63,8 @@ def _managed_by_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
 def _completion_mode_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
     mode = spec.get("completionMode")
     errors: list[FieldError] = []
-    if mode is not None and mode not in (NON_INDEXED, INDEXED):
-        errors.append(not_supported(f"{path}.completionMode", mode, (NON_INDEXED, INDEXED)))
+    if mode is not None and mode not in COMPLETION_MODES:
+        errors.append(not_supported(f"{path}.completionMode", mode, COMPLETION_MODES))
     if mode == INDEXED:
         errors += _indexed_errors(spec, path)
     if mode in (None, NON_INDEXED):
@@ -105,7 +106,7 @@ def _indexed_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
 
 def _replacement_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
     policy = spec.get("podReplacementPolicy")
-    supported = ("Failed",) if spec.get("podFailurePolicy") is not None else ("Failed", "TerminatingOrFailed")
+    supported = {"Failed"} if spec.get("podFailurePolicy") is not None else frozenset(POD_REPLACEMENT_POLICIES)
     return [] if policy is None or policy in supported else [not_supported(path, policy, supported)]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from kubeactors.api.choices import PROTOCOLS, PULL_POLICIES, RESTART_POLICIES, TERMINATION_MESSAGE_POLICIES
 from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from kubeactors.api.validation.common import dns1123_label, port_number
 from kubeactors.api.validation.names import port_name_errors
@@ -12,9 +13,8 @@ from kubeactors.api.validation.pod.probe import lifecycle_errors, probe_errors
 from kubeactors.api.validation.pod.resources import resource_requirements_errors
 from kubeactors.api.validation.pod.security import container_security_errors
 
-_PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
-_MESSAGE_POLICIES: Final = ("File", "FallbackToLogsOnError")
-_PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
+_PULL_POLICIES: Final = frozenset(PULL_POLICIES)
+_PROTOCOLS: Final = frozenset(PROTOCOLS)
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 
 Volumes = Mapping[str, Mapping[str, Any]]
@@ -45,7 +45,7 @@ def init_containers_errors(spec: Mapping[str, Any], volumes: Volumes, claims: se
         errors += container_common_errors(container, spec, volumes, claims, at)
         policy = container.get("restartPolicy")
         restartable = policy == "Always"
-        if policy is not None and policy not in ("Always", "OnFailure", "Never"):
+        if policy is not None and policy not in RESTART_POLICIES:
             errors.append(not_supported(f"{at}.restartPolicy", policy, ("Always",)))
         name = container.get("name") or ""
         if name and name in names:
@@ -74,8 +74,8 @@ def container_common_errors(
     policy = container.get("terminationMessagePolicy") or ""
     if not policy:
         errors.append(required(f"{path}.terminationMessagePolicy"))
-    elif policy not in _MESSAGE_POLICIES:
-        errors.append(not_supported(f"{path}.terminationMessagePolicy", policy, _MESSAGE_POLICIES))
+    elif policy not in TERMINATION_MESSAGE_POLICIES:
+        errors.append(not_supported(f"{path}.terminationMessagePolicy", policy, TERMINATION_MESSAGE_POLICIES))
     if container.get("ports"):
         errors += _ports_errors(container["ports"], f"{path}.ports")
     if container.get("env"):

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import MOUNT_PROPAGATION_MODES
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_found, not_supported, required
 from kubeactors.api.validation.common import local_path
 
-_PROPAGATION: Final = ("Bidirectional", "HostToContainer", "None")
+_PROPAGATION: Final = frozenset(MOUNT_PROPAGATION_MODES)
 _RECURSIVE: Final = ("Disabled", "Enabled", "IfPossible")
 
 Volumes = Mapping[str, Mapping[str, Any]]

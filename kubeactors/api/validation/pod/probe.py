@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import URI_SCHEMES
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from kubeactors.api.validation.common import not_negative, port_number, port_number_or_name
 from kubeactors.api.validation.names import regex_message
@@ -80,8 +81,8 @@ def _http_errors(action: Mapping[str, Any], path: str) -> list[FieldError]:
         errors.append(required(f"{path}.path"))
     errors += port_number_or_name(action.get("port", 0), f"{path}.port")
     scheme = action.get("scheme") or ""
-    if scheme not in ("HTTP", "HTTPS"):
-        errors.append(not_supported(f"{path}.scheme", scheme, ("HTTP", "HTTPS")))
+    if scheme not in URI_SCHEMES:
+        errors.append(not_supported(f"{path}.scheme", scheme, URI_SCHEMES))
     for header in action.get("httpHeaders") or ():
         name = header.get("name") or ""
         if not re.fullmatch(_HEADER_PATTERN, name):

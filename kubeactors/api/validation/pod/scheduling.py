@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from kubeactors.api.choices import NODE_INCLUSION_POLICIES, TAINT_EFFECTS, UNSATISFIABLE_CONSTRAINT_ACTIONS
 from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from kubeactors.api.validation.common import dns1123_label, label_selector, qualified_name
 from kubeactors.api.validation.names import dns1123_subdomain_errors, label_value_errors
 
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
-EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _KEY_EMPTY: Final = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
 
 
@@ -163,8 +163,8 @@ def _toleration_errors(toleration: Mapping[str, Any], path: str) -> list[FieldEr
             errors.append(invalid(f"{path}.operator", value, message))
     else:
         errors.append(not_supported(f"{path}.operator", operator, ("Equal", "Exists")))
-    if effect and effect not in EFFECTS:
-        errors.append(not_supported(f"{path}.effect", effect, EFFECTS))
+    if effect and effect not in TAINT_EFFECTS:
+        errors.append(not_supported(f"{path}.effect", effect, TAINT_EFFECTS))
     return errors
 
 
@@ -181,8 +181,8 @@ def taints_errors(taints: Sequence[Mapping[str, Any]], path: str) -> list[FieldE
             errors.append(invalid(f"{at}.value", value, ";".join(messages)))
         if not effect:
             errors.append(required(f"{at}.effect"))
-        elif effect not in EFFECTS:
-            errors.append(not_supported(f"{at}.effect", effect, EFFECTS))
+        elif effect not in TAINT_EFFECTS:
+            errors.append(not_supported(f"{at}.effect", effect, TAINT_EFFECTS))
         if (key, effect) in seen:
             shown = {"Key": key, "Value": value, "Effect": effect, "TimeAdded": taint.get("timeAdded")}
             message = "taints must be unique by key and effect pair"
@@ -202,8 +202,8 @@ def topology_spread_errors(constraints: Sequence[Mapping[str, Any]], path: str) 
             errors.append(invalid(f"{at}.maxSkew", skew, "must be greater than zero"))
         if not key:
             errors.append(required(f"{at}.topologyKey", "can not be empty"))
-        if when not in ("DoNotSchedule", "ScheduleAnyway"):
-            errors.append(not_supported(f"{at}.whenUnsatisfiable", when, ("DoNotSchedule", "ScheduleAnyway")))
+        if when not in UNSATISFIABLE_CONSTRAINT_ACTIONS:
+            errors.append(not_supported(f"{at}.whenUnsatisfiable", when, UNSATISFIABLE_CONSTRAINT_ACTIONS))
         if last[key, when] > i:
             pair = f"{{{key}, {when}}}"
             errors.append(duplicate(f"{at}.{{topologyKey, whenUnsatisfiable}}", pair))
@@ -216,8 +216,8 @@ def topology_spread_errors(constraints: Sequence[Mapping[str, Any]], path: str) 
                 errors.append(invalid(f"{at}.minDomains", domains, message))
         for field in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             policy = constraint.get(field)
-            if policy is not None and policy not in ("Honor", "Ignore"):
-                errors.append(not_supported(f"{at}.{field}", policy, ("Honor", "Ignore")))
+            if policy is not None and policy not in NODE_INCLUSION_POLICIES:
+                errors.append(not_supported(f"{at}.{field}", policy, frozenset(NODE_INCLUSION_POLICIES)))
         errors += _label_key_errors(constraint, "matchLabelKeys", at)
         errors += label_selector(constraint.get("labelSelector"), f"{at}.labelSelector")
     return errors

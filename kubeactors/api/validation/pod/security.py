@@ -1,16 +1,22 @@
 """Validation of security contexts of pods and containers."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import (
+    POD_FS_GROUP_CHANGE_POLICIES,
+    PROC_MOUNT_TYPES,
+    SECCOMP_PROFILE_TYPES,
+    SUPPLEMENTAL_GROUPS_POLICIES,
+)
 from kubeactors.api.fielderrors import FieldError, duplicate, invalid, not_supported, required, too_long
 from kubeactors.api.validation.common import MAX_INT32, local_path, range_message
 from kubeactors.api.validation.pod.operating_system import windows_options_errors
 
 _SYSCTL_PATTERN: Final = r"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
 _SYSCTL_MAX: Final = 253
-_PROFILES: Final = ("Localhost", "RuntimeDefault", "Unconfined")
+_PROFILES: Final = frozenset(SECCOMP_PROFILE_TYPES)  # AppArmor has the same
 _MAX_PROFILE: Final = 4095  # PATH_MAX - 1
 _IPC_SYSCTLS: Final = ("kernel.sem",)
 _IPC_PREFIXES: Final = ("kernel.shm", "kernel.msg", "fs.mqueue.")
@@ -49,15 +55,15 @@ def pod_security_errors(spec: Mapping[str, Any], path: str, *, of_pod: bool) -> 
         errors.append(invalid(f"{at}.shareProcessNamespace", True, message))
     if context.get("sysctls"):
         errors += _sysctl_errors(context["sysctls"], spec, f"{at}.sysctls", of_pod=of_pod)
-    errors += _choice_errors(context, "fsGroupChangePolicy", ("Always", "OnRootMismatch"), at)
+    errors += _choice_errors(context, "fsGroupChangePolicy", frozenset(POD_FS_GROUP_CHANGE_POLICIES), at)
     errors += _seccomp_errors(context.get("seccompProfile"), f"{at}.seccompProfile")
     errors += windows_options_errors(context.get("windowsOptions"), f"{at}.windowsOptions")
     errors += _app_armor_errors(context.get("appArmorProfile"), f"{at}.appArmorProfile")
-    errors += _choice_errors(context, "supplementalGroupsPolicy", ("Merge", "Strict"), at)
+    errors += _choice_errors(context, "supplementalGroupsPolicy", SUPPLEMENTAL_GROUPS_POLICIES, at)
     return errors + _choice_errors(context, "seLinuxChangePolicy", ("MountOption", "Recursive"), at)
 
 
-def _choice_errors(context: Mapping[str, Any], field: str, allowed: tuple[str, ...], path: str) -> list[FieldError]:
+def _choice_errors(context: Mapping[str, Any], field: str, allowed: Collection[str], path: str) -> list[FieldError]:
     value = context.get(field)
     return [] if value is None or value in allowed else [not_supported(f"{path}.{field}", value, allowed)]
 
@@ -68,8 +74,8 @@ def container_security_errors(context: Mapping[str, Any], path: str, *, host_use
     for field in ("runAsUser", "runAsGroup"):
         errors += _id_errors(context.get(field), f"{path}.{field}")
     mount = context.get("procMount")
-    if mount is not None and mount not in ("Default", "Unmasked"):
-        errors.append(not_supported(f"{path}.procMount", mount, ("Default", "Unmasked")))
+    if mount is not None and mount not in PROC_MOUNT_TYPES:
+        errors.append(not_supported(f"{path}.procMount", mount, PROC_MOUNT_TYPES))
     if mount == "Unmasked" and host_users:
         errors.append(invalid(f"{path}.procMount", mount, "`hostUsers` must be false to use `Unmasked`"))
     errors += _seccomp_errors(context.get("seccompProfile"), f"{path}.seccompProfile")
@@ -113,7 +119,7 @@ def _app_armor_errors(profile: Mapping[str, Any] | None, path: str) -> list[Fiel
         return []
     kind, local = profile.get("type") or "", profile.get("localhostProfile")
     at = f"{path}.localhostProfile"
-    if kind not in ("Localhost", *_PROFILES):
+    if kind not in _PROFILES:
         return _profile_type_errors(profile, path, "appArmorProfile")
     if kind != "Localhost":
         return [] if local is None else [invalid(at, local, "can only be set when AppArmor type is Localhost")]

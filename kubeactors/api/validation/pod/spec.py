@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import DNS_POLICIES, PREEMPTION_POLICIES, RESTART_POLICIES
 from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from kubeactors.api.validation.common import (
     MAX_INT32,
@@ -106,22 +107,18 @@ def _host_network_errors(spec: Mapping[str, Any], path: str, *, defaulted: bool)
     return errors
 
 
-_RESTART_POLICIES: Final = ("Always", "OnFailure", "Never")
-_DNS_POLICIES: Final = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
-
-
 def _policy_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
     errors = []
     restart = spec.get("restartPolicy") or ""
     if not restart:
         errors.append(required(f"{path}.restartPolicy"))
-    elif restart not in _RESTART_POLICIES:
-        errors.append(not_supported(f"{path}.restartPolicy", restart, _RESTART_POLICIES))
+    elif restart not in RESTART_POLICIES:
+        errors.append(not_supported(f"{path}.restartPolicy", restart, RESTART_POLICIES))
     dns = spec.get("dnsPolicy") or ""
     if not dns:
         errors.append(required(f"{path}.dnsPolicy"))
-    elif dns not in _DNS_POLICIES:
-        errors.append(not_supported(f"{path}.dnsPolicy", dns, _DNS_POLICIES))
+    elif dns not in DNS_POLICIES:
+        errors.append(not_supported(f"{path}.dnsPolicy", dns, DNS_POLICIES))
     return errors
 
 
@@ -206,11 +203,11 @@ def _class_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
         if spec.get(field):
             errors += dns1123_subdomain(spec[field], f"{path}.{field}")
     policy = spec.get("preemptionPolicy")
-    if policy is not None and policy not in ("PreemptLowerPriority", "Never"):
+    if policy is not None and policy not in PREEMPTION_POLICIES:
         if policy == "":
             errors.append(required(f"{path}.preemptionPolicy"))
         else:
-            errors.append(not_supported(f"{path}.preemptionPolicy", policy, ("PreemptLowerPriority", "Never")))
+            errors.append(not_supported(f"{path}.preemptionPolicy", policy, PREEMPTION_POLICIES))
     if spec.get("overhead"):
         errors += resource_list_errors(spec["overhead"], f"{path}.overhead")
     system = spec.get("os")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import DEVICE_ALLOCATION_MODES
 from kubeactors.api.fielderrors import FieldError, invalid, not_supported, required
 from kubeactors.api.validation.common import dns1123_label, dns1123_subdomain, immutable
 from kubeactors.api.validation.metadata import annotation_errors, label_errors
@@ -118,7 +119,7 @@ def _device_errors(request: Struct, path: str) -> list[FieldError]:
         if count <= 0:
             errors.append(invalid(f"{path}.count", count, "must be greater than zero"))
     else:
-        errors.append(not_supported(f"{path}.allocationMode", mode, ("All", "ExactCount")))
+        errors.append(not_supported(f"{path}.allocationMode", mode, frozenset(DEVICE_ALLOCATION_MODES)))
     return errors + list_errors(request.get("tolerations") or (), -1, toleration_errors, f"{path}.tolerations")
 
 

@@ -13,6 +13,7 @@ from kubeactors.api.cel.admission import shown
 from kubeactors.api.cel.cost import estimate
 from kubeactors.api.cel.devices import DEVICE, DEVICE_TYPE, ENVIRONMENT
 from kubeactors.api.cel.source import CompileError
+from kubeactors.api.choices import DEVICE_TAINT_EFFECTS, DEVICE_TOLERATION_OPERATORS
 from kubeactors.api.fielderrors import (
     FieldError,
     duplicate,
@@ -37,7 +38,7 @@ _MAX_COST: Final = 1_000_000
 _MAX_PARAMETERS: Final = 10 * 1024
 _MAX_IDENTIFIER: Final = 32
 _MAX_BINDING_CONDITIONS: Final = 4
-EFFECTS: Final = ("NoExecute", "NoSchedule", "None")
+_EFFECTS: Final = frozenset(DEVICE_TAINT_EFFECTS)
 _UID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _NORMAL_UID: Final = (
     "uid must be in RFC 4122 normalized form, `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx` "
@@ -232,8 +233,8 @@ def taint_errors(taint: Struct, path: str, old: Struct | None = None) -> list[Fi
     if old is None or old.get("effect") != effect:
         if not effect:
             errors.append(required(f"{path}.effect"))
-        elif effect not in EFFECTS:
-            errors.append(not_supported(f"{path}.effect", effect, EFFECTS))
+        elif effect not in _EFFECTS:
+            errors.append(not_supported(f"{path}.effect", effect, _EFFECTS))
     return errors
 
 
@@ -249,9 +250,9 @@ def toleration_errors(toleration: Struct, path: str) -> list[FieldError]:
     elif not operator:
         errors.append(required(f"{path}.operator"))
     else:
-        errors.append(not_supported(f"{path}.operator", operator, ("Equal", "Exists")))
-    if effect and effect not in EFFECTS:
-        errors.append(not_supported(f"{path}.effect", effect, EFFECTS))
+        errors.append(not_supported(f"{path}.operator", operator, frozenset(DEVICE_TOLERATION_OPERATORS)))
+    if effect and effect not in _EFFECTS:
+        errors.append(not_supported(f"{path}.effect", effect, _EFFECTS))
     return errors
 
 

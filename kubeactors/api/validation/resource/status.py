@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import ALLOCATION_CONFIG_SOURCES
 from kubeactors.api.fielderrors import (
     FieldError,
     forbidden,
@@ -40,7 +41,7 @@ _MAX_DATA: Final = 10 * 1024
 _MAX_INTERFACE_NAME: Final = 256
 _MAX_HARDWARE_ADDRESS: Final = 128
 _MAX_ADDRESSES: Final = 16
-_SOURCES: Final = ("FromClaim", "FromClass")
+_SOURCES: Final = frozenset(ALLOCATION_CONFIG_SOURCES)
 
 
 def claim_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:

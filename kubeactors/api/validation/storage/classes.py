@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.choices import VOLUME_BINDING_MODES
 from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid, not_supported, required, too_long
 from kubeactors.api.validation.common import duplicates, immutable, qualified_name
 from kubeactors.api.validation.names import qualified_name_errors
@@ -10,7 +11,6 @@ from kubeactors.api.validation.names import qualified_name_errors
 _MAX_PARAMETERS: Final = 512
 _MAX_PARAMETERS_BYTES: Final = 256 * 1024
 _RECLAIM_POLICIES: Final = ("Delete", "Retain")
-_BINDING_MODES: Final = ("Immediate", "WaitForFirstConsumer")
 
 
 def storage_class_errors(obj: Mapping[str, Any]) -> list[FieldError]:
@@ -21,8 +21,8 @@ def storage_class_errors(obj: Mapping[str, Any]) -> list[FieldError]:
         errors.append(not_supported("reclaimPolicy", policy, _RECLAIM_POLICIES))
     if mode is None:
         errors.append(required("volumeBindingMode"))
-    elif mode not in _BINDING_MODES:
-        errors.append(not_supported("volumeBindingMode", mode, _BINDING_MODES))
+    elif mode not in VOLUME_BINDING_MODES:
+        errors.append(not_supported("volumeBindingMode", mode, VOLUME_BINDING_MODES))
     return errors + _topologies_errors(obj.get("allowedTopologies") or [], "allowedTopologies")
 
 
