@@ -119,8 +119,9 @@ async def test_on_failure_ends_with_success(node: Machine) -> None:
 
 
 async def test_sigterm_is_heard(node: Machine) -> None:
-    await node.create("polite", container("c", "trap 'exit 5' TERM; while true; do sleep 0.05; done"))
+    await node.create("polite", container("c", "trap 'exit 5' TERM; echo trapped; while true; do sleep 0.05; done"))
     await node.wait_ready("polite")
+    await node.until(lambda: "trapped" in node.log_text("polite"), "the shell listens")  # PID 1 ignores it before
     ends: list[Object] = []
     node_api = node.api.client()
 
@@ -161,10 +162,12 @@ async def test_a_second_deletion_shortens_the_grace_period(node: Machine) -> Non
 
 async def test_hooks(node: Machine) -> None:
     lifecycle = {
-        "postStart": {"exec": {"command": ["sh", "-c", "sleep 0.3; echo started >> /v/log"]}},
+        "postStart": {
+            "exec": {"command": ["sh", "-c", "until [ -e /trapped ]; do sleep 0.05; done; echo started >> /v/log"]}
+        },
         "preStop": {"exec": {"command": ["sh", "-c", "echo stopping >> /v/log; sleep 0.2"]}},
     }
-    script = "trap 'echo term >> /v/log; exit 0' TERM; while true; do sleep 0.05; done"
+    script = "trap 'echo term >> /v/log; exit 0' TERM; touch /trapped; while true; do sleep 0.05; done"
     log = node.root / "hooks"
     log.mkdir()
     volumes = [{"name": "v", "hostPath": {"path": str(log), "type": "Directory"}}]
