@@ -4,26 +4,41 @@ Numbers are those of the Go library that Kubernetes uses: `12:30` is text, `1e3`
 expand to are bounded.
 """
 
+from __future__ import annotations
+
+import base64
 import re
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final
 
 import orjson
 import yaml as pyyaml
 
+from kubeactors.api import yaml_json
+
 MAX_DEPTH: Final = 250
 MAX_REPEATED: Final = 100  # keys that are told of
 MAX_ALIASED: Final = 100_000  # nodes that all aliases of a document stand for
-_Loader: Any = getattr(pyyaml, "CSafeLoader", pyyaml.SafeLoader)
+_Parser: Any = getattr(pyyaml, "CSafeLoader", pyyaml.SafeLoader)
+_TURN: Final = 500  # events of the parser, which take one or two milliseconds
+_REMEMBERED: Final = 1000  # plain scalars of which the meaning is kept
+_NO_KEY: Final = object()
+_MERGE: Final = object()
+_OPEN: Final = object()
 _BOOLEAN: Final = re.compile(
-    r"^(?:y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$"
+    r"^(?:y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)\Z"
 )
-_INTEGER: Final = re.compile(r"^[-+]?(?:0[bB][01_]+|0[oO]?[0-7_]+|0[xX][0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
+_INTEGER: Final = re.compile(r"^[-+]?(?:0[bB][01_]+|0[oO]?[0-7_]+|0[xX][0-9a-fA-F_]+|0|[1-9][0-9_]*)\Z")
 _FLOAT: Final = re.compile(
-    r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
 )
-_REPLACED_TAGS: Final = frozenset(f"tag:yaml.org,2002:{t}" for t in ("bool", "int", "float", "timestamp", "value"))
-_JSON_TAGS: Final = frozenset(f"tag:yaml.org,2002:{t}" for t in ("null", "str", "seq"))
+_NUMERIC: Final = frozenset("-+.0123456789")
+_BOOLEAN_FIRST: Final = "yYnNtTfFoO"
+_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_MEANINGFUL: Final = frozenset({*_NUMERIC, *_BOOLEAN_FIRST, "", "~"})  # first characters of what is more than text
 _TRUE: Final = frozenset({"y", "yes", "true", "on"})
+_LONGEST_INTEGER: Final = 64  # digits of one that 64 bits could hold, in base 2
+_CHECKED_TAGS: Final = frozenset({"null", "bool", "int", "float"})
 
 
 class YamlError(ValueError):
@@ -31,74 +46,174 @@ class YamlError(ValueError):
 
 
 class _KubernetesDumper(getattr(pyyaml, "CSafeDumper", pyyaml.SafeDumper)):  # type: ignore[misc]
-    """Writes text in quotes wherever this loader or PyYAML's own would take it for something else."""
-
-
-class _KubernetesLoader(_Loader):  # type: ignore[misc]
-    """Reads a document to JSON data and notes repeated keys."""
-
-    def __init__(self, stream: Any) -> None:
-        super().__init__(stream)
-        self.repeated: list[str] = []
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:
-        self.flatten_mapping(node)
-        made: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = _key(self.construct_object(key_node, deep=True))
-            if key in made and len(self.repeated) < MAX_REPEATED:
-                self.repeated.append(f'line {key_node.start_mark.line + 1}: key "{key}" already set in map')
-            made[key] = self.construct_object(value_node, deep=True)
-        return made
+    """Writes text in quotes wherever this reader or PyYAML's own would take it for something else."""
 
 
 def load(body: bytes) -> tuple[Any, list[str]]:
     """The document as JSON data, and a text for each repeated key. Raises YamlError."""
-    loader = None
+    if isinstance(body, ReadBody):
+        return body.outcome()
+    reading = steps(body)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as done:
+            outcome: tuple[Any, list[str]] = done.value
+            return outcome
+
+
+class ReadBody(bytes):
+    """A body together with what was read of it, for a long one that was read in steps: `load` has nothing to do."""
+
+    _json: bytes = b""
+    _repeated: Sequence[str] = ()
+    _error: YamlError | None = None
+
+    def keep(self, value: Any, repeated: Sequence[str]) -> None:
+        self._json, self._repeated = orjson.dumps(value), repeated
+
+    def fail(self, error: YamlError) -> None:
+        self._error = error
+
+    def outcome(self) -> tuple[Any, list[str]]:
+        """A copy for each caller. Raises YamlError."""
+        if self._error is not None:
+            raise YamlError(str(self._error))
+        return orjson.loads(self._json), list(self._repeated)
+
+
+def steps(body: bytes) -> Generator[None, None, tuple[Any, list[str]]]:
+    """Does what `load` does, and stops after each millisecond or two, so that others can have a turn.
+
+    Raises YamlError.
+    """
+    if body.startswith(b"{"):
+        value = yaml_json.read(body)
+        if value is not yaml_json.NOT_PLAIN:
+            return value, []
+    parser = None
     try:
-        aliased = _measure(body)
-        loader = _KubernetesLoader(body)
-        value = loader.get_single_data()
+        parser = _Parser(body)
+        document = _Document()
+        yield from document.read(parser.get_event)
         # What an alias stands for is one value in several places; who changes one place must not change the others.
-        return orjson.loads(orjson.dumps(value)) if aliased else value, loader.repeated
-    except (pyyaml.YAMLError, ValueError, TypeError, IndexError, OverflowError) as error:
+        value = orjson.loads(orjson.dumps(document.value)) if document.aliased else document.value
+        return value, document.repeated
+    except (pyyaml.YAMLError, ValueError, TypeError, OverflowError) as error:
         raise YamlError(" ".join(str(error).split())) from None
     finally:
-        if loader is not None:
-            loader.dispose()
+        if parser is not None:
+            parser.dispose()
 
 
-def _measure(body: bytes) -> bool:
-    """Whether the document has aliases. Raises YamlError for what is nested too deeply or expands to too much.
+class _Document:
+    """Builds the first document of a stream from the parser's events, without recursion."""
 
-    The parser itself recurses in C, so this must come first; events come without recursion.
-    """
-    sizes: dict[str | None, int] = {}  # of anchored nodes, in nodes
-    parents: list[tuple[str | None, int]] = []
-    nodes = aliased = 0
-    for event in pyyaml.parse(body, Loader=_Loader):
-        if isinstance(event, pyyaml.AliasEvent):
-            size = sizes.get(event.anchor)
-            if size is None:
-                raise YamlError(f"the anchor {event.anchor!r} is not defined before it is used")
-            nodes += size
-            aliased += size
-            if aliased > MAX_ALIASED:
-                raise YamlError("document contains excessive aliasing")
-        elif isinstance(event, pyyaml.CollectionStartEvent):
-            if len(parents) >= MAX_DEPTH:
-                raise YamlError(f"the document is nested more than {MAX_DEPTH} levels deep")
-            parents.append((event.anchor, nodes))
-            nodes += 1
-        elif isinstance(event, pyyaml.CollectionEndEvent):
-            anchor, before = parents.pop()
-            if anchor is not None:
-                sizes[anchor] = nodes - before
-        elif isinstance(event, pyyaml.ScalarEvent):
-            nodes += 1
-            if event.anchor is not None:
-                sizes[event.anchor] = 1
-    return aliased > 0
+    def __init__(self) -> None:
+        self.value: Any = None
+        self.aliased = 0  # nodes that aliases stood for
+        self.repeated: list[str] = []
+        self._nodes = 0
+        self._anchors: dict[str, tuple[Any, int]] = {}  # value, and its size in nodes
+        self._plain: dict[str, Any] = {}  # what plain scalars mean
+
+    def read(self, next_event: Callable[[], Any]) -> Generator[None]:
+        """Raises YamlError."""
+        outer: list[tuple[Any, Any, str | None, int]] = []
+        container: Any = None  # the map or list that is open
+        key: Any = _NO_KEY  # that waits for its value
+        anchor: str | None = None  # of the container
+        before = 0  # nodes read when it began
+        plain = self._plain
+        turn = _TURN
+        while True:
+            turn -= 1
+            if not turn:
+                turn = _TURN
+                yield
+            event = next_event()
+            kind = type(event)
+            merges = False
+            if kind is pyyaml.ScalarEvent:
+                text = event.value
+                if event.tag is None and event.implicit[0]:
+                    merges = text == "<<"
+                    if text in plain:
+                        value = plain[text]
+                    else:
+                        value = _plain_value(text)
+                        if len(plain) < _REMEMBERED:
+                            plain[text] = value
+                else:
+                    value = text if event.tag is None else _tagged_value(event.tag, text)
+                self._nodes += 1
+                if event.anchor is not None:
+                    self._anchors[event.anchor] = value, 1
+            elif kind is pyyaml.MappingStartEvent or kind is pyyaml.SequenceStartEvent:
+                if len(outer) >= MAX_DEPTH:
+                    raise YamlError(f"the document is nested more than {MAX_DEPTH} levels deep")
+                if key is _NO_KEY and type(container) is dict:
+                    raise YamlError(f"line {event.start_mark.line + 1}: a key is no string")
+                outer.append((container, key, anchor, before))
+                container, key = ({} if kind is pyyaml.MappingStartEvent else []), _NO_KEY
+                anchor, before = event.anchor, self._nodes
+                self._nodes += 1
+                if anchor is not None:
+                    self._anchors[anchor] = _OPEN, 0
+                continue
+            elif kind is pyyaml.MappingEndEvent or kind is pyyaml.SequenceEndEvent:
+                value = container
+                if anchor is not None:
+                    self._anchors[anchor] = value, self._nodes - before
+                container, key, anchor, before = outer.pop()
+            elif kind is pyyaml.AliasEvent:
+                value = self._alias(event.anchor)
+            elif kind is pyyaml.DocumentEndEvent or kind is pyyaml.StreamEndEvent:
+                return
+            else:  # the stream and the document begin
+                continue
+            if type(container) is list:
+                container.append(value)
+            elif container is None:
+                self.value = value
+            elif key is _NO_KEY:
+                key = _MERGE if merges else value if type(value) is str else _key(value)
+                line = event.start_mark.line
+            elif key is _MERGE:
+                self._merge(container, value, line)
+                key = _NO_KEY
+            else:
+                if key in container:
+                    self._note_repeated(key, line)
+                container[key] = value
+                key = _NO_KEY
+
+    def _alias(self, anchor: str) -> Any:
+        value, size = self._anchors.get(anchor, (_NO_KEY, 0))
+        if value is _NO_KEY:
+            raise YamlError(f"unknown anchor '{anchor}' referenced")
+        if value is _OPEN:
+            raise YamlError(f"anchor '{anchor}' value contains itself")
+        self._nodes += size
+        self.aliased += size
+        if self.aliased > MAX_ALIASED:
+            raise YamlError("document contains excessive aliasing")
+        return value
+
+    def _merge(self, into: dict[str, Any], value: Any, line: int) -> None:
+        """The key `<<` (https://yaml.org/type/merge.html). Of several maps the first has precedence."""
+        maps = value[::-1] if type(value) is list else [value]
+        for merged in maps:
+            if type(merged) is not dict:
+                raise YamlError("map merge requires map or sequence of maps as the value")
+            for key, item in merged.items():
+                if key in into:
+                    self._note_repeated(key, line)
+                into[key] = item
+
+    def _note_repeated(self, key: str, line: int) -> None:
+        if len(self.repeated) < MAX_REPEATED:
+            self.repeated.append(f'line {line + 1}: key "{key}" already set in map')
 
 
 def dump(obj: Any) -> bytes:
@@ -124,62 +239,77 @@ def _key(value: Any) -> str:
     raise YamlError(f"a key is no string: {value!r}")
 
 
-def _construct_boolean(loader: Any, node: Any) -> bool:
-    return loader.construct_scalar(node).lower() in _TRUE
+def _plain_value(text: str) -> Any:
+    """What a scalar without quotes means."""
+    first = text[:1]
+    if first not in _MEANINGFUL:
+        return text
+    if text in _NULLS:
+        return None
+    if first in _NUMERIC:
+        if _INTEGER.match(text):
+            return _integer(text)
+        return _float(text) if _FLOAT.match(text) else text
+    return text.lower() in _TRUE if _BOOLEAN.match(text) else text
 
 
-def _construct_map(loader: Any, node: Any) -> dict[str, Any]:
-    made: dict[str, Any] = loader.construct_mapping(node, deep=True)
-    return made
+def _tagged_value(tag: str, text: str) -> Any:
+    """What a scalar with a tag means; tags that are not YAML's own say nothing."""
+    name = tag.removeprefix("tag:yaml.org,2002:")
+    if name == "binary":
+        try:
+            return base64.b64decode(text.encode(), validate=True).decode("utf-8", "replace")
+        except ValueError:
+            raise YamlError("!!binary value contains invalid base64 data") from None
+    if name == tag or name not in _CHECKED_TAGS:
+        return text
+    value = _plain_value(text)
+    if name == "float" and type(value) is int:
+        return value
+    found = _tag_of(text, value)
+    if found != name:
+        raise YamlError(f"cannot decode !!{found} `{text}` as a !!{name}")
+    return value
 
 
-def _construct_integer(loader: Any, node: Any) -> int | float:
-    text = loader.construct_scalar(node).replace("_", "").lower()
-    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
-    prefix = digits[:2]
-    if prefix in ("0x", "0o", "0b"):
-        value = sign * int(digits[2:], {"0x": 16, "0o": 8, "0b": 2}[prefix])
-    else:
-        value = sign * int(digits, 8 if digits.startswith("0") else 10)
-    return value if -(2**63) <= value < 2**64 else float(value)
+def _tag_of(text: str, value: Any) -> str:
+    if value is None:
+        return "null"
+    if type(value) is bool:
+        return "bool"
+    if type(value) is str:
+        return "str"
+    return "int" if _INTEGER.match(text) else "float"
 
 
-def _construct_float(loader: Any, node: Any) -> int | float | str:
-    text: str = loader.construct_scalar(node)
+def _integer(text: str) -> int | float | str:
+    """Beyond 64 bits: a floating-point number, or text if the base is not ten."""
+    digits = text.replace("_", "").lower().lstrip("-+")
+    base = {"0x": 16, "0o": 8, "0b": 2}.get(digits[:2], 0)
+    if not base and len(digits) > _LONGEST_INTEGER:
+        return _float(digits if text[0] != "-" else f"-{digits}")
+    value = int(digits[2:], base) if base else int(digits, 8 if digits.startswith("0") else 10)
+    value = -value if text.startswith("-") else value
+    if -(2**63) <= value < 2**64:
+        return value
+    return text if base else float(value)
+
+
+def _float(text: str) -> int | float | str:
     value = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     if value != value or value in (float("inf"), float("-inf")):
         if text[-1].isdigit():
             return text  # beyond the range of numbers: text, as for Kubernetes
         raise YamlError("a number has no JSON form")
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    return yaml_json.number(value)
 
 
-def _text(loader: Any, node: Any) -> str:
-    text: str = loader.construct_scalar(node)
-    return text
-
-
-_KubernetesLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REPLACED_TAGS]
-    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
-}
-_KubernetesLoader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOLEAN, list("yYnNtTfFoO"))
-_KubernetesLoader.add_implicit_resolver("tag:yaml.org,2002:int", _INTEGER, list("-+0123456789"))
-_KubernetesLoader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 _KubernetesDumper.yaml_implicit_resolvers = {
-    first: [
-        *_KubernetesLoader.yaml_implicit_resolvers.get(first, ()),
-        *_Loader.yaml_implicit_resolvers.get(first, ()),
-    ]
-    for first in _KubernetesLoader.yaml_implicit_resolvers.keys() | _Loader.yaml_implicit_resolvers.keys()
+    first: list(resolvers) for first, resolvers in _Parser.yaml_implicit_resolvers.items()
 }
-# Sets, pairs and ordered maps have no JSON form.
-_KubernetesLoader.yaml_constructors = {
-    tag: constructor for tag, constructor in _Loader.yaml_constructors.items() if tag in _JSON_TAGS or tag is None
-}
-_KubernetesLoader.add_constructor("tag:yaml.org,2002:int", _construct_integer)
-_KubernetesLoader.add_constructor("tag:yaml.org,2002:bool", _construct_boolean)
-_KubernetesLoader.add_constructor("tag:yaml.org,2002:map", _construct_map)
-_KubernetesLoader.add_constructor("tag:yaml.org,2002:float", _construct_float)
-_KubernetesLoader.add_constructor("tag:yaml.org,2002:timestamp", _text)
-_KubernetesLoader.add_constructor("tag:yaml.org,2002:binary", _text)
+for _tag, _pattern, _first in (
+    ("bool", _BOOLEAN, _BOOLEAN_FIRST),
+    ("int", _INTEGER, "-+0123456789"),
+    ("float", _FLOAT, "-+.0123456789"),
+):
+    _KubernetesDumper.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _pattern, list(_first))

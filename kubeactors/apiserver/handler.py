@@ -12,6 +12,7 @@ from kubeactors.api.kinds import Kind
 from kubeactors.api.validation.names import path_segment_errors
 from kubeactors.apiserver.authz import Attributes, Authorizer
 from kubeactors.apiserver.authz.attributes import forbidden
+from kubeactors.apiserver.long_yaml import LongYaml
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.request import Request, Response
 from kubeactors.store.errors import StoreError
@@ -41,6 +42,7 @@ class Handler:
         self._verbs = verbs
         self._subresources = subresources
         self._unstored = unstored
+        self._long_yaml = LongYaml()
 
     async def handle(self, request: Request) -> Response:
         """Raises StatusError and nothing else."""
@@ -50,6 +52,8 @@ class Handler:
             if not decision.allowed:
                 raise forbidden(attributes, decision.reason)
             _check_path(request)
+            if request.body:
+                await self._long_yaml.read(request)
             resource = self._resources.get(request.kind)
             if resource is None:
                 return await self._answer(request)(request)
