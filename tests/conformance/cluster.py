@@ -16,13 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kubeactors.client import AsyncClient
-from kubeactors.controllers.config import ControllerManagerConfig
-from kubeactors.controllers.manager import ControllerManager
-from kubeactors.scheduler.config import SchedulerConfig
-from kubeactors.scheduler.scheduler import Scheduler
-from tests.support.control_plane import KUBECTL, Completed, ControlPlane, control_plane
-from tests.support.fake_kubelet import FakeKubelet, node_object
+from tests.support.control_plane import KUBECTL, Completed, ControlPlane
+from tests.support.simulated_nodes import simulated_nodes
 
 T = TypeVar("T")
 NODES = ("node-a", "node-b")
@@ -99,28 +94,6 @@ def running_cluster(directory: Path) -> Iterator[Cluster]:
 
 
 async def _start(stack: contextlib.AsyncExitStack, directory: Path) -> ControlPlane:
-    plane = await stack.enter_async_context(control_plane(directory, disable_admission_plugins=[]))
-
-    def client(user: str) -> AsyncClient:
-        made = AsyncClient([plane.grpc_endpoint], plane.tls(user))
-        stack.push_async_callback(made.close)
-        return made
-
-    settings = ControllerManagerConfig(
-        leader_elect=False,
-        root_ca=plane.pki.ca.read_text(),
-        service_account_key=plane.pki.service_account_key.read_text(),
-        node_monitor_grace_period=3600,  # the nodes here never say again that they are there
-        node_startup_grace_period=3600,
-    )
-    manager = ControllerManager(client("controller-manager"), config=settings)
-    stack.push_async_callback(manager.stop)
-    await manager.start()
-    scheduler = Scheduler(client("scheduler"), config=SchedulerConfig(leader_elect=False))
-    stack.push_async_callback(scheduler.stop)
-    await scheduler.start()
-    admin = client("admin")
-    for name in NODES:
-        await admin.create("nodes", node_object(name))
-    await stack.enter_async_context(FakeKubelet(admin))
-    return plane
+    # The nodes never say again that they are there.
+    patience = {"node_monitor_grace_period": 3600, "node_startup_grace_period": 3600}
+    return (await stack.enter_async_context(simulated_nodes(directory, NODES, **patience))).plane

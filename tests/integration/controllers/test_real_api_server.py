@@ -21,10 +21,9 @@ from kubeactors.api.meta import Object, get_condition
 from kubeactors.client import AsyncClient, Informer
 from kubeactors.controllers.config import ControllerManagerConfig
 from kubeactors.controllers.manager import ControllerManager
-from kubeactors.scheduler.config import SchedulerConfig
-from kubeactors.scheduler.scheduler import Scheduler
 from tests.support.control_plane import ControlPlane, control_plane
-from tests.support.fake_kubelet import FakeKubelet, node_object
+from tests.support.fake_kubelet import FakeKubelet
+from tests.support.simulated_nodes import simulated_nodes
 
 DEPLOYMENT = """
 apiVersion: apps/v1
@@ -77,35 +76,10 @@ async def until(check: Callable[[], Awaitable[Any]], timeout: float = 30.0) -> A
 
 @contextlib.asynccontextmanager
 async def running(directory: Path, **config: Any) -> AsyncIterator[Cluster]:
-    async with contextlib.AsyncExitStack() as stack:
-        plane = await stack.enter_async_context(control_plane(directory, disable_admission_plugins=[]))
-
-        def client(user: str) -> AsyncClient:
-            made = AsyncClient([plane.grpc_endpoint], plane.tls(user))
-            stack.push_async_callback(made.close)
-            return made
-
-        settings = ControllerManagerConfig(
-            leader_elect=False,
-            root_ca=plane.pki.ca.read_text(),
-            service_account_key=plane.pki.service_account_key.read_text(),
-            **config,
-        )
-        manager = ControllerManager(client("controller-manager"), config=settings)
-        stack.push_async_callback(manager.stop)
-        await manager.start()
-        scheduler = Scheduler(client("scheduler"), config=SchedulerConfig(leader_elect=False))
-        stack.push_async_callback(scheduler.stop)
-        await scheduler.start()
-        admin = client("admin")
-        kubelet = await stack.enter_async_context(FakeKubelet(admin))
-        for name in ("n1", "n2"):
-            await admin.create("nodes", node_object(name))
-            if "-node-lifecycle" in config.get("controllers", ()):
-                await admin.patch(
-                    "nodes", name, {"spec": {"taints": None}}
-                )  # that it is ready is that controller's word
-        yield Cluster(plane, admin, kubelet)
+    # That a node is ready is the node lifecycle controller's word.
+    own_taints = "-node-lifecycle" not in config.get("controllers", ())
+    async with simulated_nodes(directory, ("n1", "n2"), own_taints=own_taints, **config) as made:
+        yield Cluster(made.plane, made.admin, made.kubelet)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
