@@ -1,7 +1,7 @@
 """The Python SDK: clients, informers, work queues, leader election and event recording."""
 
 from kubeactors.client.async_client import AsyncClient
-from kubeactors.client.command import CommandSession, Completed, Output
+from kubeactors.client.command import CommandSession, Completed
 from kubeactors.client.errors import ApiUnavailable, OutcomeUnknown, WaitTimeout
 from kubeactors.client.event_recorder import EventRecorder
 from kubeactors.client.informer import Informer
@@ -12,6 +12,7 @@ from kubeactors.client.lister import Lister
 from kubeactors.client.port_forward import PortForward
 from kubeactors.client.resource import Resource
 from kubeactors.client.results import Object, ObjectList, WatchEvent
+from kubeactors.client.streams import Output
 from kubeactors.client.sync_client import Client
 from kubeactors.client.tls import TlsConfig
 from kubeactors.client.work_queue import QueueShutDown, WorkQueue

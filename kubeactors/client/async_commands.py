@@ -5,24 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
 from kubeactors.client import copying
 from kubeactors.client.calls import LogsCall
-from kubeactors.client.command import (
-    PROTOCOLS,
-    CommandSession,
-    Completed,
-    WebSockets,
-    not_over_grpc,
-    path_of,
-    query_of,
-    run,
-)
+from kubeactors.client.command import CommandSession, Completed, run
 from kubeactors.client.errors import ApiUnavailable
-from kubeactors.client.https_transport import HttpsTransport
 from kubeactors.client.port_forward import PortForward
+from kubeactors.client.streams import CommandCall, PortCall
 from kubeactors.client.transport import ConnectionLost, Transport
 
 
@@ -92,7 +84,7 @@ class AsyncCommands:
     ) -> Completed:
         """Runs a command (no shell) in a pod's container, by default its only one, and waits for its end.
 
-        Over HTTPS only. An exit code other than 0 is no error. Raises StatusError when the command cannot be run, and
+        An exit code other than 0 is no error. Raises StatusError when the command cannot be run, and
         TimeoutError after `timeout` seconds (None: never), which ends the command.
         """
         async with (
@@ -155,12 +147,13 @@ class AsyncCommands:
         stdin: bool = True,
         tty: bool = False,
     ) -> AsyncGenerator[CommandSession, None]:
-        """A command with which one talks while it runs; leaving the block ends it. Over HTTPS only.
+        """A command with which one talks while it runs; leaving the block ends it.
 
         With `tty` it has a terminal: one output, and sizes (`CommandSession.resize`).
         """
-        query = query_of(command=tuple(command), container=container, stdin=stdin, stdout=True, stderr=True, tty=tty)
-        async with self._command("exec", pod, namespace, query) as session:
+        place = namespace or self.default_namespace
+        call = CommandCall("exec", place, pod, container or "", tuple(command), stdin, tty)
+        async with self._command(call) as session:
             yield session
 
     @asynccontextmanager
@@ -174,9 +167,9 @@ class AsyncCommands:
         tty: bool = False,
     ) -> AsyncGenerator[CommandSession, None]:
         """The first process of a pod's container: its output from now on, and with `stdin` its input. Leaving the block
-        does not end it. `tty` must be what the container's spec says. Over HTTPS only."""
-        query = query_of(container=container, stdin=stdin, stdout=True, stderr=True, tty=tty)
-        async with self._command("attach", pod, namespace, query) as session:
+        does not end it. `tty` must be what the container's spec says."""
+        place = namespace or self.default_namespace
+        async with self._command(CommandCall("attach", place, pod, container or "", (), stdin, tty)) as session:
             yield session
 
     @asynccontextmanager
@@ -190,17 +183,10 @@ class AsyncCommands:
         local_port: int = 0,
     ) -> AsyncGenerator[PortForward, None]:
         """Within the block, connections to `address`:`local_port` (0: any free one, see `PortForward.local_port`) reach
-        the pod's port. Over HTTPS only."""
-        sockets = self._websockets("port_forward")
-        forward = PortForward(
-            sockets,
-            namespace or self.default_namespace,
-            pod,
-            port,
-            address=address,
-            local_port=local_port,
-            timeout=self.timeout,
-        )
+        the pod's port."""
+        call = PortCall(namespace or self.default_namespace, pod, port)
+        connect = partial(self._transport.port, call, self.timeout)
+        forward = PortForward(connect, port, address=address, local_port=local_port)
         try:
             await forward.start()
         except ConnectionLost as error:
@@ -211,22 +197,13 @@ class AsyncCommands:
             await forward.close()
 
     @asynccontextmanager
-    async def _command(
-        self, kind: str, pod: str, namespace: str | None, query: Sequence[tuple[str, str]]
-    ) -> AsyncGenerator[CommandSession, None]:
-        sockets = self._websockets(kind)
-        path = path_of(namespace or self.default_namespace, pod, kind)
+    async def _command(self, call: CommandCall) -> AsyncGenerator[CommandSession, None]:
         try:
-            socket = await sockets.websocket(path, list(query), PROTOCOLS, self.timeout)
+            stream = await self._transport.command(call, self.timeout)
         except ConnectionLost as error:
             raise ApiUnavailable(error.message) from error
-        session = CommandSession(socket)
+        session = CommandSession(stream)
         try:
             yield session
         finally:
             await session.close()
-
-    def _websockets(self, what: str) -> WebSockets:
-        if isinstance(self._transport, HttpsTransport):
-            return self._transport
-        raise not_over_grpc(what)

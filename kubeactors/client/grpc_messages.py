@@ -144,7 +144,7 @@ def list_reply(reply: pb.ObjectList) -> ListReply:
     return ListReply(tuple(reply.items), reply.resource_version, getattr(reply, "continue"), reply.remaining_item_count)
 
 
-def raw_events(frame: pb.WatchFrame) -> Sequence[RawEvent]:
+def raw_events(frame: pb.WatchFrame | pb.WatchUpdate) -> Sequence[RawEvent]:
     return [RawEvent(event.type, event.object) for event in frame.events]
 
 
@@ -156,6 +156,27 @@ def failure(error: grpc.aio.AioRpcError, endpoint: str) -> StatusError | Connect
     text = f"{endpoint}: {error.details() or error.code().name}"
     code, reason = _FAULTS.get(error.code(), (0, ""))
     return StatusError(status_failure(code, reason, text)) if code else ConnectionLost(text, sent=True)
+
+
+def status_error(message: pb.Status) -> StatusError:
+    """The refusal that the message tells of."""
+    status = status_failure(message.code, message.reason, message.message)
+    found = message.details
+    details = {
+        "name": found.name,
+        "group": found.group,
+        "kind": found.kind,
+        "uid": found.uid,
+        "causes": [
+            {name: text for name, text in texts.items() if text}
+            for cause in found.causes
+            for texts in ({"reason": cause.reason, "message": cause.message, "field": cause.field},)
+        ],
+        "retryAfterSeconds": found.retry_after_seconds,
+    }
+    if present := {name: value for name, value in details.items() if value}:
+        status["details"] = present
+    return StatusError(status)
 
 
 def _options(options: WriteOptions) -> pb.WriteOptions:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import grpc
@@ -20,12 +20,13 @@ from kubeactors.client.grpc_messages import (
     list_reply,
     list_request,
     logs_request,
-    raw_events,
     served_resources,
-    watch_request,
 )
 from kubeactors.client.grpc_session import Session, cancelled_by_caller
+from kubeactors.client.grpc_streams import GrpcCommand, GrpcPort
+from kubeactors.client.grpc_watches import SharedWatches
 from kubeactors.client.kubeconfig import ClientConfig
+from kubeactors.client.streams import CommandCall, PortCall
 from kubeactors.client.tls import TlsConfig, system_ca
 from kubeactors.client.transport import ConnectionLost
 from kubeactors.pb.api.v1 import api_pb2 as pb
@@ -60,13 +61,28 @@ def channel_options(user_agent: str, server_name: str | None) -> list[tuple[str,
 
 
 class _Connection:
-    """A channel with its session."""
+    """A channel with its session and its watches."""
 
     def __init__(self, endpoint: str, channel: grpc.aio.Channel, metadata: Sequence[tuple[str, str]]) -> None:
         self.endpoint = endpoint
         self.metadata = metadata
         self.stub: Any = api_pb2_grpc.ResourcesStub(channel)
         self.session = Session(self.stub.Session(metadata=metadata), endpoint)
+        self._watches: list[SharedWatches] = []
+
+    def watches(self) -> SharedWatches:
+        """A stream that takes one more watch."""
+        for shared in self._watches:
+            if shared.usable:
+                return shared
+        shared = SharedWatches(self.stub.WatchMany(metadata=self.metadata), self.endpoint)
+        self._watches = [each for each in self._watches if not each.over]
+        self._watches.append(shared)
+        return shared
+
+    async def close(self) -> None:
+        for shared in self._watches:
+            await shared.close()
 
 
 class GrpcTransport:
@@ -113,18 +129,29 @@ class GrpcTransport:
 
     async def watch(self, call: WatchCall, timeout: float) -> AsyncGenerator[Sequence[RawEvent], None]:
         connection = await self._connect(timeout)
-        rpc = connection.stub.Watch(watch_request(call), metadata=connection.metadata)
-        async with aclosing(_frames(rpc, connection.endpoint)) as frames:
-            async for frame in frames:
-                yield () if frame is None else raw_events(frame)
+        async with aclosing(connection.watches().watch(call)) as batches:
+            async for batch in batches:
+                yield batch
 
     async def logs(self, call: LogsCall, timeout: float) -> AsyncGenerator[bytes, None]:
         connection = await self._connect(timeout)
         rpc = connection.stub.Logs(logs_request(call), metadata=connection.metadata)
         async with aclosing(_frames(rpc, connection.endpoint)) as chunks:
             async for chunk in chunks:
-                if chunk is not None:
-                    yield chunk.data
+                yield chunk.data
+
+    async def command(self, call: CommandCall, timeout: float) -> GrpcCommand:
+        async with _begun_within(timeout):
+            connection = await self._connect(timeout)
+            stub = connection.stub
+            method = stub.Exec if call.kind == "exec" else stub.Attach
+            return await GrpcCommand.open(method(metadata=connection.metadata), connection.endpoint, call)
+
+    async def port(self, call: PortCall, timeout: float) -> GrpcPort:
+        async with _begun_within(timeout):
+            connection = await self._connect(timeout)
+            rpc = connection.stub.PortForward(metadata=connection.metadata)
+            return await GrpcPort.open(rpc, connection.endpoint, call)
 
     async def discover(self, timeout: float) -> list[ServedResource] | None:
         """Everything that the server serves; None from servers that cannot tell it at once."""
@@ -196,8 +223,8 @@ class GrpcTransport:
     async def _serve(self, endpoint: str) -> None:
         """Connects and holds the connection until it is lost. Raises ConnectionLost, always."""
         metadata, channel = await self._open_channel(endpoint)
+        connection = _Connection(endpoint, channel, metadata)
         try:
-            connection = _Connection(endpoint, channel, metadata)
 
             def opened() -> None:
                 deadline.reschedule(None)
@@ -214,6 +241,7 @@ class GrpcTransport:
                 raise ConnectionLost(f"{endpoint}: no connection within {CONNECT_TIMEOUT:g} s", sent=False) from None
         finally:
             self._current = None
+            await connection.close()
             await channel.close()
 
     async def _open_channel(self, endpoint: str) -> tuple[Sequence[tuple[str, str]], grpc.aio.Channel]:
@@ -236,18 +264,22 @@ def _credentials(tls: TlsConfig) -> grpc.ChannelCredentials:
     return grpc.ssl_channel_credentials(loaded.ca or system_ca(), loaded.key, loaded.cert)
 
 
+@asynccontextmanager
+async def _begun_within(timeout: float) -> AsyncGenerator[None, None]:
+    try:
+        async with asyncio.timeout(timeout):
+            yield
+    except TimeoutError:
+        raise ConnectionLost(f"the pod's node has not answered within {timeout:g} s", sent=True) from None
+
+
 async def _frames(rpc: Any, endpoint: str) -> AsyncGenerator[Any, None]:
-    """None once the call is on its way, then the messages of a server stream, until it ends well.
+    """The messages of a server stream, until it ends well.
 
     Raises StatusError or ConnectionLost.
     """
     try:
-        await rpc.wait_for_connection()
-        yield None
-        while True:
-            frame = await rpc.read()
-            if frame is grpc.aio.EOF:
-                return
+        while (frame := await rpc.read()) is not grpc.aio.EOF:
             yield frame
     except grpc.aio.AioRpcError as error:
         raise failure(error, endpoint) from error

@@ -19,19 +19,22 @@ import orjson
 from yarl import URL
 
 from kubeactors.api.errors import StatusError, from_status, status_failure
-from kubeactors.client import exec_plugin, rest
+from kubeactors.client import exec_plugin, rest, websocket_streams
 from kubeactors.client.calls import Call, ListCall, LogsCall, RawEvent, Reply, WatchCall
-from kubeactors.client.command import HEARTBEAT
 from kubeactors.client.discovery import ServedResource, from_documents
 from kubeactors.client.exec_plugin import ExecCredential, ExecPluginError
 from kubeactors.client.kubeconfig import ClientConfig
+from kubeactors.client.streams import CommandCall, PortCall
 from kubeactors.client.tls import TlsConfig
 from kubeactors.client.transport import ConnectionLost
+from kubeactors.client.websocket_streams import WebSocketCommand, WebSocketPort
 
 logger = logging.getLogger(__name__)
 
 MAX_MESSAGE = 32 * 1024 * 1024
 """Bytes of the largest WebSocket message that is taken."""
+#: Seconds between pings of a WebSocket, and for their answers: a dead server ends a silent session.
+HEARTBEAT = 30.0
 CONNECT_TIMEOUT = 4.0
 IDLE_CONNECTION = 30.0
 """Seconds that an unused connection is kept; less than servers keep it, so that no write meets a closing one."""
@@ -126,7 +129,15 @@ class HttpsTransport:
                 if chunk:
                     yield chunk
 
-    async def websocket(
+    async def command(self, call: CommandCall, timeout: float) -> WebSocketCommand:
+        path, query = websocket_streams.command_request(call)
+        return WebSocketCommand(await self._websocket(path, query, websocket_streams.COMMAND_PROTOCOLS, timeout))
+
+    async def port(self, call: PortCall, timeout: float) -> WebSocketPort:
+        path, query = websocket_streams.port_request(call)
+        return WebSocketPort(await self._websocket(path, query, websocket_streams.PORT_PROTOCOLS, timeout))
+
+    async def _websocket(
         self, path: str, query: list[tuple[str, str]], protocols: tuple[str, ...], timeout: float
     ) -> aiohttp.ClientWebSocketResponse:
         """A WebSocket that speaks the first of the protocols that the server knows. Raises as `call` does."""

@@ -1,21 +1,19 @@
-"""Forwarding a local port to a pod's: each local connection gets a WebSocket (v4.channel.k8s.io, channels 0 and 1)."""
+"""Forwarding a local port to a pod's: each local connection gets a stream of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-
-import aiohttp
+from collections.abc import Awaitable, Callable
 
 from kubeactors.api.errors import StatusError
-from kubeactors.client.command import WebSockets, path_of
+from kubeactors.client.streams import PortStream
 from kubeactors.client.transport import ConnectionLost
 
 logger = logging.getLogger(__name__)
 
-_PROTOCOLS = ("v4.channel.k8s.io",)
 _PIECE = 32 * 1024
-#: Seconds that the pod may go on sending after the local side has ended.
+#: Seconds that the pod may go on sending after the local side has ended, where it cannot be told of that end.
 _LINGER = 1.0
 
 
@@ -24,19 +22,14 @@ class PortForward:
 
     def __init__(
         self,
-        sockets: WebSockets,
-        namespace: str,
-        pod: str,
+        connect: Callable[[], Awaitable[PortStream]],
         port: int,
         *,
         address: str = "127.0.0.1",
         local_port: int = 0,
-        timeout: float,
     ) -> None:
-        self._sockets = sockets
-        self._path = path_of(namespace, pod, "portforward")
+        self._connect = connect
         self._port = port
-        self._timeout = timeout
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.address = address
@@ -47,8 +40,8 @@ class PortForward:
     async def start(self) -> None:
         """Raises OSError when the local port cannot be had, StatusError or ConnectionLost when the pod is not there."""
         # A first connection shows whether there is such a pod before anybody depends on it.
-        socket = await self._connect()
-        await socket.close()
+        stream = await self._connect()
+        await stream.close()
         self._server = await asyncio.start_server(self._accept, self.address, self.local_port)
         self.local_port = self._server.sockets[0].getsockname()[1]
 
@@ -66,9 +59,6 @@ class PortForward:
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"http://{host}:{self.local_port}"
 
-    async def _connect(self) -> aiohttp.ClientWebSocketResponse:
-        return await self._sockets.websocket(self._path, [("ports", str(self._port))], _PROTOCOLS, self._timeout)
-
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer), name="port-forward")
         self._tasks.add(task)
@@ -76,54 +66,42 @@ class PortForward:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            socket = await self._connect()
+            stream = await self._connect()
             try:
-                await self._join(socket, reader, writer)
+                await _join(stream, reader, writer)
             finally:
-                await socket.close()
-        except (StatusError, ConnectionLost, OSError, aiohttp.ClientError) as error:
+                await stream.close()
+        except (StatusError, ConnectionLost, OSError) as error:
             self.error = str(error)
             logger.warning("forwarding a connection to port %d failed: %s", self._port, error)
         finally:
             writer.close()
 
-    async def _join(
-        self, socket: aiohttp.ClientWebSocketResponse, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        async def to_pod() -> None:
-            while data := await reader.read(_PIECE):
-                await socket.send_bytes(b"\0" + data)
 
-        sending = asyncio.create_task(to_pod())
-        receiving = asyncio.create_task(self._to_local(socket, writer))
-        try:
-            await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
-            if not receiving.done():
-                await asyncio.wait({receiving}, timeout=_LINGER)
-        finally:
-            sending.cancel()
-            receiving.cancel()
-            results = await asyncio.gather(sending, receiving, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+async def _join(stream: PortStream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Passes bytes on both ways until the pod has ended its half. Raises what either side breaks with."""
 
-    async def _to_local(self, socket: aiohttp.ClientWebSocketResponse, writer: asyncio.StreamWriter) -> None:
-        announced = {0: False, 1: False}  # each channel begins with the port
-        async for message in socket:
-            if message.type is not aiohttp.WSMsgType.BINARY or not message.data:
-                continue
-            channel, data = message.data[0], message.data[1:]
-            if channel not in announced:
-                continue
-            if not announced[channel]:
-                announced[channel] = True
-                data = data[2:]
-            if not data:
-                continue
-            if channel == 1:
-                self.error = data.decode(errors="replace")
-                logger.warning("%s", self.error)
-                return
+    async def to_pod() -> bool:
+        while data := await reader.read(_PIECE):
+            await stream.send(data)
+        return await stream.end_input()
+
+    async def to_local() -> None:
+        while data := await stream.receive():
             writer.write(data)
             await writer.drain()
+
+    sending = asyncio.create_task(to_pod())
+    receiving = asyncio.create_task(to_local())
+    try:
+        await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
+        if not receiving.done():
+            told = not sending.exception() and sending.result()
+            await asyncio.wait({receiving}, timeout=None if told else _LINGER)
+    finally:
+        sending.cancel()
+        receiving.cancel()
+        results = await asyncio.gather(receiving, sending, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result

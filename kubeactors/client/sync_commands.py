@@ -8,8 +8,9 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from os import PathLike
 from typing import TypeVar
 
-from kubeactors.client.command import CommandSession, Completed, Output
+from kubeactors.client.command import CommandSession, Completed
 from kubeactors.client.port_forward import PortForward
+from kubeactors.client.streams import Output
 from kubeactors.client.sync_bridge import SyncBridge, SyncIterator, result_of
 
 T = TypeVar("T")

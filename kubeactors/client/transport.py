@@ -7,6 +7,7 @@ from typing import Protocol
 
 from kubeactors.client.calls import Call, LogsCall, RawEvent, Reply, WatchCall
 from kubeactors.client.discovery import ServedResource
+from kubeactors.client.streams import CommandCall, CommandStream, PortCall, PortStream
 
 
 class ConnectionLost(Exception):
@@ -39,6 +40,14 @@ class Transport(Protocol):
 
     def logs(self, call: LogsCall, timeout: float) -> AsyncGenerator[bytes, None]:
         """A container's log. `timeout` bounds only the wait for a connection."""
+        ...
+
+    async def command(self, call: CommandCall, timeout: float) -> CommandStream:
+        """Runs or joins a command in a container. `timeout` bounds only its beginning."""
+        ...
+
+    async def port(self, call: PortCall, timeout: float) -> PortStream:
+        """A connection to a port of a pod. `timeout` bounds only its beginning."""
         ...
 
     async def discover(self, timeout: float) -> Sequence[ServedResource] | None:

@@ -49,6 +49,7 @@ from kubeactors.client.calls import (
     UpdateCall,
     WatchCall,
 )
+from kubeactors.client.streams import CommandCall, CommandStream, PortCall, PortStream
 from kubeactors.client.transport import ConnectionLost
 from tests.support.fake_api_objects import has_grace, key_of, patched, reply_of, scale_of, verb_of
 from tests.support.fake_api_watch import Change, Match, Watcher, tell
@@ -532,6 +533,12 @@ class _FakeTransport:
     async def logs(self, call: LogsCall, timeout: float) -> AsyncGenerator[bytes, None]:
         self._check()
         yield self._api.logs(call)
+
+    async def command(self, call: CommandCall, timeout: float) -> CommandStream:
+        raise errors.method_not_supported("pods", "connect")
+
+    async def port(self, call: PortCall, timeout: float) -> PortStream:
+        raise errors.method_not_supported("pods", "connect")
 
     async def discover(self, timeout: float) -> None:
         """It knows the built-in kinds alone."""

@@ -22,14 +22,13 @@ from kubeactors.client.calls import (
     PatchCall,
     Target,
     UpdateCall,
-    WatchCall,
     WriteOptions,
 )
 from kubeactors.client.resource import Resource
-from kubeactors.client.transport import ConnectionLost
 from kubeactors.pb.api.v1 import api_pb2 as pb
 from kubeactors.pb.api.v1 import api_pb2_grpc
 from tests.support.fake_api import FakeApi
+from tests.support.fake_grpc_watches import FakeWatches
 
 SERVER_OPTIONS = [
     ("grpc.so_reuseport", 0),
@@ -52,6 +51,7 @@ class FakeGrpcServer(api_pb2_grpc.ResourcesServicer):
         self.lists = 0
         """Unary List calls that came."""
         self.sessions = 0
+        self.watch_streams = 0
         self._credentials = credentials
         self._server: Any = None
 
@@ -86,22 +86,11 @@ class FakeGrpcServer(api_pb2_grpc.ResourcesServicer):
         except StatusError as error:
             await _abort(context, error)
 
-    async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        call = WatchCall(
-            _target(request.key),
-            request.label_selector,
-            request.field_selector,
-            request.resource_version,
-            request.allow_watch_bookmarks,
-            request.timeout_seconds,
-        )
-        try:
-            async for batch in self.api.watch(call):
-                yield pb.WatchFrame(events=[pb.WatchEvent(type=e.type, object=e.object) for e in batch])
-        except StatusError as error:
-            await _abort(context, error)
-        except ConnectionLost:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "broken (test)")
+    async def WatchMany(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+        self.watch_streams += 1
+        stream = FakeWatches(self.api, requests)
+        async for update in stream.updates():
+            yield pb.WatchManyReply(updates=[update])
 
     async def Logs(self, request: Any, context: Any) -> AsyncIterator[Any]:
         tail = request.tail_lines if request.HasField("tail_lines") else None

@@ -56,7 +56,11 @@ async def serve_port(connector: Connector, inputs: AsyncIterator[pb.PortForwardI
     """Pass a connection's bytes on until the pod has ended it. Raises StatusError if it was not made or broke."""
     if not isinstance(connector, PortForwardConnector):
         raise TypeError("the handler answered a port-forward with another connection")
-    problem = await connector.serve_connection(_Bytes(inputs, write))
+
+    async def begun() -> None:
+        await write(pb.PortForwardOutput(started=pb.Nothing()))
+
+    problem = await connector.serve_connection(_Bytes(inputs, write), begun)
     if problem:
         raise errors.internal(problem)
 

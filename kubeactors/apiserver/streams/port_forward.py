@@ -80,11 +80,12 @@ class PortForwardConnector:
             return await self._serve_tunnel(http)
         return await self._serve_channels(http, wanted)
 
-    async def serve_connection(self, data: DataStream) -> str:
+    async def serve_connection(self, data: DataStream, begun: Callable[[], Awaitable[None]]) -> str:
         """Serve one connection of a client that comes by another way than HTTP, to the first of the ports; what went
-        wrong, or nothing."""
+        wrong, or nothing. `begun` is awaited once there is a pod to connect to."""
         if self._ended:
             return self._not_found()
+        await begun()
         async with IdleTimeout() as idle:
             return await self.forward(self._ports[0], data, idle)
 

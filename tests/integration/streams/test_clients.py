@@ -31,9 +31,16 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 POD = "/api/v1/namespaces/default/pods/web"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="package")
-async def client(plane: ControlPlane, node: LiveNode) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient.from_kubeconfig(plane.kubeconfig) as made:
+TRANSPORTS = ["https", "grpc"]
+
+
+def endpoint(plane: ControlPlane, transport: str) -> str:
+    return plane.url if transport == "https" else plane.grpc_endpoint
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="package", params=TRANSPORTS)
+async def client(request: pytest.FixtureRequest, plane: ControlPlane, node: LiveNode) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient([endpoint(plane, request.param)], plane.tls()) as made:
         yield made
 
 
@@ -59,8 +66,9 @@ async def test_the_sdk_talks_to_commands(client: AsyncClient, node: LiveNode) ->
         assert b"17 91" in text
         assert session.exit_code == 6
     echoes = {**container("c", "while read l; do echo got $l; done; echo end"), "stdin": True, "stdinOnce": True}
-    await node.run_pod("echoes", echoes, restartPolicy="Never")
-    async with client.attach("echoes", stdin=True) as session:
+    name = f"echoes-{'https' if 'Https' in type(client._transport).__name__ else 'grpc'}"
+    await node.run_pod(name, echoes, restartPolicy="Never")
+    async with client.attach(name, stdin=True) as session:
         await session.write(b"x\n")
         await session.close_stdin()
         assert b"".join([output.data async for output in session]) == b"got x\nend\n"
@@ -72,9 +80,55 @@ async def test_the_sdk_forwards_ports(client: AsyncClient) -> None:
         for path, size in (("index.html", 6), ("big", 4 * 1024 * 1024)):
             async with session.get(f"{forward.url}/{path}") as response:
                 assert len(await response.read()) == size
+        async with client.port_forward("web", 81) as closed:
+            reader, writer = await asyncio.open_connection(closed.address, closed.local_port)
+            async with asyncio.timeout(20):
+                assert await reader.read() == b""
+            writer.close()
+            assert "refused" in closed.error
     with pytest.raises(StatusError, match='pods "none" not found'):
         async with client.port_forward("none", 80):
             pass
+
+
+async def test_the_sdk_ends_its_half_of_a_connection(plane: ControlPlane, node: LiveNode) -> None:
+    """Over gRPC, as a WebSocket cannot: the pod's side learns that nothing more comes and may still answer."""
+    slow = "nc -l -p 9000 -e sh -c 'wc -c; sleep 2; echo late'"
+    await node.run_pod("counts-input", container("c", f"while true; do {slow}; done"))
+    async with (
+        AsyncClient([plane.grpc_endpoint], plane.tls()) as client,
+        asyncio.timeout(40),
+        client.port_forward("counts-input", 9000) as forward,
+    ):
+        answer = b""
+        while not answer:  # the first connection is that of `port_forward` itself
+            reader, writer = await asyncio.open_connection(forward.address, forward.local_port)
+            writer.write(b"x" * 100_000)
+            writer.write_eof()
+            answer = await reader.read()
+            writer.close()
+        assert answer.split() == [b"100000", b"late"]
+
+
+async def test_who_is_tired_of_waiting_for_a_command_may_go_on(client: AsyncClient) -> None:
+    async with client.exec_session("web", ["sh"]) as session:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                async for _ in session:
+                    pass
+        await session.write(b"echo there; exit 2\n")
+        assert b"".join([output.data async for output in session]) == b"there\n"
+        assert session.exit_code == 2
+
+
+async def test_the_sdk_reads_logs(client: AsyncClient) -> None:
+    async with asyncio.timeout(20):
+        async for line in client.logs("web", tail_lines=1, follow=True):
+            assert line == "serving"
+            break
+    assert [line async for line in client.logs("web")] == ["serving"]
+    with pytest.raises(StatusError, match="choose one of"):
+        [line async for line in client.logs("two")]
 
 
 async def test_the_sdk_copies_files(client: AsyncClient, tmp_path: Path) -> None:
@@ -97,9 +151,10 @@ async def test_the_sdk_copies_files(client: AsyncClient, tmp_path: Path) -> None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["back", "site"], "nothing half done is left"
 
 
-async def test_the_synchronous_sdk(plane: ControlPlane, node: LiveNode) -> None:
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_the_synchronous_sdk(plane: ControlPlane, node: LiveNode, transport: str) -> None:
     def work() -> None:
-        with Client.from_kubeconfig(plane.kubeconfig) as sync:
+        with Client([endpoint(plane, transport)], plane.tls()) as sync:
             assert sync.exec("web", ["cat"], stdin=b"hello").text == "hello"
             with sync.exec_session("web", ["cat"]) as session:
                 session.write(b"a")
@@ -119,9 +174,15 @@ async def test_the_synchronous_sdk(plane: ControlPlane, node: LiveNode) -> None:
     await asyncio.to_thread(work)
 
 
-async def test_the_example_of_the_documentation(plane: ControlPlane, node: LiveNode) -> None:
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_the_example_of_the_documentation(
+    plane: ControlPlane, node: LiveNode, tmp_path: Path, transport: str
+) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    server = plane.url if transport == "https" else f"grpc://{plane.grpc_endpoint}"
+    kubeconfig.write_text(plane.kubeconfig.read_text().replace(plane.url, server))
     (source,) = re.findall(r"^```py\n(.*?)^```", (ROOT / "docs/sdk.md").read_text(), re.M | re.S)
-    environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT)}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", source),
         env=environment,

@@ -138,7 +138,10 @@ async def test_ports(stub: Any) -> None:
         await call.write(pb.PortForwardInput(start=start))
         await call.write(pb.PortForwardInput(data=f"GET /{path} HTTP/1.0\r\n\r\n".encode()))
         async with asyncio.timeout(30):
-            answer = b"".join([output.data async for output in call])
+            assert (await call.read()).HasField("started")
+            answer = b""
+            while (output := await call.read()) is not grpc.aio.EOF:
+                answer += output.data
         assert len(answer.partition(b"\r\n\r\n")[2]) == size
         assert await call.code() is grpc.StatusCode.OK
     for port, words in ((81, "refused"), (0, "must be > 0")):
@@ -146,7 +149,7 @@ async def test_ports(stub: Any) -> None:
         start = pb.PortForwardStart(namespace="default", pod="web", port=port)
         await call.write(pb.PortForwardInput(start=start))
         with pytest.raises(grpc.aio.AioRpcError, match=words):
-            await call.read()
+            [output async for output in call]
 
 
 async def test_logs(stub: Any, node: LiveNode) -> None:

@@ -235,7 +235,8 @@ class ResourcesServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PortForward(self, request_iterator, context):
-        """One connection to a port of a pod; make a call for each. The first input is `start`; then come bytes, both ways. Ending
+        """One connection to a port of a pod; make a call for each. The first input is `start`, the first output `started` (or
+        the call fails: there is no such pod); then come bytes, both ways, which need not wait for `started`. Ending
         the client's side ends its half of the connection. The call ends when the pod has ended its half, and fails when the
         port did not answer.
         """

@@ -117,7 +117,8 @@ class ResourcesStub:
     Attach: _grpc.StreamStreamMultiCallable[_api_pb2.CommandInput, _api_pb2.CommandOutput]
     """Connects to the first process of a container. Messages and order are those of Exec."""
     PortForward: _grpc.StreamStreamMultiCallable[_api_pb2.PortForwardInput, _api_pb2.PortForwardOutput]
-    """One connection to a port of a pod; make a call for each. The first input is `start`; then come bytes, both ways. Ending
+    """One connection to a port of a pod; make a call for each. The first input is `start`, the first output `started` (or
+    the call fails: there is no such pod); then come bytes, both ways, which need not wait for `started`. Ending
     the client's side ends its half of the connection. The call ends when the pod has ended its half, and fails when the
     port did not answer.
     """
@@ -177,7 +178,8 @@ class ResourcesAsyncStub(ResourcesStub):
     Attach: _aio.StreamStreamMultiCallable[_api_pb2.CommandInput, _api_pb2.CommandOutput]  # type: ignore[assignment]
     """Connects to the first process of a container. Messages and order are those of Exec."""
     PortForward: _aio.StreamStreamMultiCallable[_api_pb2.PortForwardInput, _api_pb2.PortForwardOutput]  # type: ignore[assignment]
-    """One connection to a port of a pod; make a call for each. The first input is `start`; then come bytes, both ways. Ending
+    """One connection to a port of a pod; make a call for each. The first input is `start`, the first output `started` (or
+    the call fails: there is no such pod); then come bytes, both ways, which need not wait for `started`. Ending
     the client's side ends its half of the connection. The call ends when the pod has ended its half, and fails when the
     port did not answer.
     """
@@ -324,7 +326,8 @@ class ResourcesServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_api_pb2.PortForwardInput],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_api_pb2.PortForwardOutput], _abc.AsyncIterator[_api_pb2.PortForwardOutput]]:
-        """One connection to a port of a pod; make a call for each. The first input is `start`; then come bytes, both ways. Ending
+        """One connection to a port of a pod; make a call for each. The first input is `start`, the first output `started` (or
+        the call fails: there is no such pod); then come bytes, both ways, which need not wait for `started`. Ending
         the client's side ends its half of the connection. The call ends when the pod has ended its half, and fails when the
         port did not answer.
         """
