@@ -36,6 +36,8 @@ class NodeAgentConfig:
     #: An unchanged node status is written again after this.
     status_report_interval: float = 300.0
     resync_interval: float = 60.0
+    #: The longest that a container waits for its restart (kubelet's crashLoopBackOff.maxContainerRestartPeriod).
+    max_restart_delay: float = 300.0
     max_pods: int = 110
     labels: dict[str, str] = field(default_factory=dict)
     #: Memory that pods may not have, in bytes (kubelet's default eviction threshold).

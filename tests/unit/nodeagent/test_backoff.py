@@ -27,3 +27,9 @@ def test_ten_minutes_without_trouble_are_forgiven() -> None:
     assert remaining(entry, event_time=600, now=600) == 300
     assert remaining(entry, event_time=601, now=601) == 0
     assert advance(entry, event_time=601, now=601).delay == 10
+
+
+def test_a_node_may_wait_less() -> None:
+    entry = advance(None, 0, 0, maximum=1)
+    assert (entry.delay, advance(entry, 1, 1, maximum=1).delay) == (1, 1)
+    assert remaining(entry, event_time=599, now=599) == 1, "it is remembered as long as ever"
