@@ -20,7 +20,8 @@ from nodeagent.pods.environment import (
     environment_needs_pod_ip,
     references,
 )
-from nodeagent.pods.expansion import expand
+from nodeagent.pods.expansion import MissingValues, expand_fully
+from nodeagent.pods.files import kernel_hostname
 from nodeagent.pods.sandbox import PodSandbox
 from nodeagent.pods.state import ContainerState, Run, Waiting
 from nodeagent.runtime.interface import ExitCallback, Image, NoSuchImage, RuntimeFailure
@@ -146,6 +147,7 @@ async def _create(
             subpaths=subpaths,
             surroundings=Surroundings(
                 netns="" if host_network else str(paths.netns),
+                hostname=kernel_hostname(pod, context.config.cluster_domain),
                 ipc=str(paths.ipc),
                 shm=str(paths.shm),
                 hosts=str(paths.hosts),
@@ -194,13 +196,16 @@ async def _environment(context: NodeContext, attempt: Attempt, ips: tuple[str, .
 def _prepare(
     paths: PodPaths, container: Object, env: dict[str, str], volumes: dict[str, Path], termination: Path
 ) -> dict[int, Path]:
-    """The termination log and the bound subpaths. Blocks. Raises VolumeError or OSError."""
+    """The termination log and the bound subpaths. Blocks. Raises ConfigError, VolumeError or OSError."""
     termination.parent.mkdir(parents=True, exist_ok=True)
     termination.write_bytes(b"")
     termination.chmod(0o666)  # whatever user the container runs as
     bound = {}
     for index, mount in enumerate(container.get("volumeMounts") or ()):
-        subpath = mount.get("subPath") or expand(mount.get("subPathExpr") or "", env)
+        try:
+            subpath = mount.get("subPath") or expand_fully(mount.get("subPathExpr") or "", env)
+        except MissingValues as error:
+            raise ConfigError(str(error)) from error
         if subpath and mount["name"] in volumes:
             target = paths.subpath(mount["name"], container["name"], index)
             try:

@@ -12,7 +12,7 @@ from nodeagent.pods.environment import (
     references,
     service_variables,
 )
-from nodeagent.pods.expansion import expand
+from nodeagent.pods.expansion import MissingValues, expand, expand_fully
 from nodeagent.pods.field_refs import FieldError, PodFacts, field_value, resource_value
 from tests.unit.nodeagent.pods import c, pod
 
@@ -49,6 +49,12 @@ def env_of(container: Object, **options) -> dict[str, str]:
 )
 def test_expansion(text: str, expanded: str) -> None:
     assert expand(text, {"A": "1"}, {"A": "other", "B": "2"}) == expanded
+
+
+def test_expansion_where_every_name_needs_a_value() -> None:
+    assert expand_fully("$(A)/$$(B)", {"A": "1"}) == "1/$(B)"
+    with pytest.raises(MissingValues, match=r"^missing value for B, EMPTY$"):
+        expand_fully("$(EMPTY)$(A)$(B)", {"A": "1", "EMPTY": ""})
 
 
 def test_plain_values_see_those_before_them() -> None:
