@@ -10,7 +10,6 @@ from pathlib import Path
 from kubeactors.api.meta import Object
 from nodeagent.pods.environment import ConfigError
 from nodeagent.pods.expansion import expand
-from nodeagent.pods.files import hostname_of
 from nodeagent.pods.resources import container_resources
 from nodeagent.runtime.interface import BindMount, ContainerConfig, Image, Security
 
@@ -32,6 +31,7 @@ class Surroundings:
     """The pod's shared things, as paths on the node."""
 
     netns: str  # empty with hostNetwork
+    hostname: str  # the kernel's name in the pod
     ipc: str
     shm: str
     hosts: str
@@ -71,7 +71,7 @@ def container_config(
     host_network = bool(spec.get("hostNetwork"))
     mounts = _volume_mounts(container, volumes, subpaths)
     mounts += _managed_files(spec, container, surroundings, {m.destination for m in mounts})
-    env = {"HOSTNAME": hostname_of(pod), **env} if not host_network else dict(env)
+    env = {"HOSTNAME": surroundings.hostname, **env} if not host_network else dict(env)
     command, args = container.get("command"), container.get("args")
     pod_security = spec.get("securityContext") or {}
     return ContainerConfig(
@@ -96,7 +96,7 @@ def container_config(
         ipc_path="" if spec.get("hostIPC") else surroundings.ipc,
         host_ipc=bool(spec.get("hostIPC")),
         host_pid=bool(spec.get("hostPID")),
-        hostname="" if host_network else hostname_of(pod),
+        hostname="" if host_network else surroundings.hostname,
         sysctls={s["name"]: s["value"] for s in pod_security.get("sysctls") or ()},
         cgroup_parent=surroundings.cgroup,
         resources=container_resources(pod, container, node_memory),

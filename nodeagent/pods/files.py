@@ -6,6 +6,12 @@ from dataclasses import dataclass
 from kubeactors.api.meta import Object
 
 _MAX_HOSTNAME = 63
+#: The longest name of a machine that Linux takes, in characters.
+_MAX_FQDN = 64
+
+
+class NameTooLong(Exception):
+    """The pod's full name cannot be its hostname; the text is kubelet's."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +32,23 @@ def hostname_of(pod: Object) -> str:
     return name[:_MAX_HOSTNAME].rstrip("-.")
 
 
+def kernel_hostname(pod: Object, cluster_domain: str) -> str:
+    """The name of the machine in the pod: its hostname, with setHostnameAsFQDN its full name. Raises NameTooLong."""
+    hostname, domain = hostname_of(pod), domain_of(pod, cluster_domain)
+    if not (pod["spec"].get("setHostnameAsFQDN") and domain):
+        return hostname
+    full = f"{hostname}.{domain}"
+    if len(full) > _MAX_FQDN:
+        text = "failed to construct FQDN from pod hostname and cluster domain"
+        limits = f"{_MAX_FQDN} characters is the max, {len(full)} characters requested"
+        raise NameTooLong(f"{text}, FQDN {full} is too long ({limits})")
+    return full
+
+
 def domain_of(pod: Object, cluster_domain: str) -> str:
-    """The pod's own domain when it has a subdomain, else empty."""
-    subdomain = pod["spec"].get("subdomain")
+    """The pod's own domain when it has a subdomain, else empty; what overrides the hostname overrides it too."""
+    spec = pod["spec"]
+    subdomain = None if spec.get("hostnameOverride") else spec.get("subdomain")
     return f"{subdomain}.{pod['metadata'].get('namespace', '')}.svc.{cluster_domain}" if subdomain else ""
 
 

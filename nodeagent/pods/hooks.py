@@ -3,7 +3,7 @@
 import asyncio
 
 from kubeactors.api.meta import Object
-from nodeagent.probes.interface import Target
+from nodeagent.probes.interface import Answer, Target
 from nodeagent.probes.prober import Handlers
 from nodeagent.runtime.interface import Runtime, RuntimeFailure
 
@@ -17,8 +17,9 @@ async def run_hook(handler: Object, target: Target, runtime: Runtime, handlers: 
     if handler.get("exec"):
         await _exec(handler["exec"], target, runtime, timeout)
     elif handler.get("httpGet"):
-        answer = await handlers.http_get.probe(handler["httpGet"], target, timeout)
-        if answer.result != "success":
+        # As with kubelet it is told, and what it answers is its own affair.
+        answer = await handlers.http_get.ask(handler["httpGet"], target, timeout)
+        if isinstance(answer, Answer):
             raise HookFailure(answer.output)
     elif handler.get("sleep"):
         await asyncio.sleep(min(float(handler["sleep"].get("seconds") or 0), timeout))

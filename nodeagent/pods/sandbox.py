@@ -20,7 +20,7 @@ from nodeagent.kernel.cgroups import Cgroups, remove_patiently
 from nodeagent.paths import PodPaths, component
 from nodeagent.pods.context import NodeContext
 from nodeagent.pods.environment import references
-from nodeagent.pods.files import hostname_of, hosts_text, parse_resolv_conf, resolv_conf_text
+from nodeagent.pods.files import NameTooLong, hosts_text, kernel_hostname, parse_resolv_conf, resolv_conf_text
 from nodeagent.pods.resources import pod_resources, qos_class
 from nodeagent.volumes.empty_dir import mount_tmpfs
 from nodeagent.volumes.interface import VolumeContext, VolumeError
@@ -175,7 +175,7 @@ class PodSandbox:
     async def _make_local(self, pod: Object) -> None:
         try:
             await asyncio.to_thread(self._make_local_sync, pod)
-        except OSError as error:
+        except (NameTooLong, OSError) as error:
             raise SandboxError("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}") from error
 
     def _make_local_sync(self, pod: Object) -> None:
@@ -186,7 +186,7 @@ class PodSandbox:
             paths.container(container["name"]).mkdir(parents=True, exist_ok=True)
         if not paths.hosts.exists():
             paths.hosts.touch()
-        paths.hostname.write_text(hostname_of(pod) + "\n")
+        paths.hostname.write_text(kernel_hostname(pod, config.cluster_domain) + "\n")
         node_resolver = parse_resolv_conf(_read(Path("/etc/resolv.conf")))
         text = resolv_conf_text(pod, config.cluster_dns, config.cluster_domain, node_resolver)
         paths.resolv_conf.write_text(text)

@@ -94,6 +94,7 @@ class PodWorker:
             "metadata"
         ].get("annotations"):
             self._refresh = True
+            self._retry_configurations()
         self._note_changes()
         self._changed.set()
 
@@ -107,9 +108,7 @@ class PodWorker:
         """A ConfigMap or Secret that the pod refers to changed, or a token of it is to be replaced."""
         self._refresh = True
         self.state.sandbox.retry_at = 0.0
-        for container in self.state.containers.values():
-            if container.waiting is not None and container.waiting.reason == "CreateContainerConfigError":
-                container.retry_at = 0.0
+        self._retry_configurations()
         self._changed.set()
 
     def observe(self, found: Sequence[ContainerRecord], listed_at: float) -> None:
@@ -213,6 +212,12 @@ class PodWorker:
             case planner.Forget():
                 self._tasks.chore(self._forget())
 
+    def _retry_configurations(self) -> None:
+        """What containers are configured by changed: those that could not be configured need not wait any longer."""
+        for container in self.state.containers.values():
+            if container.waiting is not None and container.waiting.reason == "CreateContainerConfigError":
+                container.retry_at = 0.0
+
     def _note_changes(self) -> None:
         """What follows from the pod object alone."""
         state, now = self.state, self._context.clock()
@@ -295,7 +300,8 @@ class PodWorker:
         def created(run: Run) -> None:
             self._sandbox_stands()  # or there would be no container in it
             if before is not None:
-                container.back_off = backoff.advance(container.back_off, before.finished_at, now)
+                longest = self._context.config.max_restart_delay
+                container.back_off = backoff.advance(container.back_off, before.finished_at, now, maximum=longest)
             outdated, container.last, container.run = container.last, before, run
             container.waiting, container.kill_message, container.kill_grace = None, "", None
             container.started = container.ready = False

@@ -23,6 +23,16 @@ class HttpGet:
             self._session = None
 
     async def probe(self, action: Object, target: Target, timeout: float) -> Answer:
+        answer = await self.ask(action, target, timeout)
+        if isinstance(answer, Answer):
+            return answer
+        status, body = answer
+        if 200 <= status < 400:
+            return Answer("success", body.decode(errors="replace"))
+        return Answer("failure", f"HTTP probe failed with statuscode: {status}")
+
+    async def ask(self, action: Object, target: Target, timeout: float) -> tuple[int, bytes] | Answer:
+        """The status and the begin of the body, or why there is none."""
         try:
             url = url_of(action, target)
         except ValueError as error:
@@ -36,15 +46,12 @@ class HttpGet:
                 ssl=False,
                 max_redirects=10,
             ) as response:
-                body = await response.content.read(_BODY_LIMIT)
+                return response.status, await response.content.read(_BODY_LIMIT)
         except TimeoutError:
             text = f"{quoted}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
             return Answer("failure", text)
         except (aiohttp.ClientError, ssl.SSLError, OSError, ValueError) as error:
             return Answer("failure", f"{quoted}: {reason_of(error, target.ip, action, target.container)}")
-        if 200 <= response.status < 400:
-            return Answer("success", body.decode(errors="replace"))
-        return Answer("failure", f"HTTP probe failed with statuscode: {response.status}")
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
