@@ -22,6 +22,7 @@ from tests.support.fake_api import FakeApi
 IMAGE = "localhost/busybox:test"
 _APPLETS = "sh sleep cat echo ls httpd wget nc true false id env sync stat mount kill head grep hostname touch test"
 _APPLETS += " seq dd tail printf mkdir rm ln readlink date nproc expr yes md5sum trap umask ipcs tar stty tee wc"
+_APPLETS += " chmod mv find sort awk cut od"
 
 
 class Machine:
@@ -106,6 +107,17 @@ class Machine:
         archive = subprocess.run(["tar", "-C", str(tree), "-c", "."], capture_output=True, check=True).stdout
         self.podman("import", "-", IMAGE, input=archive)
 
+    def import_greeter(self) -> str:
+        """Import an image that has an entrypoint and arguments of its own; returns its name."""
+        source = self.root / "greeter"
+        source.mkdir()
+        shutil.copy("/bin/busybox", source / "echo")
+        archive = subprocess.run(["tar", "-C", str(source), "-c", "."], capture_output=True, check=True).stdout
+        changes = ('ENTRYPOINT ["/echo", "entrypoint of the image,"]', 'CMD ["arguments of the image"]', "ENV PATH=/")
+        name = "localhost/greeter:test"
+        self.podman("import", *(word for change in changes for word in ("--change", change)), "-", name, input=archive)
+        return name
+
     def podman(self, *arguments: str, input: bytes = b"") -> str:
         run = self.root / "run" / "podman"
         environment = {
@@ -173,10 +185,10 @@ class Machine:
         pod = self.pod(name)
         return f"status: {pod and pod.get('status')}\nevents: {self.events(name)}"
 
-    def log_text(self, name: str, container: str = "c", attempt: int = 0) -> str:
+    def log_text(self, name: str, container: str = "c", attempt: int = 0, *, namespace: str = "default") -> str:
         """What a container wrote, from its log file."""
         assert self.agent is not None and self.agent._manager is not None
-        worker = self.agent._manager.find("default", name)
+        worker = self.agent._manager.find(namespace, name)
         assert worker is not None
         lines = worker.paths.log(container, attempt).read_text().splitlines()
         return "".join(f"{line.split(' ', 3)[3]}\n" for line in lines)

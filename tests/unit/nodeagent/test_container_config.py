@@ -7,13 +7,20 @@ import pytest
 from kubeactors.api.meta import Object
 from nodeagent.pods.container_config import Surroundings, container_config, verify_non_root
 from nodeagent.pods.environment import ConfigError
-from nodeagent.pods.files import hostname_of, hosts_text, parse_resolv_conf, resolv_conf_text
+from nodeagent.pods.files import (
+    NameTooLong,
+    hostname_of,
+    hosts_text,
+    kernel_hostname,
+    parse_resolv_conf,
+    resolv_conf_text,
+)
 from nodeagent.pods.resources import container_resources, pod_resources, qos_class
 from nodeagent.runtime.interface import BindMount, ContainerConfig, Image, Resources, Security
 from nodeagent.runtime.podman.spec import create_body
 from tests.unit.nodeagent.pods import c, pod, sidecar
 
-PLACES = Surroundings("/ns", "/ipc", "/shm", "/hosts", "/resolv", "/hostname", "/cg/pod1", "/log", "/term")
+PLACES = Surroundings("/ns", "web", "/ipc", "/shm", "/hosts", "/resolv", "/hostname", "/cg/pod1", "/log", "/term")
 IMAGE = Image("sha256:1", (), 10)
 GI = 2**30
 
@@ -233,6 +240,18 @@ def test_hostnames_are_cut() -> None:
     obj = pod()
     obj["metadata"]["name"] = "a" * 62 + "-bcd"
     assert hostname_of(obj) == "a" * 62
+
+
+def test_a_full_name_as_hostname() -> None:
+    obj = pod(hostname="h", subdomain="sub")
+    assert kernel_hostname(obj, "cluster.local") == "h"
+    obj["spec"]["setHostnameAsFQDN"] = True
+    assert kernel_hostname(obj, "cluster.local") == "h.sub.default.svc.cluster.local"
+    obj["spec"]["hostname"] = "h" * 40
+    with pytest.raises(NameTooLong, match=r"is too long \(64 characters is the max, 70 characters requested\)"):
+        kernel_hostname(obj, "cluster.local")
+    obj["spec"]["hostnameOverride"] = "mine"
+    assert kernel_hostname(obj, "cluster.local") == "mine"
 
 
 NODE = parse_resolv_conf("# x\nsearch example.org\nnameserver 192.0.2.53\noptions ndots:2 timeout:1\n")
