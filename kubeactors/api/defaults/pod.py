@@ -4,8 +4,7 @@ from typing import Any
 
 from kubeactors.api.defaults.image import default_pull_policy
 from kubeactors.api.defaults.volume import default_volumes
-from kubeactors.api.quantity import Quantity
-from kubeactors.api.quantity import add as add_resources
+from kubeactors.api.pod_resources import container_sums
 
 JsonObject = dict[str, Any]
 
@@ -125,7 +124,7 @@ def _default_pod_resources(spec: JsonObject) -> None:
     resources = spec["resources"]
     limits = resources.get("limits") or {}
     requests = resources.get("requests") or {}
-    total = _container_requests(spec)
+    total = container_sums(spec, "requests")
     for name in (*limits, *total):
         if name in requests or not _pod_level(name):
             continue
@@ -139,18 +138,3 @@ def _default_pod_resources(spec: JsonObject) -> None:
 
 def _pod_level(name: str) -> bool:
     return name in ("cpu", "memory") or name.startswith("hugepages-")
-
-
-def _container_requests(spec: JsonObject) -> dict[str, str]:
-    total: dict[str, str] = {}
-    for container in spec.get("containers") or ():
-        total = add_resources(total, (container.get("resources") or {}).get("requests") or {})
-    for container in spec.get("initContainers") or ():
-        own = (container.get("resources") or {}).get("requests") or {}
-        if container.get("restartPolicy") == "Always":
-            total = add_resources(total, own)
-            continue
-        for name, value in own.items():
-            if name not in total or Quantity.parse(total[name]) < Quantity.parse(value):
-                total[name] = value
-    return total

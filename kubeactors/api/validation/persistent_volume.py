@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kubeactors.api.choices import PERSISTENT_VOLUME_MODES, PERSISTENT_VOLUME_RECLAIM_POLICIES
-from kubeactors.api.fielderrors import FieldError, forbidden, not_supported, required
+from kubeactors.api.fielderrors import FieldError, forbidden, invalid, not_supported, required
+from kubeactors.api.internal_form import internal_form
 from kubeactors.api.validation.common import dns1123_subdomain, immutable
+from kubeactors.api.validation.metadata import FIELD_IMMUTABLE
 from kubeactors.api.validation.persistent_volume_source import SOURCES, source_errors
 from kubeactors.api.validation.pod.scheduling import node_selector_errors
 from kubeactors.api.validation.volume_amounts import (
@@ -16,6 +18,7 @@ from kubeactors.api.validation.volume_amounts import (
 )
 
 _RECLAIM_POLICIES: Final = frozenset(PERSISTENT_VOLUME_RECLAIM_POLICIES)
+_AFFINITY_FIXED: Final = f"{FIELD_IMMUTABLE}, except for updating from beta label to GA"
 _INLINE: Final = "may not be specified in the context of inline volumes"
 # Labels that were renamed when they became stable: a volume's affinity may follow.
 _STABLE_LABELS: Final = {
@@ -30,11 +33,12 @@ Spec = Mapping[str, Any]
 
 
 def persistent_volume_errors(obj: Spec) -> list[FieldError]:
-    return persistent_volume_spec_errors(obj.get("spec") or {}, "spec")
+    name = (obj.get("metadata") or {}).get("name") or ""
+    return persistent_volume_spec_errors(obj.get("spec") or {}, name, "spec")
 
 
-def persistent_volume_spec_errors(spec: Spec, path: str, *, inline: bool = False) -> list[FieldError]:
-    """Of a volume's spec; `inline`: within a VolumeAttachment, where there is no claim and no class."""
+def persistent_volume_spec_errors(spec: Spec, name: str, path: str, *, inline: bool = False) -> list[FieldError]:
+    """Of the spec of the volume `name`; `inline`: within a VolumeAttachment, where there is no claim and no class."""
     errors: list[FieldError] = []
     if inline:
         if spec.get("claimRef") is not None:
@@ -56,7 +60,7 @@ def persistent_volume_spec_errors(spec: Spec, path: str, *, inline: bool = False
             errors.append(forbidden(f"{path}.nodeAffinity", _INLINE))
         else:
             errors += _affinity_errors(affinity, f"{path}.nodeAffinity")
-    errors += source_errors(spec, bool((affinity or {}).get("required")), path)
+    errors += source_errors(spec, name, affinity is not None and not inline, path)
     host_path = (spec.get("hostPath") or {}).get("path") or ""
     if host_path and posixpath.normpath(host_path) in ("/", "//") and _reclaim_policy(spec) == "Recycle":
         message = "may not be 'recycle' for a hostPath mount of '/'"
@@ -74,8 +78,10 @@ def persistent_volume_update_errors(new: Spec, old: Spec) -> list[FieldError]:
         errors.append(forbidden("spec.persistentvolumesource", message))
     errors += immutable(after.get("volumeMode"), before.get("volumeMode"), "volumeMode")
     fixed = before.get("nodeAffinity")
-    if fixed is not None and after.get("nodeAffinity") != _with_stable_labels(fixed):
-        errors += immutable(after.get("nodeAffinity"), fixed, "nodeAffinity", "io.k8s.api.core.v1.VolumeNodeAffinity")
+    wanted = after.get("nodeAffinity")
+    if fixed is not None and not _same_but_for_stable_labels(wanted, fixed):
+        shown = internal_form(wanted, "io.k8s.api.core.v1.VolumeNodeAffinity")
+        errors.append(invalid("nodeAffinity", shown, _AFFINITY_FIXED))
     attributes, held = after.get("volumeAttributesClassName"), before.get("volumeAttributesClassName")
     if held is not None and attributes is None:
         message = "update from non-nil value to nil is forbidden"
@@ -103,7 +109,8 @@ def _reclaim_policy_errors(spec: Spec, path: str, inline: bool) -> list[FieldErr
     if not policy:
         return []
     if inline:
-        return [forbidden(at, _INLINE)]
+        message = "may only be Retain in the context of inline volumes"
+        return [] if policy == "Retain" else [forbidden(at, message)]
     return [] if policy in _RECLAIM_POLICIES else [not_supported(at, policy, _RECLAIM_POLICIES)]
 
 
@@ -124,7 +131,9 @@ def _class_errors(spec: Spec, path: str, inline: bool) -> list[FieldError]:
     mode = spec.get("volumeMode")
     if mode is not None:
         if inline:
-            errors.append(forbidden(f"{path}.volumeMode", _INLINE))
+            if mode != "Filesystem":
+                message = "may not specify volumeMode other than Filesystem in the context of inline volumes"
+                errors.append(forbidden(f"{path}.volumeMode", message))
         elif mode not in PERSISTENT_VOLUME_MODES:
             errors.append(not_supported(f"{path}.volumeMode", mode, PERSISTENT_VOLUME_MODES))
     attributes = spec.get("volumeAttributesClassName")
@@ -147,15 +156,15 @@ def _sources(spec: Spec, before: Spec) -> dict[str, Any]:
     return sources
 
 
-def _with_stable_labels(affinity: Spec) -> dict[str, Any]:
-    """A node affinity with the labels' stable names."""
-
-    def renamed(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {
-                k: _STABLE_LABELS.get(v, v) if k == "key" and isinstance(v, str) else renamed(v)
-                for k, v in value.items()
-            }
-        return [renamed(v) for v in value] if isinstance(value, list) else value
-
-    return {k: renamed(v) for k, v in affinity.items()}
+def _same_but_for_stable_labels(new: Any, old: Any) -> bool:
+    """Whether two node affinities differ at most in labels that the new one calls by their stable names."""
+    if isinstance(new, dict) and isinstance(old, dict):
+        return new.keys() == old.keys() and all(
+            new[k] == _STABLE_LABELS.get(old[k]) or new[k] == old[k]
+            if k == "key"
+            else _same_but_for_stable_labels(new[k], old[k])
+            for k in new
+        )
+    if isinstance(new, list) and isinstance(old, list):
+        return len(new) == len(old) and all(map(_same_but_for_stable_labels, new, old))
+    return bool(new == old)

@@ -74,18 +74,17 @@ def claim_status_errors(new: Spec, old: Spec) -> list[FieldError]:
     status = new.get("status") or {}
     errors: list[FieldError] = []
     if not (new.get("spec") or {}).get("accessModes"):
-        errors.append(required("spec.accessModes"))
+        errors.append(required("Spec.accessModes"))
     for name, text in sorted((status.get("capacity") or {}).items()):
         errors += basic_quantity_errors(text, f"status.capacity[{name}]")
-    at = "status.allocatedResourceStatus"
+    at = "status.allocatedResourceStatuses"
     for name, state in sorted((status.get("allocatedResourceStatuses") or {}).items()):
         errors += _claim_resource_errors(name, at)
         if state not in CLAIM_RESOURCE_STATUSES:
-            errors.append(not_supported(at, state, CLAIM_RESOURCE_STATUSES))
+            errors.append(not_supported(at, name, frozenset(CLAIM_RESOURCE_STATUSES)))
     at = "status.allocatedResources"
     for name, text in sorted((status.get("allocatedResources") or {}).items()):
-        wrong = _claim_resource_errors(name, at)
-        errors += wrong or basic_quantity_errors(text, f"{at}[{name}]")
+        errors += _claim_resource_errors(name, at) or basic_quantity_errors(text, f"{at}[{name}]")
     return errors
 
 
@@ -130,8 +129,7 @@ def _class_upgrade(new: Spec, old: Spec, after: dict[str, Any], before: dict[str
     earlier = (old.get("metadata") or {}).get("annotations") or {}
     name, was = after.get("storageClassName"), before.get("storageClassName")
     annotated, was_annotated = notes.get(CLASS_ANNOTATION), earlier.get(CLASS_ANNOTATION)
-    gone = CLASS_ANNOTATION not in notes
-    if was_annotated is not None and gone and was is None and name == was_annotated:
+    if was_annotated is not None and annotated in (None, was_annotated) and was is None and name == was_annotated:
         after.pop("storageClassName", None)
         return []
     errors: list[FieldError] = []
@@ -165,11 +163,10 @@ def _attributes_class_errors(new: Spec, old: Spec) -> list[FieldError]:
     """A class of attributes is not taken from a claim that has it (but a change that is not done may be undone)."""
     name = (new.get("spec") or {}).get("volumeAttributesClassName")
     was = (old.get("spec") or {}).get("volumeAttributesClassName")
-    status = old.get("status") or {}
-    if not was or name or not status.get("currentVolumeAttributesClassName"):
+    if name == was or name or (old.get("status") or {}).get("currentVolumeAttributesClassName") is None:
         return []
-    kind = "nil" if name is None else "an empty string"
-    message = f"update from non-nil value to {kind} is forbidden"
+    kind = "nil" if name is None else "empty string"
+    message = f"update to {kind} is forbidden when status.currentVolumeAttributesClassName is not nil"
     return [forbidden("spec.volumeAttributesClassName", message)]
 
 

@@ -10,9 +10,12 @@ from kubeactors.api.validation.common import (
 )
 from kubeactors.api.validation.names import dns1123_label_errors, dns1123_subdomain_errors
 from kubeactors.api.validation.volume_source import (
+    PATHS,
+    PATHS_OF_ANOTHER,
     Check,
     Source,
     azure_disk_errors,
+    cinder_errors,
     disk_errors,
     fc_errors,
     flex_volume_errors,
@@ -21,14 +24,19 @@ from kubeactors.api.validation.volume_source import (
     iscsi_errors,
     need,
     nfs_errors,
+    persistent_iscsi_errors,
     quobyte_errors,
+    storage_os_errors,
 )
 
 _CSI_DRIVER_MAX: Final = 63
 
 
-def source_errors(spec: Source, affine: bool, path: str) -> list[FieldError]:
-    """Of the fields of a PersistentVolumeSource, of which there must be one. `affine`: there is a node affinity."""
+def source_errors(spec: Source, volume: str, affine: bool, path: str) -> list[FieldError]:
+    """Of the fields of a PersistentVolumeSource, of which there must be one.
+
+    `volume`: the volume's name; `affine`: there is a node affinity.
+    """
     errors: list[FieldError] = []
     given = 0
     for name, check in _CHECKS.items():
@@ -36,12 +44,15 @@ def source_errors(spec: Source, affine: bool, path: str) -> list[FieldError]:
         if source is None:
             continue
         given += 1
-        if given > 1:
-            errors.append(forbidden(f"{path}.{name}", "may not specify more than 1 volume type"))
-            continue
-        errors += check(source, f"{path}.{name}")
-        if name == "local" and not affine:
-            errors.append(required(f"{path}.nodeAffinity", "Local volume requires node affinity"))
+        if given > 1 and name != "flexVolume":  # which Kubernetes lets pass
+            at = f"{path}.{PATHS_OF_ANOTHER.get(name, name)}"
+            errors.append(forbidden(at, "may not specify more than 1 volume type"))
+        elif name == "iscsi":
+            errors += persistent_iscsi_errors(source, volume, f"{path}.iscsi")
+        else:
+            errors += check(source, f"{path}.{PATHS.get(name, name)}")
+            if name == "local" and not affine:
+                errors.append(required(f"{path}.nodeAffinity", "Local volume requires node affinity"))
     if not given:
         errors.append(required(path, "must specify a volume type"))
     return errors
@@ -66,18 +77,6 @@ def _glusterfs(source: Source, path: str) -> list[FieldError]:
     return errors
 
 
-def _secret_ref(source: Source, field: str, path: str) -> list[FieldError]:
-    """Of a reference that must have a name and a namespace when it is there."""
-    reference = source.get(field)
-    if reference is None:
-        return []
-    return [required(f"{path}.{field}.{key}") for key in ("name", "namespace") if not reference.get(key)]
-
-
-def _cinder(source: Source, path: str) -> list[FieldError]:
-    return need("volumeID")(source, path) + _secret_ref(source, "secretRef", path)
-
-
 def _azure_file(source: Source, path: str) -> list[FieldError]:
     errors = need("secretName", "shareName")(source, path)
     if source.get("secretNamespace") == "":
@@ -88,15 +87,6 @@ def _azure_file(source: Source, path: str) -> list[FieldError]:
 def _local(source: Source, path: str) -> list[FieldError]:
     value = source.get("path") or ""
     return no_backsteps(value, f"{path}.path") if value else [required(f"{path}.path")]
-
-
-def _storage_os(source: Source, path: str) -> list[FieldError]:
-    errors: list[FieldError] = []
-    name, namespace = source.get("volumeName") or "", source.get("volumeNamespace") or ""
-    errors += dns1123_label(name, f"{path}.volumeName") if name else [required(f"{path}.volumeName")]
-    if namespace:
-        errors += dns1123_label(namespace, f"{path}.volumeNamespace")
-    return errors + _secret_ref(source, "secretRef", path)
 
 
 _CSI_SECRETS: Final = (
@@ -133,7 +123,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "quobyte": quobyte_errors,
     "cephfs": need("monitors"),
     "iscsi": iscsi_errors,
-    "cinder": _cinder,
+    "cinder": cinder_errors("name", "namespace"),
     "fc": fc_errors,
     "flexVolume": flex_volume_errors,
     "azureFile": _azure_file,
@@ -143,7 +133,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "azureDisk": azure_disk_errors,
     "scaleIO": need("gateway", "system", "volumeName"),
     "local": _local,
-    "storageos": _storage_os,
+    "storageos": storage_os_errors("name", "namespace"),
     "csi": _csi,
 }
 SOURCES: Final = tuple(_CHECKS)

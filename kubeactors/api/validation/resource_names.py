@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from kubeactors.api.fielderrors import FieldError, invalid
+from kubeactors.api.fielderrors import FieldError, invalid, not_supported
 from kubeactors.api.validation.names import qualified_name_errors
 
 _COMPUTE: Final = frozenset({"cpu", "memory", "ephemeral-storage"})
@@ -83,6 +83,14 @@ def container_resource_name_errors(name: str, path: str) -> list[FieldError]:
             errors.append(invalid(path, name, "must be a standard resource for containers"))
     elif not is_native(name) and not is_extended(name):
         errors.append(invalid(path, name, "doesn't follow extended resource name standard"))
+    return errors
+
+
+def pod_resource_name_errors(name: str, path: str) -> list[FieldError]:
+    """Of a resource that a whole pod asks for."""
+    errors = resource_name_errors(name, path)
+    if not errors and name not in ("cpu", "memory") and not name.startswith(_HUGEPAGES):
+        errors.append(not_supported(path, name, ("cpu", _HUGEPAGES, "memory")))
     return errors
 
 

@@ -116,7 +116,7 @@ def test_sources_that_a_claim_cannot_have_are_dropped_by_updates_too() -> None:
         (
             {"hostPath": None, "iscsi": {"targetPortal": "t", "iqn": "x", "lun": 300, "chapAuthSession": True}},
             [
-                'spec.iscsi.iqn: Invalid value: "x": must be valid format starting with iqn, eui, or naa',
+                'spec.iscsi.iqn: Invalid value: "x": must be valid format',
                 "spec.iscsi.lun: Invalid value: 300: must be between 0 and 255, inclusive",
                 "spec.iscsi.secretRef: Required value",
             ],
@@ -233,7 +233,8 @@ def test_what_may_change_in_a_claim() -> None:
     assert update_errors("pvc", bound, attributed) == []
     attributed["status"]["currentVolumeAttributesClassName"] = "gold"
     assert update_errors("pvc", attributed, changed(attributed, volumeAttributesClassName=None)) == [
-        "spec.volumeAttributesClassName: Forbidden: update from non-nil value to nil is forbidden"
+        "spec.volumeAttributesClassName: Forbidden: update to nil is forbidden when "
+        "status.currentVolumeAttributesClassName is not nil"
     ]
 
 
@@ -242,9 +243,9 @@ def test_the_status_of_a_claim() -> None:
     new = {**copy(old), "status": {"capacity": {"storage": "-1"}, "allocatedResourceStatuses": {"cpu": "X"}}}
     assert update_errors("pvc", old, new, "status") == [
         "status.capacity[storage]: Invalid value: -1: must be a valid resource quantity",
-        'status.allocatedResourceStatus: Unsupported value: "cpu": supported values: "storage"',
-        'status.allocatedResourceStatus: Unsupported value: "X": supported values: "ControllerResizeInProgress", '
-        '"ControllerResizeInfeasible", "NodeResizePending", "NodeResizeInProgress", "NodeResizeInfeasible"',
+        'status.allocatedResourceStatuses: Unsupported value: "cpu": supported values: "storage"',
+        'status.allocatedResourceStatuses: Unsupported value: "cpu": supported values: "ControllerResizeInProgress", '
+        '"ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible", "NodeResizePending"',
     ]
 
 

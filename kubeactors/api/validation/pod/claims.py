@@ -11,8 +11,8 @@ from kubeactors.api.validation.names import dns1123_subdomain_errors
 _CLAIM: Final = "io.k8s.api.core.v1.PodResourceClaim"
 
 
-def pod_claims_errors(claims: Sequence[Mapping[str, Any]], path: str, pod: str | None = None) -> list[FieldError]:
-    """Of spec.resourceClaims. `pod`: the name of the pod; None in templates."""
+def pod_claims_errors(claims: Sequence[Mapping[str, Any]], path: str) -> list[FieldError]:
+    """Of spec.resourceClaims."""
     errors: list[FieldError] = []
     seen: set[str] = set()
     for i, claim in enumerate(claims):
@@ -22,12 +22,7 @@ def pod_claims_errors(claims: Sequence[Mapping[str, Any]], path: str, pod: str |
         elif name in seen:
             errors.append(duplicate(f"{at}.name", name))
         else:
-            found = dns1123_label(name, f"{at}.name")
-            if not found and pod is not None and claim.get("resourceClaimTemplateName") is not None:
-                final = f"{pod}-{name}"
-                messages = dns1123_subdomain_errors(final)
-                found = [invalid(f"{at}.name", final, f"final ResourceClaim name: {m}") for m in messages]
-            errors += found
+            errors += dns1123_label(name, f"{at}.name")
             seen.add(name)
         errors += _source_errors(claim, at)
     return errors

@@ -3,18 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from kubeactors.api.choices import PROTOCOLS, PULL_POLICIES, RESTART_POLICIES, TERMINATION_MESSAGE_POLICIES
-from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid, not_supported, required
+from kubeactors.api.choices import PROTOCOLS, RESTART_POLICIES, TERMINATION_MESSAGE_POLICIES
+from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid, not_supported, required, too_many
 from kubeactors.api.validation.common import dns1123_label, port_number
 from kubeactors.api.validation.names import port_name_errors
 from kubeactors.api.validation.pod.env import env_errors, env_from_errors
+from kubeactors.api.validation.pod.images import pull_policy_errors
 from kubeactors.api.validation.pod.mounts import volume_device_errors, volume_mount_errors
 from kubeactors.api.validation.pod.probe import lifecycle_errors, probe_errors
 from kubeactors.api.validation.pod.resources import resource_requirements_errors
 from kubeactors.api.validation.pod.security import container_security_errors
 
-_PULL_POLICIES: Final = frozenset(PULL_POLICIES)
 _PROTOCOLS: Final = frozenset(PROTOCOLS)
+_RESTART_ACTIONS: Final = ("Restart", "RestartAllContainers")
+_MAX_RULES, _MAX_EXIT_CODES = 20, 255
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 
 Volumes = Mapping[str, Mapping[str, Any]]
@@ -33,32 +35,34 @@ def containers_errors(spec: Mapping[str, Any], volumes: Volumes, claims: set[str
         if name in names:
             errors.append(duplicate(f"{at}.name", name))
         names.add(name)
-        errors += _running_errors(container, spec, at)
+        errors += _running_errors(container, spec, at) + _restart_errors(container, at, init=False)
     return errors + _host_port_conflicts(containers, path)
 
 
 def init_containers_errors(spec: Mapping[str, Any], volumes: Volumes, claims: set[str], path: str) -> list[FieldError]:
     errors: list[FieldError] = []
-    names = {c.get("name") for c in spec.get("containers") or ()}
+    names = {c.get("name") or "" for c in spec.get("containers") or ()}
     for i, container in enumerate(spec["initContainers"]):
         at = f"{path}[{i}]"
         errors += container_common_errors(container, spec, volumes, claims, at)
-        policy = container.get("restartPolicy")
-        restartable = policy == "Always"
-        if policy is not None and policy not in RESTART_POLICIES:
-            errors.append(not_supported(f"{at}.restartPolicy", policy, ("Always",)))
+        restartable = container.get("restartPolicy") == "Always"
+        errors += _restart_errors(container, at, init=True)
         name = container.get("name") or ""
-        if name and name in names:
+        if name in names:
             errors.append(duplicate(f"{at}.name", name))
-        names.add(name)
-        errors += _host_port_conflicts([container], path, first=i)
+        elif name:
+            names.add(name)
+        # One container by itself, the first of its list to Kubernetes.
+        errors += _host_port_conflicts([container], path)
         if restartable:
             errors += _running_errors(container, spec, at)
             continue
         message = "may not be set for init containers without restartPolicy=Always"
         errors += [forbidden(f"{at}.{f}", message) for f in ("lifecycle", *_PROBES) if container.get(f) is not None]
-        if container.get("resizePolicy"):
-            errors.append(forbidden(f"{at}.resizePolicy", message))
+        for j, policy in enumerate(container.get("resizePolicy") or ()):
+            if policy.get("restartPolicy") == "RestartContainer":
+                message = "must not be set to 'RestartContainer' for non-sidecar initContainers"
+                errors.append(invalid(f"{at}.resizePolicy[{j}].restartPolicy", "RestartContainer", message))
     return errors
 
 
@@ -79,18 +83,14 @@ def container_common_errors(
     if container.get("ports"):
         errors += _ports_errors(container["ports"], f"{path}.ports")
     if container.get("env"):
-        errors += env_errors(container["env"], volumes, f"{path}.env")
+        errors += env_errors(container["env"], f"{path}.env")
     if container.get("envFrom"):
         errors += env_from_errors(container["envFrom"], f"{path}.envFrom")
     if container.get("volumeMounts"):
         errors += volume_mount_errors(container, volumes, f"{path}.volumeMounts")
     if container.get("volumeDevices"):
         errors += volume_device_errors(container, volumes, f"{path}.volumeDevices")
-    pull = container.get("imagePullPolicy") or ""
-    if not pull:
-        errors.append(required(f"{path}.imagePullPolicy"))
-    elif pull not in _PULL_POLICIES:
-        errors.append(not_supported(f"{path}.imagePullPolicy", pull, _PULL_POLICIES))
+    errors += pull_policy_errors(container.get("imagePullPolicy") or "", f"{path}.imagePullPolicy")
     if container.get("resources"):
         errors += resource_requirements_errors(container["resources"], claims, f"{path}.resources")
     if container.get("resizePolicy"):
@@ -101,12 +101,12 @@ def container_common_errors(
     return errors
 
 
-def image_whitespace_errors(containers: Sequence[Mapping[str, Any]], path: str) -> list[FieldError]:
-    """Of pods only: templates have been allowed more."""
+def image_whitespace_errors(containers: Sequence[Mapping[str, Any]], path: str, first: int = 0) -> list[FieldError]:
+    """Of pods only: templates have been allowed more. `first`: the first container's index."""
     message = "must not have leading or trailing whitespace"
     return [
         invalid(f"{path}[{i}].image", c["image"], message)
-        for i, c in enumerate(containers)
+        for i, c in enumerate(containers, first)
         if c.get("image") and c["image"] != c["image"].strip()
     ]
 
@@ -119,6 +119,36 @@ def _running_errors(container: Mapping[str, Any], spec: Mapping[str, Any], path:
     for name in _PROBES:
         if container.get(name) is not None:
             errors += probe_errors(name, container[name], grace, f"{path}.{name}")
+    return errors
+
+
+def _restart_errors(container: Mapping[str, Any], path: str, *, init: bool) -> list[FieldError]:
+    """Of a container's own restart policy and the rules for its exit codes (KEP-5307, KEP-5532)."""
+    errors: list[FieldError] = []
+    policy, rules = container.get("restartPolicy"), container.get("restartPolicyRules") or []
+    if policy is None:
+        if rules:
+            message = "must specify restartPolicy when restart rules are used"
+            errors.append(required(f"{path}.restartPolicy", message))
+    elif policy not in RESTART_POLICIES:
+        errors.append(not_supported(f"{path}.restartPolicy", policy, frozenset(RESTART_POLICIES)))
+    if policy is None and init:
+        return errors
+    if len(rules) > _MAX_RULES:
+        errors.append(too_many(f"{path}.restartPolicyRules", len(rules), _MAX_RULES))
+    for i, rule in enumerate(rules):
+        at = f"{path}.restartPolicyRules[{i}]"
+        action, codes = rule.get("action") or "", rule.get("exitCodes")
+        if action not in _RESTART_ACTIONS:
+            errors.append(not_supported(f"{at}.action", action, _RESTART_ACTIONS))
+        if codes is None:
+            errors.append(required(f"{at}.exitCodes", "must be specified"))
+            continue
+        operator, values = codes.get("operator") or "", codes.get("values") or []
+        if operator not in ("In", "NotIn"):
+            errors.append(not_supported(f"{at}.exitCodes.operator", operator, ("In", "NotIn")))
+        if len(values) > _MAX_EXIT_CODES:
+            errors.append(too_many(f"{at}.exitCodes.values", len(values), _MAX_EXIT_CODES))
     return errors
 
 
@@ -150,10 +180,10 @@ def _ports_errors(ports: Sequence[Mapping[str, Any]], path: str) -> list[FieldEr
     return errors
 
 
-def _host_port_conflicts(containers: Sequence[Mapping[str, Any]], path: str, first: int = 0) -> list[FieldError]:
+def _host_port_conflicts(containers: Sequence[Mapping[str, Any]], path: str) -> list[FieldError]:
     errors = []
     used: set[str] = set()
-    for i, container in enumerate(containers, first):
+    for i, container in enumerate(containers):
         for j, port in enumerate(container.get("ports") or ()):
             if not port.get("hostPort"):
                 continue
@@ -169,10 +199,10 @@ def _resize_policy_errors(
 ) -> list[FieldError]:
     errors: list[FieldError] = []
     seen: set[str] = set()
-    for policy in policies:
+    for i, policy in enumerate(policies):
         resource, restart = policy.get("resourceName") or "", policy.get("restartPolicy") or ""
         if resource in seen:
-            errors.append(duplicate(path, resource))
+            errors.append(duplicate(f"{path}[{i}]", resource))
         seen.add(resource)
         if not resource:
             errors.append(required(path))
@@ -183,6 +213,6 @@ def _resize_policy_errors(
         elif restart not in ("NotRequired", "RestartContainer"):
             errors.append(not_supported(path, restart, ("NotRequired", "RestartContainer")))
         if pod_restart_policy == "Never" and restart != "NotRequired":
-            message = "must be 'NotRequired' when `restartPolicy` is 'Never'"
+            message = "must be 'NotRequired' when pod `restartPolicy` is 'Never'"
             errors.append(invalid(path, restart, message))
     return errors

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from kubeactors.api.fielderrors import FieldError, invalid, not_supported, required
+from kubeactors.api.fielderrors import FieldError, invalid, not_found, not_supported, required
 from kubeactors.api.quantity import Quantity
-from kubeactors.api.validation.common import dns1123_subdomain, qualified_name
+from kubeactors.api.validation.common import dns1123_label, dns1123_subdomain, no_backsteps, qualified_name
 from kubeactors.api.validation.names import config_map_key_errors, env_name_errors, is_env_name
 
 _ENV_FIELDS: Final = (
@@ -28,15 +28,14 @@ _ENV_RESOURCES: Final = (
     "requests.ephemeral-storage",
     "requests.memory",
 )
-_DIVISORS: Final = {
-    "cpu": ("1m", "1"),
-    "memory": ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"),
-}
+_BYTES: Final = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
+_DIVISORS: Final = {"cpu": ("1m", "1"), "memory": _BYTES, "ephemeral-storage": _BYTES, "hugepages": _BYTES}
+_HUGEPAGES: Final = ("limits.hugepages-", "requests.hugepages-")
 _SUBSCRIPT: Final = re.compile(r"(?P<path>metadata\.(?:labels|annotations))\['(?P<key>.*)'\]")
 _SOURCES: Final = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 
 
-def env_errors(env: Sequence[Mapping[str, Any]], volumes: Mapping[str, Any], path: str) -> list[FieldError]:
+def env_errors(env: Sequence[Mapping[str, Any]], path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     for i, variable in enumerate(env):
         name = variable.get("name") or ""
@@ -46,7 +45,7 @@ def env_errors(env: Sequence[Mapping[str, Any]], volumes: Mapping[str, Any], pat
             errors += [invalid(f"{path}[{i}].name", name, m) for m in env_name_errors(name)]
         source = variable.get("valueFrom")
         if source is not None:
-            errors += _source_errors(source, bool(variable.get("value")), volumes, f"{path}[{i}].valueFrom")
+            errors += _source_errors(source, bool(variable.get("value")), f"{path}[{i}].valueFrom")
     return errors
 
 
@@ -72,9 +71,7 @@ def env_from_errors(sources: Sequence[Mapping[str, Any]], path: str) -> list[Fie
     return errors
 
 
-def _source_errors(
-    source: Mapping[str, Any], has_value: bool, volumes: Mapping[str, Any], path: str
-) -> list[FieldError]:
+def _source_errors(source: Mapping[str, Any], has_value: bool, path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     given = [s for s in _SOURCES if source.get(s) is not None]
     if "fieldRef" in given:
@@ -85,7 +82,7 @@ def _source_errors(
         if field in given:
             errors += _key_errors(source[field], f"{path}.{field}")
     if "fileKeyRef" in given:
-        errors += _file_key_errors(source["fileKeyRef"], volumes, f"{path}.fileKeyRef")
+        errors += _file_key_errors(source["fileKeyRef"], f"{path}.fileKeyRef")
     if not given:
         message = (
             "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
@@ -138,32 +135,33 @@ def resource_field_errors(
     reference: Mapping[str, Any], allowed: Sequence[str], path: str, in_volume: bool
 ) -> list[FieldError]:
     """Of a reference to a container's resource."""
-    if in_volume and not reference.get("containerName"):
-        return [required(f"{path}.containerName")]
     resource = reference.get("resource") or ""
-    if not resource:
-        return [required(f"{path}.resource")]
-    plain = resource.partition(".")[2]
-    if resource not in allowed and not plain.startswith("hugepages-"):
-        return [not_supported(f"{path}.resource", resource, allowed)]
+    errors: list[FieldError] = []
+    if in_volume and not reference.get("containerName"):
+        errors.append(required(f"{path}.containerName"))
+    elif not resource:
+        errors.append(required(f"{path}.resource"))
+    elif resource not in allowed and not resource.startswith(_HUGEPAGES):
+        errors.append(not_supported(f"{path}.resource", resource, allowed))
     divisor = reference.get("divisor")
-    if divisor in (None, "0"):
-        return []
-    choices = _DIVISORS["cpu" if plain == "cpu" else "memory"]
-    if any(Quantity.parse(c) == Quantity.parse(divisor) for c in choices):
-        return []
-    words = {"cpu": "1m and 1", "memory": "1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei"}
-    named = plain if plain in ("cpu", "memory", "ephemeral-storage") else "hugepages"
-    message = (
-        f"only divisor's values {words['cpu' if plain == 'cpu' else 'memory']} are supported with the {named} resource"
-    )
-    return [invalid(f"{path}.divisor", str(divisor), message)]
+    if divisor is None or not Quantity.parse(divisor).nanos:
+        return errors
+    plain = "hugepages" if resource.startswith(_HUGEPAGES) else resource.partition(".")[2]
+    if (resource in allowed or plain == "hugepages") and str(Quantity.parse(divisor)) not in _DIVISORS[plain]:
+        choices, named = ", ".join(_DIVISORS[plain]), plain
+        if plain == "cpu":
+            choices = " and ".join(_DIVISORS[plain])
+        elif plain == "ephemeral-storage":
+            named = "local ephemeral storage"
+        message = f"only divisor's values {choices} are supported with the {named} resource"
+        errors.append(invalid(f"{path}.divisor", resource, message))
+    return errors
 
 
 def _key_errors(reference: Mapping[str, Any], path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     name, key = reference.get("name") or "", reference.get("key") or ""
-    errors += dns1123_subdomain(name, f"{path}.name") if name else [required(f"{path}.name")]
+    errors += dns1123_subdomain(name, f"{path}.name")
     if not key:
         errors.append(required(f"{path}.key"))
     else:
@@ -171,17 +169,32 @@ def _key_errors(reference: Mapping[str, Any], path: str) -> list[FieldError]:
     return errors
 
 
-def _file_key_errors(reference: Mapping[str, Any], volumes: Mapping[str, Any], path: str) -> list[FieldError]:
+def _file_key_errors(reference: Mapping[str, Any], path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     key, volume = reference.get("key") or "", reference.get("volumeName") or ""
     if not key:
         errors.append(required(f"{path}.key"))
     else:
         errors += [invalid(f"{path}.key", key, m) for m in env_name_errors(key)]
-    if not volume:
-        errors.append(required(f"{path}.volumeName"))
-    elif volume not in volumes:
-        errors.append(FieldError("FieldValueNotFound", f"{path}.volumeName", "", volume))
-    if not reference.get("path"):
-        errors.append(required(f"{path}.path"))
+    errors += dns1123_label(volume, f"{path}.volumeName") if volume else [required(f"{path}.volumeName")]
+    file = reference.get("path") or ""
+    return errors + (no_backsteps(file, f"{path}.path") if file else [required(f"{path}.path")])
+
+
+def file_volume_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
+    """Of the volumes with the files that a pod's variables come from: they are directories of the pod."""
+    sources = {volume.get("name") or "": volume for volume in spec.get("volumes") or ()}
+    errors: list[FieldError] = []
+    for field in ("initContainers", "containers", "ephemeralContainers"):
+        for i, container in enumerate(spec.get(field) or ()):
+            for j, variable in enumerate(container.get("env") or ()):
+                reference = (variable.get("valueFrom") or {}).get("fileKeyRef")
+                if reference is None:
+                    continue
+                at = f"{path}.{field}[{i}].env[{j}].valueFrom.fileKeyRef.volumeName"
+                name = reference.get("volumeName") or ""
+                if name not in sources:
+                    errors.append(not_found(at, name))
+                elif sources[name].get("emptyDir") is None:
+                    errors.append(invalid(at, name, "referenced volume must be of type emptyDir"))
     return errors

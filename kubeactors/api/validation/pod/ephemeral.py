@@ -30,6 +30,7 @@ def ephemeral_containers_errors(
     for i, container in enumerate(containers):
         at = f"{path}[{i}]"
         errors += container_common_errors(container, spec, volumes, claims, at)
+        errors += image_whitespace_errors([container], path, first=i)
         name = container.get("name")
         if name in names:
             errors.append(duplicate(f"{at}.name", name))
@@ -47,4 +48,4 @@ def ephemeral_containers_errors(
                 if mount.get(field):
                     message = "cannot be set for an Ephemeral Container"
                     errors.append(forbidden(f"{at}.volumeMounts[{j}].{field}", message))
-    return errors + image_whitespace_errors(containers, path)
+    return errors

@@ -16,7 +16,7 @@ Volumes = Mapping[str, Mapping[str, Any]]
 def volume_mount_errors(container: Mapping[str, Any], volumes: Volumes, path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     points: set[str] = set()
-    devices = {d.get("devicePath") for d in container.get("volumeDevices") or ()}
+    devices = {d.get("name") or "": d.get("devicePath") or "" for d in container.get("volumeDevices") or ()}
     for i, mount in enumerate(container["volumeMounts"]):
         at = f"{path}[{i}]"
         name, target = mount.get("name") or "", mount.get("mountPath") or ""
@@ -29,7 +29,9 @@ def volume_mount_errors(container: Mapping[str, Any], volumes: Volumes, path: st
         if target in points:
             errors.append(invalid(f"{at}.mountPath", target, "must be unique"))
         points.add(target)
-        if target in devices:
+        if name in devices:
+            errors.append(invalid(f"{at}.name", name, "must not already exist in volumeDevices"))
+        if target in devices.values():
             errors.append(invalid(f"{at}.mountPath", target, "must not already exist as a path in volumeDevices"))
         if mount.get("subPath"):
             # Kubernetes leaves the index out here and below.
@@ -48,8 +50,7 @@ def volume_mount_errors(container: Mapping[str, Any], volumes: Volumes, path: st
 
 def volume_device_errors(container: Mapping[str, Any], volumes: Volumes, path: str) -> list[FieldError]:
     errors: list[FieldError] = []
-    mounts = container.get("volumeMounts") or ()
-    mount_paths, mount_names = {m.get("mountPath") for m in mounts}, {m.get("name") for m in mounts}
+    mounts = {m.get("name") or "": m.get("mountPath") or "" for m in container.get("volumeMounts") or ()}
     paths: set[str] = set()
     names: set[str] = set()
     for i, device in enumerate(container["volumeDevices"]):
@@ -57,12 +58,12 @@ def volume_device_errors(container: Mapping[str, Any], volumes: Volumes, path: s
         name, target = device.get("name") or "", device.get("devicePath") or ""
         if not name:
             errors.append(required(f"{at}.name"))
-        elif name in names:
+        if name in names:
             errors.append(invalid(f"{at}.name", name, "must be unique"))
         source = volumes.get(name)
         if source is None:
             errors.append(not_found(f"{at}.name", name))
-        elif not source.get("persistentVolumeClaim") and not source.get("ephemeral"):
+        elif source.get("persistentVolumeClaim") is None and source.get("ephemeral") is None:
             message = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"
             errors.append(invalid(f"{at}.name", name, message))
         if not target:
@@ -71,12 +72,14 @@ def volume_device_errors(container: Mapping[str, Any], volumes: Volumes, path: s
             errors.append(invalid(f"{at}.devicePath", target, "must be unique"))
         if ".." in target.split("/"):
             errors.append(invalid(f"{at}.devicePath", target, "can not contain backsteps ('..')"))
-        paths.add(target)
-        if target in mount_paths:
-            errors.append(invalid(f"{at}.devicePath", target, "must not already exist as a path in volumeMounts"))
-        if name in mount_names:
+        else:
+            paths.add(target)
+        if name in mounts:
             errors.append(invalid(f"{at}.name", name, "must not already exist in volumeMounts"))
-        names.add(name)
+        if target in mounts.values():
+            errors.append(invalid(f"{at}.devicePath", target, "must not already exist as a path in volumeMounts"))
+        if name:
+            names.add(name)
     return errors
 
 

@@ -30,6 +30,7 @@ _OF_LINUX_PODS: Final = (
     "securityContext.runAsGroup",
     "securityContext.supplementalGroups",
     "securityContext.supplementalGroupsPolicy",
+    "securityContext.seLinuxChangePolicy",
 )
 _OF_LINUX_CONTAINERS: Final = (
     "appArmorProfile",
@@ -45,8 +46,9 @@ _OF_LINUX_CONTAINERS: Final = (
 )
 _MAX_CREDENTIALS: Final = 64 * 1024  # bytes
 _MAX_DOMAIN, _MAX_USER = 256, 104
-_NET_BIOS: Final = re.compile(r"""[^\\/:*?"<>|]{1,15}""")
-_DOMAIN: Final = re.compile(r"[a-zA-Z0-9\-\.]{1,255}")
+_NET_BIOS: Final = re.compile(r"""[^\\/:*?"<>|.][^\\/:*?"<>|]{0,14}""")
+_DOMAIN_LABEL: Final = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+_DOMAIN: Final = re.compile(rf"{_DOMAIN_LABEL}(?:\.{_DOMAIN_LABEL})*")
 
 
 def operating_system_errors(spec: Struct, path: str) -> list[FieldError]:
@@ -154,7 +156,12 @@ def host_users_errors(spec: Struct, path: str) -> list[FieldError]:
     if spec.get("hostUsers") is not False:
         return []
     shown = {"hostNetwork": "hostNetwork", "hostPID": "HostPID", "hostIPC": "HostIPC"}
-    return [forbidden(f"{path}.{name}", _NOT_IN_USER_NAMESPACE) for field, name in shown.items() if spec.get(field)]
+    errors = [forbidden(f"{path}.{name}", _NOT_IN_USER_NAMESPACE) for field, name in shown.items() if spec.get(field)]
+    for name in _LISTS:
+        for i, container in enumerate(spec.get(name) or ()):
+            if container.get("volumeDevices"):
+                errors.append(forbidden(f"{path}.{name}[{i}].volumeDevices", _NOT_IN_USER_NAMESPACE))
+    return errors
 
 
 def _contexts(spec: Struct, path: str) -> Iterator[tuple[Struct, str]]:

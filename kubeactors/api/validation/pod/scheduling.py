@@ -30,7 +30,8 @@ def _node_affinity_errors(affinity: Mapping[str, Any], path: str) -> list[FieldE
     for i, term in enumerate(affinity.get(_PREFERRED) or ()):
         at = f"{path}.{_PREFERRED}[{i}]"
         errors += _weight_errors(term, at)
-        errors += _node_term_errors(term.get("preference") or {}, f"{at}.preference")
+        # Values that no label can have were always taken here: they hurt nothing.
+        errors += _node_term_errors(term.get("preference") or {}, f"{at}.preference", check_values=False)
     return errors
 
 
@@ -45,16 +46,16 @@ def node_selector_errors(selector: Mapping[str, Any], path: str) -> list[FieldEr
     return errors
 
 
-def _node_term_errors(term: Mapping[str, Any], path: str) -> list[FieldError]:
+def _node_term_errors(term: Mapping[str, Any], path: str, *, check_values: bool = True) -> list[FieldError]:
     errors: list[FieldError] = []
     for i, requirement in enumerate(term.get("matchExpressions") or ()):
-        errors += _node_requirement_errors(requirement, f"{path}.matchExpressions[{i}]")
+        errors += _node_requirement_errors(requirement, f"{path}.matchExpressions[{i}]", check_values)
     for i, requirement in enumerate(term.get("matchFields") or ()):
         errors += _node_field_errors(requirement, f"{path}.matchFields[{i}]")
     return errors
 
 
-def _node_requirement_errors(requirement: Mapping[str, Any], path: str) -> list[FieldError]:
+def _node_requirement_errors(requirement: Mapping[str, Any], path: str, check_values: bool) -> list[FieldError]:
     errors: list[FieldError] = []
     operator, values = requirement.get("operator") or "", requirement.get("values") or []
     if operator in ("In", "NotIn"):
@@ -71,7 +72,7 @@ def _node_requirement_errors(requirement: Mapping[str, Any], path: str) -> list[
     else:
         errors.append(invalid(f"{path}.operator", operator, "not a valid selector operator"))
     errors += qualified_name(requirement.get("key") or "", f"{path}.key")
-    for i, value in enumerate(values):
+    for i, value in enumerate(values if check_values else ()):
         errors += [invalid(f"{path}.values[{i}]", value, m) for m in label_value_errors(value)]
     return errors
 
@@ -115,12 +116,27 @@ def _pod_term_errors(term: Mapping[str, Any], path: str) -> list[FieldError]:
     errors += label_selector(term.get("namespaceSelector"), f"{path}.namespaceSelector")
     for namespace in term.get("namespaces") or ():
         errors += dns1123_label(namespace, f"{path}.namespace")
-    for field in ("matchLabelKeys", "mismatchLabelKeys"):
-        errors += _label_key_errors(term, field, path)
+    errors += _label_keys_errors(term, path)
     key = term.get("topologyKey") or ""
     if not key:
         errors.append(required(f"{path}.topologyKey", "can not be empty"))
     return errors + qualified_name(key, f"{path}.topologyKey")
+
+
+def _label_keys_errors(holder: Mapping[str, Any], path: str) -> list[FieldError]:
+    """Of the keys whose values the pod's labels give: the selector holds them already when this looks at it."""
+    keys, others = holder.get("matchLabelKeys") or [], holder.get("mismatchLabelKeys") or []
+    errors = _label_key_errors(holder, "matchLabelKeys", path) + _label_key_errors(holder, "mismatchLabelKeys", path)
+    selector = holder.get("labelSelector") or {}
+    places = {key: i for i, key in enumerate(keys)}
+    selected = set(selector.get("matchLabels") or ())
+    for expression in selector.get("matchExpressions") or ():
+        key = expression.get("key") or ""
+        if key in places and key in selected:
+            errors.append(invalid(f"{path}[{places[key]}]", key, "exists in both matchLabelKeys and labelSelector"))
+        selected.add(key)
+    message = "exists in both matchLabelKeys and mismatchLabelKeys"
+    return errors + [invalid(f"{path}.matchLabelKeys[{i}]", k, message) for i, k in enumerate(keys) if k in others]
 
 
 def _label_key_errors(holder: Mapping[str, Any], field: str, path: str) -> list[FieldError]:
@@ -162,7 +178,9 @@ def _toleration_errors(toleration: Mapping[str, Any], path: str) -> list[FieldEr
             message = "value must be empty when `operator` is 'Exists'"
             errors.append(invalid(f"{path}.operator", value, message))
     else:
-        errors.append(not_supported(f"{path}.operator", operator, ("Equal", "Exists")))
+        # Numeric comparison (KEP-5471) is behind a gate that is off, yet named.
+        compares = ("Lt", "Gt") if operator in ("Lt", "Gt") else ()
+        errors.append(not_supported(f"{path}.operator", operator, ("Equal", "Exists", *compares)))
     if effect and effect not in TAINT_EFFECTS:
         errors.append(not_supported(f"{path}.effect", effect, TAINT_EFFECTS))
     return errors
@@ -211,13 +229,13 @@ def topology_spread_errors(constraints: Sequence[Mapping[str, Any]], path: str) 
         if domains is not None:
             if domains <= 0:
                 errors.append(invalid(f"{at}.minDomains", domains, "must be greater than zero"))
-            elif when == "ScheduleAnyway":
-                message = "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ScheduleAnyway"
+            if when != "DoNotSchedule":
+                message = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {when}"
                 errors.append(invalid(f"{at}.minDomains", domains, message))
         for field in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             policy = constraint.get(field)
             if policy is not None and policy not in NODE_INCLUSION_POLICIES:
                 errors.append(not_supported(f"{at}.{field}", policy, frozenset(NODE_INCLUSION_POLICIES)))
-        errors += _label_key_errors(constraint, "matchLabelKeys", at)
+        errors += _label_keys_errors(constraint, at)
         errors += label_selector(constraint.get("labelSelector"), f"{at}.labelSelector")
     return errors

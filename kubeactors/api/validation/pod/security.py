@@ -11,6 +11,7 @@ from kubeactors.api.choices import (
     SUPPLEMENTAL_GROUPS_POLICIES,
 )
 from kubeactors.api.fielderrors import FieldError, duplicate, invalid, not_supported, required, too_long
+from kubeactors.api.internal_form import internal_form
 from kubeactors.api.validation.common import MAX_INT32, local_path, range_message
 from kubeactors.api.validation.pod.operating_system import windows_options_errors
 
@@ -105,12 +106,13 @@ def _seccomp_errors(profile: Mapping[str, Any] | None, path: str) -> list[FieldE
     local = profile.get("localhostProfile")
     at = f"{path}.localhostProfile"
     if profile.get("type") == "Localhost":
-        if not local:
+        if local is None:
             errors.append(required(at, "must be set when seccomp type is Localhost"))
         else:
             errors += local_path(local, at)
     elif local is not None:
-        errors.append(invalid(at, local, "can only be set when seccomp type is Localhost"))
+        shown = internal_form(profile, "io.k8s.api.core.v1.SeccompProfile")
+        errors.append(invalid(at, shown, "can only be set when seccomp type is Localhost"))
     return errors
 
 

@@ -5,31 +5,33 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kubeactors.api.choices import DNS_POLICIES, PREEMPTION_POLICIES, RESTART_POLICIES
-from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid, not_supported, required
+from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid, not_supported, required, too_long
 from kubeactors.api.validation.common import (
     MAX_INT32,
     dns1123_label,
     dns1123_subdomain,
     ip_address,
-    not_negative,
     qualified_name,
     range_message,
 )
 from kubeactors.api.validation.metadata import annotation_errors, label_errors
 from kubeactors.api.validation.names import regex_message
+from kubeactors.api.validation.pod.annotations import pod_annotation_errors, profile_mismatch_errors
 from kubeactors.api.validation.pod.claims import pod_claims_errors
 from kubeactors.api.validation.pod.container import containers_errors, init_containers_errors
+from kubeactors.api.validation.pod.env import file_volume_errors
 from kubeactors.api.validation.pod.ephemeral import ephemeral_containers_errors
 from kubeactors.api.validation.pod.operating_system import (
     host_process_errors,
     host_users_errors,
     operating_system_errors,
 )
-from kubeactors.api.validation.pod.resources import pod_resources_errors, resource_list_errors
+from kubeactors.api.validation.pod.resources import pod_resources_errors, resource_requirements_errors
 from kubeactors.api.validation.pod.scheduling import affinity_errors, tolerations_errors, topology_spread_errors
 from kubeactors.api.validation.pod.security import pod_security_errors
 from kubeactors.api.validation.pod.volume import volumes_errors
 
+_HOST_NAME_MAX: Final = 64
 _SEARCH_PATTERN: Final = r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*"
 _SEARCH_MESSAGE: Final = regex_message(
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', "
@@ -45,8 +47,10 @@ def pod_template_errors(template: Mapping[str, Any], path: str) -> list[FieldErr
     errors = label_errors(meta.get("labels"), f"{path}.labels") if meta.get("labels") else []
     if meta.get("annotations"):
         errors += annotation_errors(meta["annotations"], f"{path}.annotations")
-    spec = template.get("spec") or {}
+    spec, annotations = template.get("spec") or {}, meta.get("annotations") or {}
+    errors += pod_annotation_errors(annotations, spec, f"{path}.annotations")
     errors += pod_spec_errors(spec, f"{path}.spec")
+    errors += profile_mismatch_errors(annotations, spec, f"{path}.spec")
     if spec.get("ephemeralContainers"):
         message = "ephemeral containers not allowed in pod template"
         errors.append(forbidden(f"{path}.spec.ephemeralContainers", message))
@@ -55,17 +59,14 @@ def pod_template_errors(template: Mapping[str, Any], path: str) -> list[FieldErr
 
 def pod_spec_errors(spec: Mapping[str, Any], path: str, pod: str | None = None) -> list[FieldError]:
     """Of a pod spec, in a pod or a template. `pod`: the name of the pod; None in templates."""
-    grace = spec.get("terminationGracePeriodSeconds")
     errors: list[FieldError] = []
-    if grace is not None and grace < 0:
-        errors += not_negative(grace, f"{path}.terminationGracePeriodSeconds")
     volumes: dict[str, Mapping[str, Any]] = {}
     if spec.get("volumes"):
-        volumes, found = volumes_errors(spec["volumes"], f"{path}.volumes")
+        volumes, found = volumes_errors(spec["volumes"], f"{path}.volumes", pod)
         errors += found
     if spec.get("resourceClaims"):
-        errors += pod_claims_errors(spec["resourceClaims"], f"{path}.resourceClaims", pod)
-    claims = {c.get("name") or "" for c in spec.get("resourceClaims") or ()}
+        errors += pod_claims_errors(spec["resourceClaims"], f"{path}.resourceClaims")
+    claims = {c["name"] for c in spec.get("resourceClaims") or () if c.get("name")}
     errors += containers_errors(spec, volumes, claims, f"{path}.containers")
     if spec.get("initContainers"):
         errors += init_containers_errors(spec, volumes, claims, f"{path}.initContainers")
@@ -87,12 +88,13 @@ def pod_spec_errors(spec: Mapping[str, Any], path: str, pod: str | None = None) 
         errors += topology_spread_errors(spec["topologySpreadConstraints"], f"{path}.topologySpreadConstraints")
     errors += host_process_errors(spec, path)
     errors += host_users_errors(spec, path)
+    errors += _host_name_errors(spec, f"{path}.hostnameOverride")
     errors += _name_errors(spec, path)
     if spec.get("tolerations"):
         errors += tolerations_errors(spec["tolerations"], f"{path}.tolerations")
     errors += _host_alias_errors(spec, path)
     errors += _class_errors(spec, path)
-    return errors
+    return errors + file_volume_errors(spec, path)
 
 
 def _host_network_errors(spec: Mapping[str, Any], path: str, *, defaulted: bool) -> list[FieldError]:
@@ -174,6 +176,21 @@ def _gate_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
     return errors
 
 
+def _host_name_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
+    """Of a host name that is not made from the pod's own (KEP-4762)."""
+    name = spec.get("hostnameOverride")
+    if name is None:
+        return []
+    errors = [
+        forbidden(path, f"may not be specified when {field} is true")
+        for field in ("setHostnameAsFQDN", "hostNetwork")
+        if spec.get(field)
+    ]
+    if len(name.encode()) > _HOST_NAME_MAX:
+        errors.append(too_long(path, _HOST_NAME_MAX))
+    return errors + dns1123_subdomain(name, path)
+
+
 def _name_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
     errors = []
     for field in ("serviceAccountName", "nodeName"):
@@ -199,9 +216,10 @@ def _host_alias_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
 
 def _class_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
     errors = []
-    for field in ("priorityClassName", "runtimeClassName"):
-        if spec.get(field):
-            errors += dns1123_subdomain(spec[field], f"{path}.{field}")
+    if spec.get("priorityClassName"):
+        errors += dns1123_subdomain(spec["priorityClassName"], f"{path}.priorityClassName")
+    if spec.get("runtimeClassName") is not None:
+        errors += dns1123_subdomain(spec["runtimeClassName"], f"{path}.runtimeClassName")
     policy = spec.get("preemptionPolicy")
     if policy is not None and policy not in PREEMPTION_POLICIES:
         if policy == "":
@@ -209,12 +227,12 @@ def _class_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
         else:
             errors.append(not_supported(f"{path}.preemptionPolicy", policy, PREEMPTION_POLICIES))
     if spec.get("overhead"):
-        errors += resource_list_errors(spec["overhead"], f"{path}.overhead")
+        errors += resource_requirements_errors({"limits": spec["overhead"]}, set(), f"{path}.overhead")
     system = spec.get("os")
     if system is not None:
         name = system.get("name") or ""
         if not name:
-            errors.append(required(f"{path}.os", "cannot be empty"))
+            errors.append(required(f"{path}.os.name"))
         elif name not in ("linux", "windows"):
             errors.append(not_supported(f"{path}.os", name, ("linux", "windows")))
         else:

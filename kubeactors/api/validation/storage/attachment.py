@@ -33,7 +33,7 @@ def _source_errors(source: Mapping[str, Any], path: str) -> list[FieldError]:
     if volume is not None and inline is not None:
         return [forbidden(path, _ONE_SOURCE)]
     if inline is not None:
-        return persistent_volume_spec_errors(inline, f"{path}.inlineVolumeSpec", inline=True)
+        return persistent_volume_spec_errors(inline, "", f"{path}.inlineVolumeSpec", inline=True)
     at = f"{path}.persistentVolumeName"
     return (
         dns1123_subdomain(volume or "", at) if volume else [required(at, "must specify non empty persistentVolumeName")]
