@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from kubeactors.api import choices
 from kubeactors.api.schema.type_names import type_names
@@ -24,6 +25,7 @@ _MARKED: Final[dict[str, tuple[str, ...]]] = {
     "DeviceAllocationMode": choices.DEVICE_ALLOCATION_MODES,
     "DeviceTaintEffect": choices.DEVICE_TAINT_EFFECTS,
     "DeviceTolerationOperator": choices.DEVICE_TOLERATION_OPERATORS,
+    "FieldValueErrorReason": choices.FIELD_VALUE_ERROR_REASONS,
     "FailurePolicyType": choices.FAILURE_POLICIES,
     "GRPCProbeMode": choices.GRPC_PROBE_MODES,
     "HTTPProtocol": choices.HTTP_PROTOCOLS,
@@ -82,15 +84,44 @@ _MARKED: Final[dict[str, tuple[str, ...]]] = {
     "VolumeBindingMode": choices.VOLUME_BINDING_MODES,
 }
 # Of types that kubectl does not hold.
-_OTHERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.ValidationRule": {
-        "reason": choices.FIELD_VALUE_ERROR_REASONS
-    },
+_OTHERS: Final[dict[str, dict[str, str]]] = {
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.ValidationRule": {"reason": "v1.FieldValueErrorReason"},
 }
 
 
-def choices_of(definition: str) -> Mapping[str, list[str]]:
-    """Field → the values of the field, or of its elements, of a definition's fields that have choices; sorted."""
-    named = {field: _MARKED.get(name.rpartition(".")[2]) for field, name in type_names(definition).items()}
-    found = named | _OTHERS.get(definition, {})
-    return {field: sorted(values) for field, values in found.items() if values}
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a field may be, or each of its elements if it is a list or map of them. Sorted."""
+
+    values: list[str]
+    of_elements: bool
+
+    def describe(self, description: str) -> str:
+        """The description of the field with its choices listed below it. Those of elements are not."""
+        if self.of_elements:
+            return description
+        lines = (f' - `"{value}"`' for value in self.values)
+        return "\n".join((f"{description}\n\nPossible enum values:", *lines))
+
+
+def choices_of(definition: str) -> Mapping[str, Choices]:
+    """Field → its choices, of the fields of a definition that have some."""
+    found = {}
+    for field, name in (_OTHERS.get(definition) or type_names(definition)).items():
+        containers, _, named = name.rpartition("]")
+        values = _MARKED.get(named.rpartition(".")[2])
+        if values:
+            found[field] = Choices(sorted(values), bool(containers))
+    return found
+
+
+def add_choices(definition: str, schema: dict[str, Any]) -> None:
+    """Say what the fields of a definition's schema may be. It is changed in place."""
+    properties = schema.get("properties") or {}
+    for field, of in choices_of(definition).items():
+        if field not in properties:
+            continue
+        each = properties[field]
+        target = (each.get("items") or each["additionalProperties"]) if of.of_elements else each
+        target["enum"] = of.values
+        each["description"] = of.describe(each.get("description") or "")

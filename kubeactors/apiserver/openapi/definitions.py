@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 
-from kubeactors.apiserver.openapi.values import add_values
+from kubeactors.apiserver.openapi.choices import add_choices
+from kubeactors.apiserver.openapi.defaults import add_defaults
 
 Schema = dict[str, Any]
 
@@ -77,7 +78,10 @@ def to_v3(name: str, definition: Schema) -> Schema:
         return {"description": _DESCRIPTIONS[name], "format": "int-or-string", "oneOf": choices}
     if name == QUANTITY:
         return {"description": _DESCRIPTIONS[name], "oneOf": [{"type": "string"}, {"type": "number"}]}
-    return add_values(name, _convert(definition, _reference_v3))
+    schema = _convert(definition, _reference_v3)
+    add_choices(name, schema)
+    add_defaults(name, schema)
+    return schema
 
 
 def of_group(schema: Schema, group: str, version: str, *, custom: bool) -> Schema:
@@ -93,12 +97,14 @@ def of_group(schema: Schema, group: str, version: str, *, custom: bool) -> Schem
 
 
 def to_v2(name: str, definition: Schema) -> Schema:
-    """A definition as Swagger 2.0, below `#/definitions/`."""
+    """A definition as Swagger 2.0, below `#/definitions/`: without defaults, which older readers do not know."""
     if name == INT_OR_STRING:
         return {"description": _DESCRIPTIONS[name], "format": "int-or-string", "type": "string"}
     if name == QUANTITY:
         return {"description": _DESCRIPTIONS[name], "type": "string"}
-    return _convert(definition, _reference_v2)
+    schema = _convert(definition, _reference_v2)
+    add_choices(name, schema)
+    return schema
 
 
 def _reference_v3(name: str, siblings: Schema) -> Schema:

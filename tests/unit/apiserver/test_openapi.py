@@ -182,3 +182,14 @@ def test_choices_are_the_constants_of_the_fields_types() -> None:
     extensions = documents.document_v3(_kinds("apiextensions.k8s.io", "v1"))["components"]["schemas"]
     rule = extensions["io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.ValidationRule"]["properties"]
     assert "FieldValueForbidden" in rule["reason"]["enum"]
+
+
+def test_descriptions_list_the_choices_of_the_field_itself(swagger: dict[str, Any]) -> None:
+    for schemas in (documents.document_v3(_kinds("", "v1"))["components"]["schemas"], swagger["definitions"]):
+        toleration = schemas["io.k8s.api.core.v1.Toleration"]["properties"]["operator"]
+        assert toleration["enum"] == ["Equal", "Exists", "Gt", "Lt"]
+        listed = toleration["description"].partition("\n\nPossible enum values:\n")[2].splitlines()
+        assert [line.split()[1] for line in listed] == ['`"Equal"`', '`"Exists"`', '`"Gt"`', '`"Lt"`']
+        families = schemas["io.k8s.api.core.v1.ServiceSpec"]["properties"]["ipFamilies"]
+        assert "Possible enum values" not in families["description"]
+        assert "enum" in families["items"]

@@ -1,7 +1,7 @@
-"""What OpenAPI 3.0 documents say of fields' values, and the source of the definitions does not: defaults and choices.
+"""What OpenAPI 3.0 documents say of fields, and the source of the definitions does not: their defaults.
 
-Most defaults follow from Go's types (`presence.json`): what a field that is no pointer is when it is missing. The
-others are those that the types' comments give. The choices are the constants of Go's string types.
+Most follow from Go's types (`presence.json`): what a field that is no pointer is when it is missing. The others are
+those that the types' comments give.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from kubeactors.api.schema import overlay
-from kubeactors.apiserver.openapi.choices import choices_of
 
 Schema = dict[str, Any]
 
@@ -60,13 +59,8 @@ _EXPLICIT: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def add_values(name: str, schema: Schema) -> Schema:
-    """The schema of a definition, with the defaults and choices of its fields. It is changed in place."""
-    for field, choices in choices_of(name).items():
-        property_ = (schema.get("properties") or {}).get(field)
-        if property_ is not None:
-            elements = property_.get("items") or property_.get("additionalProperties")
-            (elements or property_)["enum"] = choices
+def add_defaults(name: str, schema: Schema) -> None:
+    """Say what the fields of a definition's schema are by default. It is changed in place."""
     explicit = _EXPLICIT.get(name, {})
     required = schema.get("required") or ()
     known = overlay.is_known(name)
@@ -82,7 +76,6 @@ def add_values(name: str, schema: Schema) -> Schema:
                 _set(property_, {})
         elif present and property_.get("format") != "byte" and property_.get("type") in _ZEROS:
             _set(property_, _ZEROS[property_["type"]])
-    return schema
 
 
 def _target(property_: Schema) -> str:
