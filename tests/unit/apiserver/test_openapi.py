@@ -193,3 +193,16 @@ def test_descriptions_list_the_choices_of_the_field_itself(swagger: dict[str, An
         families = schemas["io.k8s.api.core.v1.ServiceSpec"]["properties"]["ipFamilies"]
         assert "Possible enum values" not in families["description"]
         assert "enum" in families["items"]
+
+
+def test_choices_are_explained() -> None:
+    schemas = documents.document_v3(_kinds("", "v1"))["components"]["schemas"]
+    protocol = schemas["io.k8s.api.core.v1.ServicePort"]["properties"]["protocol"]["description"]
+    assert protocol.endswith(
+        "\n\nPossible enum values:\n"
+        ' - `"SCTP"` is the SCTP protocol.\n'
+        ' - `"TCP"` is the TCP protocol.\n'
+        ' - `"UDP"` is the UDP protocol.'
+    )
+    probe = schemas["io.k8s.api.core.v1.GRPCAction"]["properties"]["mode"]["description"]
+    assert probe.endswith('\n\nPossible enum values:\n - `"Plaintext"`\n - `"TLS"`')  # newer than the texts
