@@ -193,7 +193,7 @@ def decode_patched_as(
         problems = decoder(obj)
     except TypeMismatchError as error:
         raise refused(error.as_conversion() if strategic else str(error)) from None
-    found = duplicate_keys(patch) + problems.problems if field_validation != IGNORE else []
+    found = _patch_problems(patch) + problems.problems if field_validation != IGNORE else []
     if found and field_validation == STRICT:
         raise refused(f"strict decoding error: {', '.join(found)}")
     if cleared:
@@ -236,6 +236,21 @@ def duplicate_keys(body: bytes) -> list[str]:
     found: list[str] = []
     _find_duplicates(parsed, "", repeated, found)
     return found
+
+
+_OPERATION_FIELDS: Final = frozenset({"op", "path", "from", "value"})
+
+
+def _patch_problems(patch: bytes) -> list[str]:
+    """What a strict reader has against a patch: repeated keys and, in a JSON patch, members that operations lack."""
+    found = duplicate_keys(patch)
+    if not patch.lstrip().startswith(b"["):
+        return found
+    operations = orjson.loads(patch)
+    for index, operation in enumerate(operations):
+        unknown = [key for key in operation or () if key not in _OPERATION_FIELDS]
+        found += [f'unknown field "[{index}].{key}"' for key in unknown]
+    return [f"json patch {problem}" for problem in found[:MAX_PROBLEMS]]
 
 
 def _as_go_prints(patch: bytes) -> str:

@@ -45,6 +45,8 @@ def apply_patch(content_type: str, current: Object, patch: bytes, schema: Struct
         merged: Object = apply_merge_patch(current, parsed)
         return merged
     parsed = _parse(patch)
+    if parsed is None:
+        return current
     if not isinstance(parsed, dict):
         raise errors.bad_request(mismatch_text(parsed, _GO_MAP))
     assert schema is not None
@@ -68,18 +70,29 @@ def _parse(patch: bytes, prefix: str = "") -> Any:
 _GO_MAP: Final = "map[string]interface {}"
 
 
+#: The text members of an operation; `value` is anything.
+_OPERATION_TEXTS: Final = ("op", "path", "from")
+
+
 def _json(current: Object, operations: Any) -> Object:
+    if operations is None:
+        return current
     if not isinstance(operations, list):
         raise errors.bad_request(f"error decoding patch: {mismatch_text(operations, '[]handlers.jsonPatchOp')}")
     for operation in operations:
-        if not isinstance(operation, dict):
+        if operation is not None and not isinstance(operation, dict):
             raise errors.bad_request(f"error decoding patch: {mismatch_text(operation, 'handlers.jsonPatchOp')}")
+        for name in _OPERATION_TEXTS:
+            value = (operation or {}).get(name)
+            if value is not None and not isinstance(value, str):
+                wrong = mismatch_text(value, "string", f"struct field jsonPatchOp.{name}")
+                raise errors.bad_request(f"error decoding patch: {wrong}")
     if len(operations) > MAX_OPERATIONS:
         raise errors.too_large(
             f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
         )
     try:
-        result = apply_json_patch(current, operations)
+        result = apply_json_patch(current, [operation or {} for operation in operations])
     except JsonPatchError:
         raise _rejected() from None
     if not isinstance(result, dict):

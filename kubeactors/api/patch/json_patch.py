@@ -1,7 +1,7 @@
 """JSON patch, RFC 6902, with the liberties of the library that Kubernetes uses (evanphx/json-patch 4).
 
 Those are: indices may be negative and count from the end, `replace` of a missing member adds it, `add` without a value
-adds null, the first segment of a path is ignored even when the path does not start with a slash.
+and `copy` of a missing member add null, numbers are equal only when they are written alike (`1` is not `1.0`), the first segment of a path is ignored even when the path does not start with a slash.
 """
 
 from typing import Any, Final
@@ -69,13 +69,11 @@ def _move_or_copy(document: Any, path: str, operation: dict[str, Any], copies: _
     if not isinstance(source, str):
         raise JsonPatchError("an operation has no from")
     value = _find(document, source)
+    if copies is not None:
+        return _add(document, path, None if value is _MISSING else copies.of(value))
     if value is _MISSING:
         raise JsonPatchError(f"{source} does not exist")
-    if copies is not None:
-        value = copies.of(value)
-    else:
-        document = _remove(document, source)
-    return _add(document, path, value)
+    return _add(_remove(document, source), path, value)
 
 
 def _segments(path: str) -> list[str]:
@@ -157,5 +155,10 @@ def _index(text: str, length: int) -> int:
 
 
 def _same_types(left: Any, right: Any) -> bool:
-    """False where Python calls a boolean and a number equal."""
-    return isinstance(left, bool) == isinstance(right, bool)
+    """False where Python calls values equal that JSON writes differently: true and 1, 1 and 1.0, at any depth."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return all(_same_types(value, right.get(key)) for key, value in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return all(map(_same_types, left, right))
+    numbers = isinstance(left, bool | int | float) and isinstance(right, bool | int | float)
+    return type(left) is type(right) if numbers else True

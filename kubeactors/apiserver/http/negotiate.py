@@ -29,7 +29,7 @@ class NotAcceptable(Exception):
 
 @dataclass(frozen=True)
 class Clause:
-    """One clause of an Accept header, lower-case but for parameter values."""
+    """One clause of an Accept header. Types are compared as they are written, as Kubernetes does."""
 
     type: str
     parameters: dict[str, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class MediaForm:
 
     At most one of `yaml` and `protobuf`; neither is JSON.
     `kind` is None (the object itself), "Table", "PartialObjectMetadata", "PartialObjectMetadataList" or, in discovery,
-    "APIGroupDiscoveryList"; `group` and `version` are those asked for.
+    "APIGroupDiscoveryList"; `group` and `version` are those asked for. `pretty`: the clause itself asks for indented JSON.
     """
 
     yaml: bool = False
@@ -50,6 +50,7 @@ class MediaForm:
     kind: str | None = None
     group: str = ""
     version: str = ""
+    pretty: bool = False
 
     @property
     def content_type(self) -> str:
@@ -81,7 +82,7 @@ def parse_accept(header: str) -> tuple[Clause, ...]:
                     quality = 1.0
             else:
                 parameters[key.strip().lower()] = value.strip().strip('"')
-        clauses.append(Clause(pieces[0].lower(), parameters, quality))
+        clauses.append(Clause(pieces[0], parameters, quality))
     return tuple(sorted(clauses, key=lambda clause: (-clause.quality, clause.type == "*/*")))
 
 
@@ -127,14 +128,15 @@ def _match(clause: Clause, watch: bool, transforms: bool, tables: bool, protobuf
     kind = clause.parameters.get("as")
     if clause.type == PROTOBUF and (kind == "Table" or (kind is None and not protobuf)):
         return None
+    pretty = clause.parameters.get("pretty") == "1"
     if kind is None:
-        return MediaForm(yaml=clause.type == YAML, protobuf=clause.type == PROTOBUF)
+        return MediaForm(yaml=clause.type == YAML, protobuf=clause.type == PROTOBUF, pretty=pretty)
     if kind == "Table" and not tables:
         return None
     group, version = clause.parameters.get("g", ""), clause.parameters.get("v", "")
     if not transforms or kind not in _TRANSFORMS or group != "meta.k8s.io" or version not in _TRANSFORM_VERSIONS:
         return None
-    return MediaForm(clause.type == YAML, clause.type == PROTOBUF, kind, group, version)
+    return MediaForm(clause.type == YAML, clause.type == PROTOBUF, kind, group, version, pretty)
 
 
 @lru_cache(maxsize=512)

@@ -222,7 +222,7 @@ async def _encode(
     if response.status == 204:
         return Answer(204, None, "", _warnings(http, response))
     body = response.body
-    pretty = wants_pretty(query.first("pretty"), http.headers.get("User-Agent", ""))
+    pretty = media.pretty or wants_pretty(query.first("pretty"), http.headers.get("User-Agent", ""))
     extra = _warnings(http, response)
     document = response.document
     if document is not None:
@@ -249,14 +249,17 @@ def _warnings(http: web.BaseRequest, response: Response) -> tuple[tuple[str, str
 
 def _content_type(header: str, verb: Verb) -> str:
     """The media type of a body, empty for one that cannot be read. Raises StatusError 415 for an unknown patch."""
-    bare = header.partition(";")[0].strip().lower()
+    bare, *parameters = (part.strip() for part in header.split(";"))
     if verb == "patch":
         if bare not in _PATCHES:
             raise errors.unsupported_media_type(None)
         return bare
-    if bare in ("", JSON):
+    if not header:
         return JSON
-    return bare if bare in (YAML, PROTOBUF) else ""
+    bare = bare.lower()
+    if any("=" not in parameter for parameter in parameters if parameter):
+        return ""
+    return bare if bare in (JSON, YAML, PROTOBUF) else ""
 
 
 def _from_protobuf(body: bytes, path: ResourcePath, verb: Verb) -> bytes:

@@ -74,11 +74,20 @@ def resource_path(parts: list[str], registry: KindRegistry) -> ResourcePath:
     if watched and (subresource or "watch" not in kind.verbs):
         raise errors.resource_not_found()
     if not subresource:
+        if not kind.custom and not _has_path(kind, namespace, name):
+            raise errors.resource_not_found()
         return ResourcePath(kind, namespace, name, subresource, watched)
     found = kind.subresource(subresource)
     if found is None or (len(rest) > 3 and subresource != "proxy"):
         raise errors.not_found(kind.qualified_resource, name) if kind.custom else errors.resource_not_found()
     return ResourcePath(kind, namespace, name, subresource, watched, found.connects, "/".join(rest[3:]))
+
+
+def _has_path(kind: Kind, namespace: str, name: str) -> bool:
+    """Whether any method is served there; what is only created (bindings, reviews) has neither names nor lists."""
+    if name:
+        return not {"get", "update", "patch", "delete"}.isdisjoint(kind.verbs)
+    return "list" in kind.verbs or not kind.namespaced or bool(namespace)
 
 
 def _missing(group: str, parts: list[str], registry: KindRegistry) -> Exception:

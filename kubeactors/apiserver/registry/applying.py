@@ -10,6 +10,7 @@ from kubeactors.api.errors import StatusError
 from kubeactors.api.managedfields import Tracker, described
 from kubeactors.api.meta import Object
 from kubeactors.api.schema import TypeMismatchError
+from kubeactors.api.schema.mismatch import mismatch_text
 from kubeactors.apiserver.request import Request
 
 
@@ -47,11 +48,13 @@ def read_configuration(body: bytes) -> tuple[Object, list[str]]:
     try:
         applied, repeated = _parse(body)
     except ValueError as error:
-        raise errors.bad_request(f"error decoding YAML: {error}") from None
+        message = f"error decoding YAML: error converting YAML to JSON: yaml: {error}"
+        raise errors.bad_request(message) from None
     if applied is None:
         applied = {}
     if not isinstance(applied, dict):
-        raise errors.bad_request("error decoding YAML: the document is no object")
+        wrong = mismatch_text(applied, "map[string]interface {}")
+        raise errors.bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {wrong}")
     return applied, repeated
 
 

@@ -12,6 +12,7 @@ from kubeactors.api.fielderrors import FieldError, go_quote, invalid
 from kubeactors.api.kinds import KindRegistry, Strategy
 from kubeactors.api.managedfields import Trackers, differ_in_time_only, name_of
 from kubeactors.api.meta import Object, now_rfc3339
+from kubeactors.api.owner_references import drop_repeated_owners
 from kubeactors.apiserver.admission import AdmissionChain, Attributes, Operation
 from kubeactors.apiserver.options import check_write
 from kubeactors.apiserver.registry import forms
@@ -25,6 +26,9 @@ from kubeactors.apiserver.request import APPLY_PATCH, Form, Request, Response
 
 # From the present object (None: there is none), which it may change, to what the client wants it to be.
 Wanted = Callable[[Object | None], Object]
+
+#: What only the server says of an object that is made; nobody comes to own them.
+_SYSTEM_FIELDS = ("creationTimestamp", "uid", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 
 
 @dataclass(slots=True)
@@ -80,8 +84,12 @@ class Writer:
         obj = self._decode(write)
         metadata = obj["metadata"]
         name = metadata.get("name") or ""
+        for field in _SYSTEM_FIELDS:
+            metadata.pop(field, None)
+        write.warn(drop_repeated_owners(obj))
         self._track(write, None, obj)
         await self._admission.admit(write.attributes("CREATE", name, obj, None))
+        write.warn(drop_repeated_owners(obj, admitted=True))
         if metadata.get("resourceVersion"):
             raise errors.unknown("resourceVersion should not be set on objects to be created")
         prefix = "" if name else metadata.get("generateName") or ""
@@ -138,7 +146,9 @@ class Writer:
 
         def wanted(old: Object | None) -> Object:
             # An attempt changes what it is given, so a second one decodes the body again.
-            return first.pop() if first else self._decode(write)
+            new = first.pop() if first else self._decode(write)
+            write.warn(drop_repeated_owners(new))
+            return new
 
         create = resource.kind.create_on_update and not request.subresource
         item, created = await self.apply(
@@ -236,6 +246,7 @@ class Writer:
             raise self._uid_conflict(write, given, "")
         self._track(write, None, new)
         await self._admission.admit(write.attributes("CREATE", write.name, new, None))
+        write.warn(drop_repeated_owners(new, admitted=True))
         await self._prepare_new(write, write.name, new)
         return new
 
@@ -249,6 +260,7 @@ class Writer:
         self._track(write, old, new)
         attributes = write.attributes("UPDATE", request.name, new, old)
         await self._admission.admit(attributes)
+        write.warn(drop_repeated_owners(new, admitted=True))
         hook = self._objects.hook(write.resource)
         if hook is not None and not request.subresource:
             await hook.allocate(new, old, dry_run=write.dry_run)

@@ -36,6 +36,7 @@ POD = struct("io.k8s.api.core.v1.Pod")
         ([{"op": "replace", "path": "/d/new", "value": 9}], {"d": {"x": 1, "new": 9}, "l": [1, 2]}),
         ([{"op": "replace", "path": "", "value": {"a": 1}}], {"a": 1}),
         ([{"op": "move", "from": "/d/x", "path": "/y"}], {"d": {}, "l": [1, 2], "y": 1}),
+        ([{"op": "copy", "from": "/d/none", "path": "/y"}], {"d": {"x": 1}, "l": [1, 2], "y": None}),
         (
             [{"op": "copy", "from": "/l", "path": "/m"}, {"op": "add", "path": "/m/-", "value": 3}],
             {"d": {"x": 1}, "l": [1, 2], "m": [1, 2, 3]},
@@ -223,3 +224,35 @@ def test_patches_that_are_none_are_refused_in_go_s_words(content_type: str, body
     with pytest.raises(StatusError) as caught:
         apply_patch(content_type, {}, body, POD)
     assert (caught.value.code, caught.value.message) == (400, expected)
+
+
+def test_json_patch_compares_numbers_as_they_are_written() -> None:
+    apply_json_patch({"d": [1, {"x": 2}]}, [{"op": "test", "path": "/d", "value": [1, {"x": 2}]}])
+    for value in ([1.0, {"x": 2}], [1, {"x": 2.0}], [True, {"x": 2}]):
+        with pytest.raises(JsonPatchError):
+            apply_json_patch({"d": [1, {"x": 2}]}, [{"op": "test", "path": "/d", "value": value}])
+
+
+@pytest.mark.parametrize("content_type", [JSON_PATCH, STRATEGIC_MERGE_PATCH])
+def test_null_is_a_patch_that_changes_nothing(content_type: str) -> None:
+    assert apply_patch(content_type, {"kind": "Pod"}, b"null", POD) == {"kind": "Pod"}
+
+
+def test_texts_of_an_operation_must_be_texts() -> None:
+    with pytest.raises(StatusError) as raised:
+        apply_patch(JSON_PATCH, {}, b'[{"op": 1, "path": "/x"}]', None)
+    assert (raised.value.code, raised.value.message) == (
+        400,
+        "error decoding patch: json: cannot unmarshal number into Go struct field jsonPatchOp.op of type string",
+    )
+
+
+def test_a_json_patch_is_told_of_members_that_operations_lack() -> None:
+    kind = registry.by_gvk("v1", "ConfigMap")
+    assert kind is not None
+    patch = b'[{"op": "add", "op": "add", "path": "/data", "value": {}, "extra": 1}]'
+    obj = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a"}, "data": {}}
+    assert codec.decode_patched(kind, obj, patch=patch).warnings == [
+        'json patch duplicate field "[0].op"',
+        'json patch unknown field "[0].extra"',
+    ]

@@ -32,7 +32,7 @@ def test_quality_orders_clauses() -> None:
     assert negotiate("application/json;q=0.1, application/yaml;q=0.9", collection=False, watch=False).yaml
 
 
-@pytest.mark.parametrize("header", ["text/html", "application/*", "image/png, text/plain"])
+@pytest.mark.parametrize("header", ["text/html", "application/*", "image/png, text/plain", "APPLICATION/JSON"])
 def test_the_router_refuses_types_that_no_route_produces(header: str) -> None:
     with pytest.raises(NotAcceptable) as caught:
         negotiate(header, collection=False, watch=False)
@@ -92,3 +92,8 @@ def test_pretty_by_query_then_by_agent() -> None:
     assert not wants_pretty("false", "curl/8.0")
     assert wants_pretty("", "curl/8.0")
     assert not wants_pretty("", "kubectl/v1.37")
+
+
+def test_a_clause_may_ask_for_indented_answers() -> None:
+    assert negotiate("application/json;pretty=1", collection=False, watch=False).pretty
+    assert not negotiate("application/json;pretty=true", collection=False, watch=False).pretty

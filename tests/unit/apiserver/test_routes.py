@@ -106,3 +106,25 @@ def test_methods_that_a_resource_does_not_have(method: str, url: str) -> None:
     with pytest.raises(StatusError) as caught:
         verb_of(method, _path(url), watch=False)
     assert caught.value.code == 405
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/api/v1/bindings",
+        "/api/v1/namespaces/a/bindings/b",
+        "/apis/authorization.k8s.io/v1/localsubjectaccessreviews",
+        "/apis/authorization.k8s.io/v1/subjectaccessreviews/b",
+    ],
+)
+def test_what_is_only_created_has_no_names_and_no_lists(url: str) -> None:
+    with pytest.raises(StatusError) as raised:
+        _path(url)
+    assert raised.value.code == 404
+
+
+@pytest.mark.parametrize("url", ["/api/v1/namespaces/a/bindings", "/apis/authorization.k8s.io/v1/subjectaccessreviews"])
+def test_what_is_only_created_cannot_be_read(url: str) -> None:
+    with pytest.raises(StatusError) as raised:
+        verb_of("GET", _path(url), watch=False)
+    assert raised.value.code == 405
