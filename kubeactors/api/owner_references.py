@@ -28,7 +28,7 @@ def drop_repeated_owners(obj: Object, *, admitted: bool = False) -> list[str]:
         return []
     obj["metadata"]["ownerReferences"] = list(kept.values())
     return [
-        f".metadata.ownerReferences contains duplicate entries{_AFTER_ADMISSION if admitted else ''}; API server dedups "
-        "owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; "
-        f"duplicate UID(s) observed: {', '.join(repeated)}"
+        f".metadata.ownerReferences contains duplicate entries{_AFTER_ADMISSION if admitted else ''}; "
+        "API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; "
+        f"please fix your requests; duplicate UID(s) observed: {', '.join(repeated)}"
     ]

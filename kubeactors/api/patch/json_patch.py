@@ -1,7 +1,8 @@
 """JSON patch, RFC 6902, with the liberties of the library that Kubernetes uses (evanphx/json-patch 4).
 
 Those are: indices may be negative and count from the end, `replace` of a missing member adds it, `add` without a value
-and `copy` of a missing member add null, numbers are equal only when they are written alike (`1` is not `1.0`), the first segment of a path is ignored even when the path does not start with a slash.
+and `copy` of a missing member add null, numbers are equal only when they are written alike (`1` is not `1.0`), the
+first segment of a path is ignored even when the path does not start with a slash.
 """
 
 from typing import Any, Final

@@ -42,7 +42,8 @@ class MediaForm:
 
     At most one of `yaml` and `protobuf`; neither is JSON.
     `kind` is None (the object itself), "Table", "PartialObjectMetadata", "PartialObjectMetadataList" or, in discovery,
-    "APIGroupDiscoveryList"; `group` and `version` are those asked for. `pretty`: the clause itself asks for indented JSON.
+    "APIGroupDiscoveryList"; `group` and `version` are those asked for.
+    `pretty`: the clause itself asks for indented JSON.
     """
 
     yaml: bool = False
