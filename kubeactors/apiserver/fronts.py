@@ -91,6 +91,7 @@ class Fronts:
         self._grpc = GrpcListener(
             service, server_context(config.tls_cert, config.tls_key, config.client_ca, protocol=HTTP_2)
         )
+        self.metrics.add_source(self._grpc.metrics)
         self.https_port = 0
         self.grpc_port = 0
 

@@ -10,6 +10,7 @@ grpc.aio.
     headers.py     header blocks: decoding those of requests, building those of answers
     stream.py      one call's state on its connection
     connection.py  frames in and out, windows
+    flood.py       bounds on what a peer may ask for and not take
     call.py        what a service sees of its call (grpc.aio.ServicerContext)
     server.py      methods, listening, stopping
 

@@ -13,12 +13,27 @@ from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from kubeactors.rpc import headers
 from kubeactors.rpc.connection import Connection
 from kubeactors.rpc.stream import Method, Stream
 
 _CODES = {int(code.value[0]): code for code in grpc.StatusCode}
+
+
+class Unreadable(Exception):
+    """What came is no message of the method's type."""
+
+
+def parsed(method: Method, message: bytes) -> Any:
+    """The message. Raises Unreadable."""
+    if method.parse is None:
+        return message
+    try:
+        return method.parse(message)
+    except DecodeError as error:
+        raise Unreadable(f"the message cannot be read: {error}") from error
 
 
 class Call:
@@ -51,7 +66,7 @@ class Call:
             await stream.reader
         message = messages.popleft()
         self._connection.consumed(stream, len(message))
-        return message if self._method.parse is None else self._method.parse(message)
+        return parsed(self._method, message)
 
     async def requests(self) -> AsyncIterator[Any]:
         while (message := await self.read()) is not grpc.aio.EOF:
@@ -85,9 +100,19 @@ class Call:
 
     def listen(self, received: Callable[[Any], None]) -> None:
         """Have `received` called with every message from now on, as it comes; `read` then only waits for the end."""
-        parse = self._method.parse
-        assert parse is not None
-        self._stream.listen(lambda data: received(parse(data)))
+        method, stream = self._method, self._stream
+
+        def take(data: bytes) -> None:
+            try:
+                message = parsed(method, data)
+            except Unreadable as error:
+                self.finish(grpc.StatusCode.INTERNAL, str(error))
+                if stream.task is not None:
+                    stream.task.cancel()
+            else:
+                received(message)
+
+        stream.listen(take)
 
     async def send_initial_metadata(self, initial_metadata: Iterable[tuple[str, Any]]) -> None:
         self._connection.send_headers(self._stream, headers.fields(initial_metadata))

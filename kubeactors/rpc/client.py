@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from kubeactors.rpc import frames as f
 from kubeactors.rpc import headers
 from kubeactors.rpc.connection import Connection, TooLarge
+from kubeactors.rpc.frames import ConnectionBroken
 from kubeactors.rpc.headers import Metadata
 from kubeactors.rpc.stream import Request, Stream
 
@@ -177,6 +178,9 @@ class ClientStream(Generic[Sent, Got]):
         self._end(CallEnded(UNAVAILABLE, "the connection broke"))
 
     def connected(self, connection: Connection) -> None: ...
+
+    def broken(self, connection: Connection, error: ConnectionBroken) -> None:
+        """`reset` follows."""
 
     def lost(self, connection: Connection) -> None: ...
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 
 from kubeactors.rpc import frames as f
 from kubeactors.rpc import headers
+from kubeactors.rpc.flood import FloodGuard
 from kubeactors.rpc.frames import Code, ConnectionBroken
 from kubeactors.rpc.headers import RequestHeaders
 from kubeactors.rpc.stream import Request, Stream
@@ -64,6 +65,9 @@ class Calls(Protocol):
 
     def connected(self, connection: Connection) -> None: ...
 
+    def broken(self, connection: Connection, error: ConnectionBroken) -> None:
+        """The other side is told what it did, and the connection ends."""
+
     def lost(self, connection: Connection) -> None: ...
 
 
@@ -100,6 +104,7 @@ class Connection(asyncio.Protocol):
         self._max_frame = f.DEFAULT_FRAME
         self._taken = 0
         self._held = 0
+        self._flood = FloodGuard(calls.max_streams, self._loop.time)
         self.notes: dict[str, Any] = {}
         """What a service knows of this connection and wants to keep. Any: only it knows the types."""
         self._blocked: dict[int, Stream] = {}
@@ -173,12 +178,16 @@ class Connection(asyncio.Protocol):
             self._take(self._rest + data if self._rest else data)
         except ConnectionBroken as error:
             logger.info("connection ended: %s", error)
+            self._calls.broken(self, error)
             self._send(f.go_away(self._last_stream, error.code, str(error)))
             self._draining = True
             self._rest = b""
             if self.transport is not None:
                 self._flush()
-                self.transport.close()
+                if self._paused:
+                    self.transport.abort()  # it does not read, and would not let the connection end
+                else:
+                    self.transport.close()
         finally:
             self._reading = False
         if self._out:
@@ -232,6 +241,8 @@ class Connection(asyncio.Protocol):
                 return  # trailers of a call that is over
             raise ConnectionBroken(Code.PROTOCOL_ERROR, f"stream {number} cannot be opened")
         most = self._calls.max_streams
+        if self._paused:
+            self._flood.unread_answer()
         if self._draining or (most is not None and len(self.streams) >= most):
             if not self._draining:
                 self._last_stream = number
@@ -336,12 +347,16 @@ class Connection(asyncio.Protocol):
         elif kind == f.RST_STREAM and len(payload) == 4:
             stream = self.streams.get(number)
             if stream is not None:
-                self._gone(stream)
+                self._on_reset(stream)
         elif kind == f.PING and len(payload) == 8:
             if not flags & f.ACK:
+                if self._paused:
+                    self._flood.unread_answer()
                 self._send(f.frame(f.PING, f.ACK, 0, payload))
         elif kind == f.SETTINGS and not len(payload) % 6:
             if not flags & f.ACK:
+                if self._paused:
+                    self._flood.unread_answer()
                 self._send(f.frame(f.SETTINGS, f.ACK, 0, b""))  # before anything that a larger window lets go
                 self._on_settings(payload)
         elif kind == f.CONTINUATION:
@@ -356,12 +371,30 @@ class Connection(asyncio.Protocol):
         if self._block is None or self._block[0] != number:
             raise ConnectionBroken(Code.PROTOCOL_ERROR, "a continuation of nothing")
         first, first_flags, block = self._block
+        if not payload and not flags & f.END_HEADERS:
+            raise ConnectionBroken(Code.ENHANCE_YOUR_CALM, "a continuation that says nothing")
         block += payload
         if len(block) > HEADER_BYTES:
             raise ConnectionBroken(Code.PROTOCOL_ERROR, f"headers of more than {HEADER_BYTES} bytes")
         if flags & f.END_HEADERS:
             self._block = None
             self._on_headers(first, first_flags, bytes(block))
+
+    def _on_reset(self, stream: Stream) -> None:
+        """The client does not want the answer any more."""
+        task = stream.task
+        begun = stream.messages is not None and stream.trailers is None  # of a direct call, which has no task
+        working = begun if task is None else not task.done()
+        self._gone(stream)
+        stream.abandoned = working
+        if working and task is not None:
+            task.add_done_callback(lambda _: self._work_ended(stream))
+        self._flood.reset(working=working)
+
+    def _work_ended(self, stream: Stream) -> None:
+        if stream.abandoned:
+            stream.abandoned = False
+            self._flood.work_ended()
 
     def _on_settings(self, payload: bytes) -> None:
         for name, value in f.SETTING.iter_unpack(payload):
@@ -393,6 +426,7 @@ class Connection(asyncio.Protocol):
     def answer(self, stream: Stream, message: bytes) -> None:
         """The whole answer of a unary call that went well."""
         if stream.closed:
+            self._work_ended(stream)
             return
         size = len(message) + 5
         number = _number(stream.number)
@@ -449,6 +483,7 @@ class Connection(asyncio.Protocol):
     def finish(self, stream: Stream, trailers: bytes) -> None:
         """End the call."""
         if stream.closed:
+            self._work_ended(stream)
             return
         if stream.held:
             stream.trailers = trailers
@@ -499,6 +534,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._paused = False
+        self._flood.reads_again()
         self._wake_writers()
 
     def _wake_writers(self) -> None:

@@ -16,8 +16,9 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from kubeactors.rpc import headers
-from kubeactors.rpc.call import Call
+from kubeactors.rpc.call import Call, Unreadable, parsed
 from kubeactors.rpc.connection import Connection, TooLarge
+from kubeactors.rpc.frames import Code, ConnectionBroken
 from kubeactors.rpc.stream import Direct, Method, Request, Stream
 
 logger = logging.getLogger(__name__)
@@ -61,6 +62,10 @@ class RpcServer:
         self._connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
+        self.faults = 0
+        """Calls that ended by an error of ours, which is logged."""
+        self.floods = 0
+        """Connections that were ended because their clients asked for too much (GOAWAY, ENHANCE_YOUR_CALM)."""
 
     # ---- methods ----
 
@@ -125,6 +130,10 @@ class RpcServer:
 
     def connected(self, connection: Connection) -> None:
         self._connections.add(connection)
+
+    def broken(self, connection: Connection, error: ConnectionBroken) -> None:
+        if error.code is Code.ENHANCE_YOUR_CALM:
+            self.floods += 1
 
     def lost(self, connection: Connection) -> None:
         self._connections.discard(connection)
@@ -210,16 +219,23 @@ class RpcServer:
 
         try:
             request = method.parse(message)
+        except DecodeError as error:
+            connection.finish(stream, headers.trailers(INTERNAL, f"the message cannot be read: {error}"))
+            return
+        try:
             refused = method.admit(request, stream.request.metadata) if method.admit is not None else None
             if refused is None:
                 method.start(request, answered)
             else:
                 answered(refused)
-        except DecodeError as error:
-            connection.finish(stream, headers.trailers(INTERNAL, f"the message cannot be read: {error}"))
-        except Exception as error:
-            logger.exception("%s failed", stream.request.path)
-            connection.finish(stream, headers.trailers(UNKNOWN, f"Unexpected {type(error)}: {error}"))
+        except Exception as error:  # noqa: BLE001  it is logged
+            connection.finish(stream, headers.trailers(UNKNOWN, self._fault(stream, error)))
+
+    def _fault(self, stream: Stream, error: Exception) -> str:
+        """A mistake of ours: it is logged and counted. Returns what the client is told."""
+        self.faults += 1
+        logger.error("%s failed", stream.request.path, exc_info=error)
+        return f"Unexpected {type(error)}: {error}"
 
     def _own(self, stream: Stream, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -234,8 +250,8 @@ class RpcServer:
     async def _run(self, call: Call, stream: Stream, method: Method, request: Any) -> None:
         """`request`: the message's bytes, or the iterator of them."""
         try:
-            if not method.request_streaming and method.parse is not None:
-                request = method.parse(request)
+            if not method.request_streaming:
+                request = parsed(method, request)
             result = method.run(request, call)
             if inspect.isasyncgen(result):
                 async for response in result:
@@ -250,13 +266,13 @@ class RpcServer:
         except asyncio.CancelledError:
             call.finish(grpc.StatusCode.CANCELLED, "the call was cancelled")
             raise
-        except NotImplementedError as error:
-            call.finish(grpc.StatusCode.UNIMPLEMENTED, str(error))  # generated code, for what the servicer lacks
-        except DecodeError as error:
-            call.finish(grpc.StatusCode.INTERNAL, f"the message cannot be read: {error}")
-        except Exception as error:
-            logger.exception("%s failed", stream.request.path)
-            call.finish(grpc.StatusCode.UNKNOWN, f"Unexpected {type(error)}: {error}")
+        except Unreadable as error:
+            call.finish(grpc.StatusCode.INTERNAL, str(error))
+        except Exception as error:  # noqa: BLE001  it is logged
+            if isinstance(error, NotImplementedError) and call.code() is grpc.StatusCode.UNIMPLEMENTED:
+                call.finish()  # generated code, which has said this of a method that the servicer lacks
+            else:
+                call.finish(grpc.StatusCode.UNKNOWN, self._fault(stream, error))
 
 
 def _method(path: str, handler: Any) -> Method:

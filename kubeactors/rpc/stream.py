@@ -62,9 +62,11 @@ class Stream:
     """`window`: what may be sent. `held`: message bytes that it had no room for, `held_from` the first of them that is
     not sent yet; `trailers`: what comes after them. `parts`: of a message that lacks `missing` more bytes.
     `uncredited`: what arrived and the client was not given back as window; `queued`: bytes in `messages`, which are
-    whole and wait to be read; or `listener` is called with each. `closed`: nothing is to be sent any more."""
+    whole and wait to be read; or `listener` is called with each. `closed`: nothing is to be sent any more.
+    `abandoned`: the peer has reset it, and its work goes on."""
 
     __slots__ = (
+        "abandoned",
         "closed",
         "headers_sent",
         "held",
@@ -102,6 +104,7 @@ class Stream:
         self.headers_sent = False
         self.remote_closed = False
         self.closed = False
+        self.abandoned = False
         self.task: asyncio.Task[None] | None = None
         self.reader: asyncio.Future[None] | None = None
         self.writer: asyncio.Future[None] | None = None

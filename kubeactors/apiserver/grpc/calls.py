@@ -42,6 +42,8 @@ class Calls:
         self._metrics = metrics
         self._max_request_bytes = max_request_bytes
         self._settle = settle
+        #: Errors that nobody expected.
+        self.faults = 0
 
     async def request(self, convert: Convert, message: Any, caller: Caller) -> Request:
         """What a message asks for. Raises StatusError."""
@@ -105,15 +107,15 @@ class Calls:
         finally:
             gauge.value -= 1
 
+    def fault(self, error: Exception) -> StatusError:
+        """An error that nobody expected: it is logged and counted, and the client is told no more than that."""
+        self.faults += 1
+        logger.error("unhandled error in a gRPC call", exc_info=error)
+        return errors.internal("the server could not process the request")
+
     def _warnings(self, request: Request, response: Response) -> Any:
         kind = request.kind
         if not kind.deprecation:
             return response.warnings
         self._metrics.note_deprecated(kind, request.subresource)
         return (kind.deprecation, *response.warnings)
-
-
-def fault(error: Exception) -> StatusError:
-    """An error that nobody expected: it is logged, and the client is told no more than that."""
-    logger.error("unhandled error in a gRPC call", exc_info=error)
-    return errors.internal("the server could not process the request")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable
 
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from kubeactors.apiserver.grpc.caller import SERVICE, admit
 from kubeactors.apiserver.grpc.service import ResourcesService
+from kubeactors.apiserver.metrics.families import Counter, Family
 from kubeactors.rpc.server import RpcServer
 
 #: A frame of a session, or a batch, may hold many bodies.
@@ -26,6 +28,20 @@ class GrpcListener:
         self._context = context
         self._health = health.aio.HealthServicer()
         self._server: RpcServer | None = None
+
+    def metrics(self) -> Iterable[Family]:
+        """What the server counts."""
+        if self._server is None:
+            return ()
+        faults = Counter("apiserver_grpc_faults_total", "gRPC calls that ended by an error that nobody expected.", ())
+        faults.child().value = self._server.faults + self._service.faults
+        floods = Counter(
+            "apiserver_grpc_floods_total",
+            "gRPC connections that were ended because their clients asked for too much.",
+            (),
+        )
+        floods.child().value = self._server.floods
+        return faults, floods
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port, which the kernel chooses if `port` is 0. Raises OSError."""

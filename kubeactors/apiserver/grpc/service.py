@@ -17,7 +17,7 @@ from kubeactors.api.kinds import KindRegistry
 from kubeactors.apiserver.grpc import convert, pod_streams
 from kubeactors.apiserver.grpc.batch import run_batch
 from kubeactors.apiserver.grpc.caller import Caller, Callers
-from kubeactors.apiserver.grpc.calls import Calls, fault
+from kubeactors.apiserver.grpc.calls import Calls
 from kubeactors.apiserver.grpc.convert import Convert
 from kubeactors.apiserver.grpc.discovery import discover_reply, openapi_path
 from kubeactors.apiserver.grpc.errors import grpc_code, message_of, status_message, trailing_metadata
@@ -56,6 +56,11 @@ class ResourcesService:
         self._max_session_calls = max_session_calls
         #: How to end each stream that is open.
         self._enders: set[Callable[[], None]] = set()
+
+    @property
+    def faults(self) -> int:
+        """Errors that nobody expected."""
+        return self._calls.faults
 
     def end_streams(self) -> None:
         """The server stops: let every watch and session end in good order."""
@@ -129,7 +134,7 @@ class ResourcesService:
         except StatusError as error:
             return pb.BatchResult(failure=status_message(error.status))
         except Exception as error:  # noqa: BLE001  a fault in one operation must not end the others
-            return pb.BatchResult(failure=status_message(fault(error).status))
+            return pb.BatchResult(failure=status_message(self._calls.fault(error).status))
 
     async def _discover(self, message: pb.DiscoverRequest, context: Any) -> pb.DiscoverReply:
         await self._callers.of(context).may_read("/apis")
@@ -165,7 +170,7 @@ class ResourcesService:
     async def _watch_many(self, commands: AsyncIterator[pb.WatchManyRequest], context: Any) -> None:
         caller = self._callers.of(context)
         await caller.user()
-        stream = WatchManyStream(partial(self._watching, caller), self._max_watch_buffer_bytes)
+        stream = WatchManyStream(partial(self._watching, caller), self._max_watch_buffer_bytes, self._calls.fault)
         with self._ended_by(stream.finish):
             await stream.run(commands, context.write)
 
@@ -218,7 +223,7 @@ class ResourcesService:
         except StatusError as error:
             return pb.SessionReply(id=call.id, status=convert.status_bytes(error))
         except Exception as error:  # noqa: BLE001  a fault in one call must not end the others
-            return pb.SessionReply(id=call.id, status=convert.status_bytes(fault(error)))
+            return pb.SessionReply(id=call.id, status=convert.status_bytes(self._calls.fault(error)))
 
     # --- what all have in common
 
@@ -230,21 +235,19 @@ class ResourcesService:
         finally:
             self._enders.discard(end)
 
-    @staticmethod
-    def _answered(method: Method, message: type[Message]) -> Method:
+    def _answered(self, method: Method, message: type[Message]) -> Method:
         async def answered(data: bytes, context: Any) -> Any:
             try:
                 return await method(_parse(message, data), context)
             except StatusError as error:
                 await _fail(context, error)
             except Exception as error:  # noqa: BLE001  a fault is logged and answered, as over HTTPS
-                await _fail(context, fault(error))
+                await _fail(context, self._calls.fault(error))
             raise AssertionError("abort raises")
 
         return answered
 
-    @staticmethod
-    def _streamed(method: Method, parse: Callable[[Any], Any]) -> Method:
+    def _streamed(self, method: Method, parse: Callable[[Any], Any]) -> Method:
         async def streamed(data: Any, context: Any) -> None:
             try:
                 await method(parse(data), context)
@@ -255,7 +258,7 @@ class ResourcesService:
             except Exception as error:  # noqa: BLE001
                 if context.cancelled() or context.done():
                     return
-                await _fail(context, fault(error))
+                await _fail(context, self._calls.fault(error))
 
         return streamed
 

@@ -16,7 +16,6 @@ import orjson
 
 from kubeactors.api import errors
 from kubeactors.api.errors import StatusError
-from kubeactors.apiserver.grpc.calls import fault
 from kubeactors.apiserver.grpc.errors import status_message
 from kubeactors.apiserver.grpc.frames import FrameQueue, split_failure
 from kubeactors.apiserver.grpc.watch import MESSAGE_BYTES, TOO_SLOW
@@ -121,10 +120,12 @@ class _Watch:
 
 
 class WatchManyStream:
-    """One stream. `open_watch` sets a watch up; `max_bytes` bounds what waits for one watch's client."""
+    """One stream. `open_watch` sets a watch up; `max_bytes` bounds what waits for one watch's client; `fault` words an
+    error that nobody expected."""
 
-    def __init__(self, open_watch: Open, max_bytes: int) -> None:
+    def __init__(self, open_watch: Open, max_bytes: int, fault: Callable[[Exception], StatusError]) -> None:
         self._open = open_watch
+        self._fault = fault
         self._max_bytes = max_bytes
         self._watches: dict[int, _Watch] = {}
         self._ring: dict[_Watch, None] = {}
@@ -247,7 +248,7 @@ class WatchManyStream:
         except StatusError as error:
             watch.end(error.status)
         except Exception as error:  # noqa: BLE001  a fault in one watch must not end the others
-            watch.end(fault(error).status)
+            watch.end(self._fault(error).status)
 
     @staticmethod
     def _close(watch: _Watch, error: StatusError | None) -> None:

@@ -362,6 +362,23 @@ async def test_a_session_ends_to_answer_when_its_token_ends(running: RunningFron
         await call.done_writing()
 
 
+async def test_a_fault_is_logged_and_counted_and_nothing_of_it_told(
+    running: RunningFronts, stub: api_pb2_grpc.ResourcesStub, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_(request: Request) -> Response:
+        raise NotImplementedError("somebody forgot this")
+
+    running.handler.respond = break_
+    for call in (stub.Get(pb.GetRequest(key=POD)), stub.Watch(pb.WatchRequest(key=PODS)).read()):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        assert caught.value.code() is grpc.StatusCode.INTERNAL
+        assert "forgot" not in str(caught.value.details())
+    assert caplog.text.count("NotImplementedError: somebody forgot this") == 2
+    assert "apiserver_grpc_faults_total 2\n" in running.fronts.metrics.render().decode()
+    assert "apiserver_grpc_floods_total 0\n" in running.fronts.metrics.render().decode()
+
+
 @pytest.mark.parametrize(
     "body",
     [

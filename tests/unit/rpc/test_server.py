@@ -13,7 +13,9 @@ import pytest
 
 from kubeactors.pb.etcd import rpc_pb2, rpc_pb2_grpc
 from kubeactors.rpc import connection as connections
+from kubeactors.rpc import flood
 from kubeactors.rpc import frames as f
+from kubeactors.rpc.frames import ConnectionBroken
 from kubeactors.rpc.headers import RequestHeaders, timeout, trailers
 from kubeactors.rpc.server import RpcServer
 from kubeactors.rpc.stream import Answered, Direct
@@ -42,6 +44,13 @@ def put(request: rpc_pb2.PutRequest, answered: Answered) -> None:
 class Kv(rpc_pb2_grpc.KVServicer):
     def __init__(self) -> None:
         self.seen: list[Any] = []
+
+    async def Compact(  # type: ignore[override]
+        self, request: rpc_pb2.CompactionRequest, context: grpc.aio.ServicerContext
+    ) -> rpc_pb2.CompactionResponse:
+        if request.physical:
+            rpc_pb2.CompactionRequest.FromString(b"\xff")
+        raise NotImplementedError("somebody forgot this")
 
     async def Range(self, request: rpc_pb2.RangeRequest, context: grpc.aio.ServicerContext) -> rpc_pb2.RangeResponse:
         self.seen.append((context.invocation_metadata(), context.time_remaining(), context.peer()))
@@ -149,6 +158,24 @@ async def test_messages_that_cannot_be_read(running: Running, caplog: pytest.Log
         status, words = await refusal(running.channel.unary_unary(path)(b"\xff", timeout=5))
         assert status is grpc.StatusCode.INTERNAL and words.startswith("the message cannot be read")
     assert not caplog.records
+
+
+async def test_a_mistake_of_ours_is_logged_and_counted(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    # What a servicer lacks is no mistake: generated code answers so.
+    assert (await refusal(running.kv_stub.DeleteRange(rpc_pb2.DeleteRangeRequest())))[
+        0
+    ] is grpc.StatusCode.UNIMPLEMENTED
+    assert (running.server.faults, caplog.text) == (0, "")
+    for number, (physical, told) in enumerate(((False, "somebody forgot this"), (True, "DecodeError")), 1):
+        code, text = await refusal(running.kv_stub.Compact(rpc_pb2.CompactionRequest(physical=physical)))
+        assert code is grpc.StatusCode.UNKNOWN
+        assert told in text
+        assert running.server.faults == number
+        (record,) = [record for record in caplog.records if record.exc_info]
+        assert record.getMessage() == "/etcdserverpb.KV/Compact failed"
+        caplog.clear()
+    assert (await refusal(running.kv_stub.Put(rpc_pb2.PutRequest(key=b"broken"))))[0] is grpc.StatusCode.UNKNOWN
+    assert running.server.faults == 3
 
 
 async def test_a_deadline_ends_the_call_for_the_client_only(running: Running) -> None:
@@ -369,6 +396,85 @@ async def test_a_reset_call_is_not_answered(running: Running) -> None:
     assert await wire.status(5) == "0"
 
 
+@pytest.mark.parametrize("path", [PUT, KEEP_ALIVE])
+async def test_a_client_that_opens_and_resets_calls_is_sent_away(running: Running, path: str) -> None:
+    """CVE-2023-44487. No more than 8 may run on after their reset."""
+    running.server.max_streams = 2
+    wire = await Wire.open(running.port)
+    body = message_frame(rpc_pb2.PutRequest(key=b"never").SerializeToString())
+    await wire.until(f.SETTINGS)
+    sent = [
+        f.frame(f.HEADERS, f.END_HEADERS, number, wire.headers(path))
+        + (f.frame(f.DATA, f.END_STREAM, number, body) if path == PUT else b"")
+        + f.reset(number, f.Code.CANCEL)
+        for number in range(1, 2 * 9, 2)
+    ]
+    wire.send(b"".join(sent[:-1]) + f.frame(f.PING, 0, 0, bytes(8)))
+    await wire.until(f.PING)
+    wire.send(sent[-1] if path == PUT else b"".join(sent))
+    if path == KEEP_ALIVE:  # these have noticed by now; nine at once are too many again
+        last = 2 * 9 + 1
+        wire.send(
+            b"".join(
+                f.frame(f.HEADERS, f.END_HEADERS, number, wire.headers(path)) + f.reset(number, f.Code.CANCEL)
+                for number in range(last, last + 2 * 9, 2)
+            )
+        )
+    _, _, _, payload = await wire.until(f.GOAWAY)
+    assert f.NUMBER.unpack_from(payload, 4) == (f.Code.ENHANCE_YOUR_CALM,)
+    assert await wire.closed()
+    assert running.server.floods == 1
+    assert (await running.kv_stub.Put(rpc_pb2.PutRequest(value=b"x"))).header.revision == 1
+
+
+async def test_calls_that_are_reset_and_end_are_forgiven(running: Running) -> None:
+    running.server.max_streams = 2
+    wire = await Wire.open(running.port)
+    for number in range(1, 2 * 8, 2):
+        wire.call(number, PUT, rpc_pb2.PutRequest(value=b"ab").SerializeToString())
+        wire.send(f.reset(number, f.Code.CANCEL))
+        wire.send(f.frame(f.PING, 0, 0, bytes(8)))
+        await wire.until(f.PING)
+    wire.call(101, PUT, rpc_pb2.PutRequest(value=b"ab").SerializeToString())
+    assert await wire.status(101) == "0"
+
+
+async def test_answers_that_nobody_reads_are_bounded(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CVE-2019-9512."""
+    monkeypatch.setattr(flood, "UNREAD_ANSWERS", 100)
+    _, writer = await asyncio.open_connection("127.0.0.1", running.port, limit=1024)
+    writer.write(f.PREFACE + f.settings())
+    ping = f.frame(f.PING, 0, 0, bytes(8)) * 1000
+    async with asyncio.timeout(30):
+        with pytest.raises(ConnectionError):  # the server's answers fill the sockets' buffers, then it gives up
+            while True:
+                writer.write(ping)
+                await writer.drain()
+    assert running.server.floods == 1
+    writer.close()
+
+
+def test_resets_are_forgiven_in_time() -> None:
+    now = 0.0
+    guard = flood.FloodGuard(10, lambda: now)
+    for _ in range(40):
+        guard.reset(working=False)
+    with pytest.raises(ConnectionBroken, match="opened and reset"):
+        guard.reset(working=False)
+    now = 0.02  # 20 of them are forgiven
+    for _ in range(19):
+        guard.reset(working=True)
+        guard.work_ended()
+    with pytest.raises(ConnectionBroken, match="opened and reset"):
+        for _ in range(3):
+            guard.reset(working=False)
+    now = 100.0
+    for _ in range(40):
+        guard.reset(working=True)
+    with pytest.raises(ConnectionBroken, match="41 calls were reset and still run"):
+        guard.reset(working=True)
+
+
 async def test_requests_that_are_none(running: Running) -> None:
     wire = await Wire.open(running.port)
     wire.send(f.frame(f.HEADERS, f.END_HEADERS | f.END_STREAM, 1, wire.headers(PUT)))
@@ -387,6 +493,7 @@ async def test_requests_that_are_none(running: Running) -> None:
         (f.frame(f.HEADERS, f.END_HEADERS | f.PADDED, 1, b"\x09a"), f.Code.PROTOCOL_ERROR),
         (f.frame(f.HEADERS, 0, 1, b"") + f.frame(f.PING, 0, 0, bytes(8)), f.Code.PROTOCOL_ERROR),
         (f.frame(f.CONTINUATION, f.END_HEADERS, 1, b""), f.Code.PROTOCOL_ERROR),
+        (f.frame(f.HEADERS, 0, 1, b"") + f.frame(f.CONTINUATION, 0, 1, b""), f.Code.ENHANCE_YOUR_CALM),
         (f.frame(f.PING, 0, 0, b"short"), f.Code.FRAME_SIZE_ERROR),
         (f.head(f.DATA, 0, 1, connections.FRAME_BYTES + 1), f.Code.FRAME_SIZE_ERROR),
         (f.window_update(0, f.MAX_WINDOW), f.Code.FLOW_CONTROL_ERROR),
