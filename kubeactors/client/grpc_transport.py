@@ -69,9 +69,12 @@ class _Connection:
         self.stub: Any = api_pb2_grpc.ResourcesStub(channel)
         self.session = Session(self.stub.Session(metadata=metadata), endpoint)
         self._watches: list[SharedWatches] = []
+        self._closed = False
 
     def watches(self) -> SharedWatches:
-        """A stream that takes one more watch."""
+        """A stream that takes one more watch. Raises ConnectionLost."""
+        if self._closed:
+            raise ConnectionLost(f"{self.endpoint}: the connection was closed", sent=False)
         for shared in self._watches:
             if shared.usable:
                 return shared
@@ -81,6 +84,7 @@ class _Connection:
         return shared
 
     async def close(self) -> None:
+        self._closed = True
         for shared in self._watches:
             await shared.close()
 

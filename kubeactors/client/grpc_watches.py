@@ -111,6 +111,18 @@ class SharedWatches:
         """Ends every watch as a lost connection does."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        self._end(self._closed())  # a task that is cancelled before its first step ends nothing
+
+    def _closed(self) -> ConnectionLost:
+        return ConnectionLost(f"{self._endpoint}: the connection was closed", sent=True)
+
+    def _end(self, how: Exception) -> None:
+        if self._over is None:
+            self._over = how
+            self._outbox.clear()
+            for watch in self._watches.values():
+                watch.end(how)
+            self._watches.clear()
 
     def _read_by_caller(self, watch: _Watch) -> None:
         """A batch is done with; half a window is acknowledged at once."""
@@ -127,7 +139,7 @@ class SharedWatches:
 
     async def _run(self) -> None:
         tasks = []
-        ended: Exception = ConnectionLost(f"{self._endpoint}: the connection was closed", sent=True)
+        ended: Exception = self._closed()
         try:
             await self._rpc.wait_for_connection()
             tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._read())]
@@ -147,11 +159,7 @@ class SharedWatches:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._over = ended
-            self._outbox.clear()
-            for watch in self._watches.values():
-                watch.end(ended)
-            self._watches.clear()
+            self._end(ended)
 
     async def _write(self) -> None:
         while True:

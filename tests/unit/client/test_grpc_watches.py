@@ -10,7 +10,9 @@ import pytest
 
 from kubeactors.api.errors import Expired, Forbidden, StatusError
 from kubeactors.client import AsyncClient, Informer
-from kubeactors.client.grpc_watches import MAX_WATCHES, WINDOW
+from kubeactors.client.calls import Target, WatchCall
+from kubeactors.client.grpc_watches import MAX_WATCHES, WINDOW, SharedWatches
+from kubeactors.client.resource import Resource
 from kubeactors.client.transport import ConnectionLost
 from tests.support.eventually import eventually
 from tests.support.fake_api import FakeApi
@@ -129,3 +131,12 @@ async def test_closing_the_client_ends_its_watches(server: FakeGrpcServer) -> No
     with pytest.raises(ConnectionLost):
         await reading
     await eventually(lambda: server.api.watch_count == 0)
+
+
+async def test_a_stream_that_is_closed_before_it_began_ends_its_watches() -> None:
+    shared = SharedWatches(None, "here:1")
+    await shared.close()  # before its task has had a turn
+    assert not shared.usable
+    with pytest.raises(ConnectionLost, match="here:1"):
+        async with asyncio.timeout(20):
+            await anext(shared.watch(WatchCall(Target(Resource("", "v1", "secrets", "Secret", True)))))
