@@ -48,6 +48,13 @@ class ApiServerConfig:
     #: What this server shows to node agents (for logs and exec).
     kubelet_client_cert: Path | None = None
     kubelet_client_key: Path | None = None
+    #: Clients with certificates of this CA are front proxies: they say in X-Remote-… headers for whom they ask.
+    requestheader_client_ca: Path | None = None
+    #: The common names of front proxies; none: whoever has a certificate of that CA is one.
+    requestheader_allowed_names: list[str] = dataclasses.field(default_factory=lambda: ["front-proxy-client"])
+    #: What this server shows to the API servers that APIServices name, as a front proxy itself.
+    proxy_client_cert: Path | None = None
+    proxy_client_key: Path | None = None
     #: Signs service accounts' tokens (PEM); without it there are none.
     service_account_key: Path | None = None
     #: Verifies them: a PEM file of one or more public keys. None: the signing key's.
@@ -82,6 +89,8 @@ class ApiServerConfig:
             raise ConfigError("store_endpoints: at least one is needed")
         if (self.kubelet_client_cert is None) != (self.kubelet_client_key is None):
             raise ConfigError("kubelet_client_cert and kubelet_client_key come together or not at all")
+        if (self.proxy_client_cert is None) != (self.proxy_client_key is None):
+            raise ConfigError("proxy_client_cert and proxy_client_key come together or not at all")
 
 
 def load_config(path: Path) -> ApiServerConfig:

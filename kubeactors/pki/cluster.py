@@ -16,11 +16,15 @@ SCHEDULER = Identity("system:kube-scheduler", client=True)
 CONTROLLER_MANAGER = Identity("system:kube-controller-manager", client=True)
 KUBELET_CLIENT = Identity("kube-apiserver-kubelet-client", ("system:masters",), client=True)
 STORE_CLIENT = Identity("kube-apiserver-etcd-client", client=True)
+FRONT_PROXY_CLIENT = Identity("front-proxy-client", client=True)
 
 SHARED = ("ca.crt", "ca.key", "etcd/ca.crt", "etcd/ca.key", "sa.key", "sa.pub")
 """What every master has alike, by kubeadm's names; each makes its other keys itself."""
 
-OPTIONAL_SHARED = ("external-etcd/ca.crt", "external-etcd/client.crt", "external-etcd/client.key")
+OPTIONAL_SHARED = (
+    *("front-proxy-ca.crt", "front-proxy-ca.key"),  # a cluster of an earlier version has none at first
+    *("external-etcd/ca.crt", "external-etcd/client.crt", "external-etcd/client.key"),
+)
 """The same, where the cluster has it."""
 
 
@@ -39,6 +43,11 @@ class ClusterPki:
     def store_ca(self) -> Path:
         """The store trusts only certificates of this second authority, so that no node can reach it."""
         return self.directory / "etcd" / "ca.crt"
+
+    @property
+    def front_proxy_ca(self) -> Path:
+        """Extension API servers believe a client with a certificate of this authority for whom it says it asks."""
+        return self.directory / "front-proxy-ca.crt"
 
     @property
     def service_account_key(self) -> Path:
@@ -88,6 +97,9 @@ class ClusterPki:
         """
         authority = self._authority(now)
         store = Authority.ensure(self.store_ca, self.directory / "etcd" / "ca.key", "etcd-ca", now)
+        front_proxy = Authority.ensure(
+            self.front_proxy_ca, self.directory / "front-proxy-ca.key", "front-proxy-ca", now
+        )
         ensure_signing_keys(self.service_account_key, self.service_account_public_key)
         server = Identity("kube-apiserver", names=tuple(server_names), server=True)
         member = Identity("etcd-server", names=tuple(store_names), server=True, client=True)
@@ -98,6 +110,7 @@ class ClusterPki:
             (authority, "scheduler", SCHEDULER),
             (authority, "controller-manager", CONTROLLER_MANAGER),
             (authority, "admin", ADMIN),
+            (front_proxy, "front-proxy-client", FRONT_PROXY_CLIENT),
             (store, "etcd/server", member),
             (store, "etcd/peer", peer),
             (store, "apiserver-etcd-client", STORE_CLIENT),

@@ -247,6 +247,9 @@ async def control_plane(
         "client_ca": str(pki.ca),
         "kubelet_client_cert": str(pki.certificate("apiserver-kubelet-client")),
         "kubelet_client_key": str(pki.key("apiserver-kubelet-client")),
+        "requestheader_client_ca": str(pki.front_proxy_ca),
+        "proxy_client_cert": str(pki.certificate("front-proxy-client")),
+        "proxy_client_key": str(pki.key("front-proxy-client")),
         # No controller makes accounts here, unless the test starts one and has the plugin.
         "disable_admission_plugins": ["ServiceAccount"],
         "service_account_key": str(pki.service_account_key),

@@ -17,11 +17,16 @@ def test_a_second_master_makes_its_own_certificates_under_the_same_authorities(t
     assert first.complete
     assert not second.complete
     shared = first.shared()
-    assert set(shared) == set(SHARED)
+    assert set(shared) == {*SHARED, "front-proxy-ca.crt", "front-proxy-ca.key"}
     second.take_shared(shared)
     assert second.complete
     second.ensure(["10.0.0.2"], ["10.0.0.2"], NOW)
-    for name, authority in (("apiserver", "ca"), ("etcd/server", "etcd/ca"), ("etcd/peer", "etcd/ca")):
+    for name, authority in (
+        ("apiserver", "ca"),
+        ("etcd/server", "etcd/ca"),
+        ("etcd/peer", "etcd/ca"),
+        ("front-proxy-client", "front-proxy-ca"),
+    ):
         signer = Authority.load(first.directory / f"{authority}.crt", first.directory / f"{authority}.key")
         assert signer.issued(second.certificate(name).read_bytes())
         assert second.key(name).read_bytes() != first.key(name).read_bytes()
