@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 from kubeactors.api.kinds import Kind, KindRegistry
 from kubeactors.api.kinds.kind import PROXY_VERBS
@@ -31,10 +32,14 @@ from kubeactors.apiserver.admission.runtime_class import RuntimeClasses
 from kubeactors.apiserver.admission.service_account import ServiceAccounts
 from kubeactors.apiserver.admission.storage_protection import StorageProtection
 from kubeactors.apiserver.admission.terminating_definition import TerminatingDefinition
+from kubeactors.apiserver.aggregation.aggregator import Aggregator
+from kubeactors.apiserver.aggregation.backing import Backing
+from kubeactors.apiserver.aggregation.front_proxy import FrontProxy
+from kubeactors.apiserver.aggregation.trust import ClusterTrust, Trust
 from kubeactors.apiserver.authn.tokens import Tokens
 from kubeactors.apiserver.authz import AllowAuthenticated, Authorizer
 from kubeactors.apiserver.component_statuses import ComponentStatuses
-from kubeactors.apiserver.customresources.controller import DefinitionController, update_definition
+from kubeactors.apiserver.customresources.controller import DefinitionController
 from kubeactors.apiserver.customresources.finalizing import Finalizing
 from kubeactors.apiserver.customresources.names import PREFIX as GRANTED_NAMES
 from kubeactors.apiserver.customresources.names import NameClaims
@@ -52,6 +57,7 @@ from kubeactors.apiserver.registry.binding import Bindings
 from kubeactors.apiserver.registry.deletes import Deleter
 from kubeactors.apiserver.registry.eviction import Evictions
 from kubeactors.apiserver.registry.objects import Objects
+from kubeactors.apiserver.registry.own_status import update_status
 from kubeactors.apiserver.registry.reads import Reader
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.registry.scale import Scales
@@ -84,12 +90,15 @@ _INDEXED_FIELDS = {("", "pods"): "spec.nodeName"}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoreConfig:
     """`agent_tls` None: node agents are reached in plaintext (tests). `account_keys` None: service accounts have no
-    tokens. `disabled_plugins` are admission plugins by Kubernetes' names. Times are seconds."""
+    tokens. `proxy_client_cert` and `proxy_client_key` (PEM) are shown to the API servers that APIServices name.
+    `disabled_plugins` are admission plugins by Kubernetes' names. Times are seconds."""
 
     service_cidr: str = "10.96.0.0/12"
     node_port_range: tuple[int, int] = (30000, 32767)
     agent_tls: AgentTls | None = None
     account_keys: AccountKeys | None = None
+    proxy_client_cert: Path | None = None
+    proxy_client_key: Path | None = None
     disabled_plugins: tuple[str, ...] = ()
     min_watch_timeout: float = 1800.0
     bookmark_interval: float = 60.0
@@ -115,6 +124,8 @@ class ApiCore:
     ) -> None:
         self._config = config
         self._store = store
+        self._registry = registry
+        self._now = now
         self._store_metrics = StoreMetrics()
         self._transactions = Transactions(store, self._store_metrics)
         self._feed = Feed(store)
@@ -147,6 +158,7 @@ class ApiCore:
         self.authorizer = authorizer or AllowAuthenticated()
         self.accounts = self._accounts(objects, now)
         self.tokens = Tokens([self.accounts.authenticator] if self.accounts is not None else ())
+        self.aggregator = self._aggregate(writer, now)
         bindings = Bindings(objects, chain, now)
         subresources = self._subresources(reader, writer, bindings, now)
         budgets = registry.by_resource("policy", "v1", "poddisruptionbudgets")
@@ -188,6 +200,7 @@ class ApiCore:
             except BaseException:
                 await self._feed.stop()  # whoever called may try again
                 raise
+        await self.aggregator.start()
         self._tasks = [
             asyncio.create_task(self._bookmarks(), name="watch-bookmarks"),
             asyncio.create_task(self._compactor.run(), name="store-compaction"),
@@ -200,6 +213,7 @@ class ApiCore:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        await self.aggregator.stop()
         if self._definitions is not None:
             await self._definitions.stop()
         await self._webhooks.close()
@@ -213,12 +227,16 @@ class ApiCore:
 
     def metrics(self) -> list[Family]:
         """What the caches and the store's client have counted."""
-        return [*self._store_metrics.families(), *cache_families(self._resources.values(), self._feed.revision)]
+        return [
+            *self._store_metrics.families(),
+            *cache_families(self._resources.values(), self._feed.revision),
+            *self.aggregator.metrics(),
+        ]
 
     # --- custom resources
 
     def when_kinds_change(self, listener: Callable[[], None]) -> None:
-        """Call `listener` when custom resources come or go."""
+        """Call `listener` when custom resources come or go, or what other servers serve changes."""
         self._listeners.append(listener)
 
     def _kinds_changed(self) -> None:
@@ -245,11 +263,25 @@ class ApiCore:
         definitions = self._resources[kind]
         claims = NameClaims(self._cache(GRANTED_NAMES, False))
         objects.add_hook(kind.storage_prefix, claims)
-        update = partial(update_definition, writer, definitions)
+        update = partial(update_status, writer, definitions)
         finalizing = Finalizing(definitions, self._serving, deleter, freshness, update, now)
         return DefinitionController(definitions, self._serving, claims, finalizing, writer, freshness, now)
 
     # --- parts
+
+    def cluster_trust(self, trust: Trust) -> ClusterTrust:
+        """What tells extension API servers whom to believe; to be started when the namespaces are there."""
+        config_maps = self._finders.resource("configmaps").cache
+        return ClusterTrust(trust, self.handler, self._registry, config_maps, self._now)
+
+    def _aggregate(self, writer: Writer, now: Callable[[], datetime]) -> Aggregator:
+        find = self._finders.resource
+        backing = Backing(find("services"), find("endpointslices", "discovery.k8s.io"))
+        proxy = FrontProxy(self._backends, self._config.proxy_client_cert, self._config.proxy_client_key)
+        api_services = find("apiservices", "apiregistration.k8s.io")
+        aggregator = Aggregator(api_services, backing, proxy, writer, now, self._monotonic)
+        aggregator.changed = self._kinds_changed
+        return aggregator
 
     def _resource(self, kind: Kind) -> Resource:
         indexed = _INDEXED_FIELDS.get((kind.group, kind.plural), "")

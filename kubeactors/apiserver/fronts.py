@@ -11,11 +11,15 @@ from cryptography import x509
 
 from kubeactors.api.kinds import KindRegistry
 from kubeactors.apiserver.accounts.service import Accounts
+from kubeactors.apiserver.aggregation.aggregator import Aggregator
+from kubeactors.apiserver.aggregation.remote_openapi import v3_path
 from kubeactors.apiserver.authn.chain import AuthenticationChain
+from kubeactors.apiserver.authn.request_header import FrontProxies
 from kubeactors.apiserver.authn.tokens import Tokens
 from kubeactors.apiserver.authn.x509 import X509Authenticator
 from kubeactors.apiserver.authz import Authorizer
 from kubeactors.apiserver.config import ApiServerConfig
+from kubeactors.apiserver.discovery.documents import RemoteVersion
 from kubeactors.apiserver.discovery.endpoints import Discovery
 from kubeactors.apiserver.grpc.caller import Callers
 from kubeactors.apiserver.grpc.calls import Calls
@@ -27,7 +31,7 @@ from kubeactors.apiserver.http.listener import HttpsListener
 from kubeactors.apiserver.http.resources import ResourceRequests
 from kubeactors.apiserver.http.tls import HTTP_2, server_context
 from kubeactors.apiserver.metrics import Metrics
-from kubeactors.apiserver.openapi.endpoints import OpenApi
+from kubeactors.apiserver.openapi.endpoints import OpenApi, RemoteDocuments
 from kubeactors.apiserver.request import ApiHandler
 
 Settle = Callable[[], Awaitable[None]]
@@ -40,6 +44,9 @@ class Served(Protocol):
     authorizer: Authorizer
     tokens: Tokens
     accounts: Accounts | None
+
+    @property
+    def aggregator(self) -> Aggregator | None: ...
 
 
 class Fronts:
@@ -56,15 +63,18 @@ class Fronts:
         self._config = config
         self.metrics = Metrics()
         authorities = x509.load_pem_x509_certificates(config.client_ca.read_bytes())
-        authentication = AuthenticationChain(X509Authenticator(authorities, time.time), core.tokens)
+        authentication = AuthenticationChain(
+            X509Authenticator(authorities, time.time), core.tokens, _front_proxies(config)
+        )
         resources = ResourceRequests(
             core.handler,
             self.metrics,
             max_request_bytes=config.max_request_bytes,
             max_watch_buffer_bytes=config.max_watch_buffer_bytes,
         )
-        self._discovery = Discovery(registry)
-        self._openapi = OpenApi(registry)
+        self._aggregator = core.aggregator
+        self._discovery = Discovery(registry, self._remote_versions)
+        self._openapi = OpenApi(registry, self._remote_documents)
         front = HttpFront(
             registry=registry,
             resources=resources,
@@ -73,6 +83,7 @@ class Fronts:
             authentication=authentication,
             authorizer=core.authorizer,
             accounts=core.accounts,
+            aggregator=core.aggregator,
             checks=checks,
             metrics=self.metrics,
             anonymous_auth=config.anonymous_auth,
@@ -87,10 +98,10 @@ class Fronts:
             max_watch_buffer_bytes=config.max_watch_buffer_bytes,
             max_session_calls=config.max_session_calls,
         )
-        self._https = HttpsListener(front.handle, server_context(config.tls_cert, config.tls_key, config.client_ca))
-        self._grpc = GrpcListener(
-            service, server_context(config.tls_cert, config.tls_key, config.client_ca, protocol=HTTP_2)
-        )
+        client_cas = [each for each in (config.client_ca, config.requestheader_client_ca) if each is not None]
+        self._https = HttpsListener(front.handle, server_context(config.tls_cert, config.tls_key, client_cas))
+        grpc_context = server_context(config.tls_cert, config.tls_key, [config.client_ca], protocol=HTTP_2)
+        self._grpc = GrpcListener(service, grpc_context)
         self.metrics.add_source(self._grpc.metrics)
         self.https_port = 0
         self.grpc_port = 0
@@ -99,6 +110,22 @@ class Fronts:
         """Kinds came or went: discovery and OpenAPI are made anew."""
         self._discovery.changed()
         self._openapi.changed()
+
+    def _remote_versions(self) -> list[RemoteVersion]:
+        routes = self._aggregator.routes() if self._aggregator is not None else ()
+        return [
+            RemoteVersion(
+                *each.remote.group_version,
+                each.remote.group_priority,
+                each.remote.version_priority,
+                each.discovered.entry(),
+            )
+            for each in routes
+        ]
+
+    def _remote_documents(self) -> list[RemoteDocuments]:
+        routes = self._aggregator.routes() if self._aggregator is not None else ()
+        return [RemoteDocuments(v3_path(each.remote), each.openapi_hash, each.swagger) for each in routes]
 
     async def start(self) -> None:
         """Listen on both ports. Raises OSError."""
@@ -112,3 +139,10 @@ class Fronts:
         """End every request and connection, within the configured grace."""
         grace = self._config.shutdown_grace
         await asyncio.gather(self._https.stop(grace), self._grpc.stop(grace))
+
+
+def _front_proxies(config: ApiServerConfig) -> FrontProxies | None:
+    if config.requestheader_client_ca is None:
+        return None
+    authorities = x509.load_pem_x509_certificates(config.requestheader_client_ca.read_bytes())
+    return FrontProxies(X509Authenticator(authorities, time.time), config.requestheader_allowed_names)

@@ -37,8 +37,22 @@ _VERSION_PRIORITIES: Final = {
     ("resource.k8s.io", "v1"): 15,
 }
 _VERSION_PRIORITY: Final = 15
+#: Higher than an APIService can ask for: it comes first.
+_AGGREGATOR_PRIORITY: Final = 20001
+#: Those of custom resources.
+_CUSTOM_GROUP_PRIORITY: Final = 1000
+_CUSTOM_VERSION_PRIORITY: Final = 100
 #: apiregistration.k8s.io is served by the aggregator itself, which has no APIService of its own.
 _AGGREGATOR: Final = "apiregistration.k8s.io"
+
+
+def priorities(group: str, version: str) -> tuple[int, int]:
+    """groupPriorityMinimum and versionPriority of a group version that this server serves by itself."""
+    if group == _AGGREGATOR:
+        return _AGGREGATOR_PRIORITY, _VERSION_PRIORITY
+    if group not in _GROUP_PRIORITIES:
+        return _CUSTOM_GROUP_PRIORITY, _CUSTOM_VERSION_PRIORITY
+    return _GROUP_PRIORITIES[group], _VERSION_PRIORITIES.get((group, version), _VERSION_PRIORITY)
 
 
 def local_api_services(registry: KindRegistry) -> list[Object]:
@@ -55,8 +69,8 @@ def local_api_services(registry: KindRegistry) -> list[Object]:
             "spec": {
                 "group": group,
                 "version": version,
-                "groupPriorityMinimum": _GROUP_PRIORITIES[group],
-                "versionPriority": _VERSION_PRIORITIES.get((group, version), _VERSION_PRIORITY),
+                "groupPriorityMinimum": priorities(group, version)[0],
+                "versionPriority": priorities(group, version)[1],
             },
         }
         for group, version in versions

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from kubeactors.api.kinds import KindRegistry
 from kubeactors.api.kinds import registry as builtin_registry
 from kubeactors.apiserver.accounts.service import AccountKeys
+from kubeactors.apiserver.aggregation.trust import ClusterTrust, Trust
 from kubeactors.apiserver.bootstrap import Bootstrap
 from kubeactors.apiserver.config import ApiServerConfig
 from kubeactors.apiserver.core import ApiCore, CoreConfig, build_core
@@ -38,6 +39,7 @@ class ApiServer:
         self._core: ApiCore | None = None
         self._fronts: Fronts | None = None
         self._masters: MasterLeases | None = None
+        self._trust: ClusterTrust | None = None
         self._bootstrapped = False
         self._stopping = False
 
@@ -70,6 +72,8 @@ class ApiServer:
         port = config.https_port or 6443
         bootstrap = Bootstrap(self._core.handler, self._registry)
         await bootstrap.run(port=port, service_cidr=config.service_cidr)
+        self._trust = self._core.cluster_trust(_trust(config))
+        await self._trust.start()
         self._bootstrapped = True
         await self._fronts.start()
         self._masters = MasterLeases(
@@ -103,13 +107,15 @@ class ApiServer:
         self._bootstrapped = False
         if self._masters is not None:
             await self._masters.stop()
+        if self._trust is not None:
+            await self._trust.stop()
         if self._fronts is not None:
             await self._fronts.stop()
         if self._core is not None:
             await self._core.stop()
         if self._store is not None:
             await self._store.close()
-        self._masters = self._fronts = self._core = self._store = None
+        self._masters = self._trust = self._fronts = self._core = self._store = None
 
     async def health(self) -> dict[str, str]:
         """The named checks of /readyz: "ok", or what is wrong. The names are Kubernetes' where it has the check."""
@@ -136,6 +142,15 @@ class ApiServer:
         return "ok"
 
 
+def _trust(config: ApiServerConfig) -> Trust:
+    proxy_ca = config.requestheader_client_ca
+    return Trust(
+        config.client_ca.read_bytes(),
+        proxy_ca.read_bytes() if proxy_ca is not None else b"",
+        config.requestheader_allowed_names,
+    )
+
+
 def _core_config(config: ApiServerConfig) -> CoreConfig:
     agent_tls = None
     if config.kubelet_client_cert is not None and config.kubelet_client_key is not None:
@@ -150,6 +165,8 @@ def _core_config(config: ApiServerConfig) -> CoreConfig:
         node_port_range=config.node_port_range,
         agent_tls=agent_tls,
         account_keys=account_keys,
+        proxy_client_cert=config.proxy_client_cert,
+        proxy_client_key=config.proxy_client_key,
         disabled_plugins=tuple(config.disable_admission_plugins),
         min_watch_timeout=config.min_watch_timeout,
     )

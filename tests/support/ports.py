@@ -1,4 +1,4 @@
-"""TCP ports that no other run of the tests on this machine has, below those of outgoing connections."""
+"""TCP ports that no other run of the tests on this machine has, below those of outgoing connections; its address."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ def free_port() -> int:
 def free_ports(count: int) -> list[int]:
     """As many different ones."""
     return list(itertools.islice(_ports, count))
+
+
+def machine_address() -> str:
+    """An address of this machine that is not a loopback address: one that endpoints may have."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        found: str = probe.getsockname()[0]
+        return found
 
 
 def _reserved() -> Iterator[int]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from kubeactors.api import errors
+from kubeactors.apiserver.authn.request_header import FrontProxies, Headers
 from kubeactors.apiserver.authn.tokens import TokenRefused, Tokens
 from kubeactors.apiserver.authn.x509 import CertificateRefused, X509Authenticator
 from kubeactors.apiserver.request import ANONYMOUS, UserInfo
@@ -14,23 +15,33 @@ logger = logging.getLogger(__name__)
 
 
 class AuthenticationChain:
-    """Certificate, then bearer token, then anonymous.
+    """The user whom a front proxy names, then certificate, then bearer token, then anonymous.
 
     Wrong credentials are refused everywhere; missing ones make the anonymous user, whom authorization then judges.
     """
 
-    def __init__(self, certificates: X509Authenticator, tokens: Tokens | None = None) -> None:
+    def __init__(
+        self, certificates: X509Authenticator, tokens: Tokens | None = None, front_proxies: FrontProxies | None = None
+    ) -> None:
         self._certificates = certificates
+        self._front_proxies = front_proxies
         self._tokens = tokens or Tokens()
 
-    async def authenticate(self, certificates: Sequence[bytes], authorization: str) -> UserInfo:
+    async def authenticate(
+        self, certificates: Sequence[bytes], authorization: str, headers: Headers | None = None
+    ) -> UserInfo:
         """The user of a request on a connection with these certificates (DER) and with this Authorization header.
+        `headers` are all of the request's, where front proxies may name users.
 
         Raises StatusError 401 for a certificate that is refused, unless a token is good, and for a bearer token that
         nobody knows. Other schemes are ignored, as Kubernetes does.
         """
         refused = None
         if certificates:
+            if headers is not None and self._front_proxies is not None:
+                named = self._front_proxies.user(certificates, headers)
+                if named is not None:
+                    return named
             try:
                 return self._certificates.by_der(certificates)
             except CertificateRefused as error:

@@ -45,7 +45,7 @@ def wanted_user(headers: Iterable[tuple[str, str]]) -> UserInfo | None:
             groups.append(value)
             given = True
         elif what.startswith(_EXTRA):
-            extra.setdefault(_key(what[len(_EXTRA) :]), []).append(value)
+            extra.setdefault(unescape_key(what[len(_EXTRA) :]), []).append(value)
             given = True
     if name:
         return UserInfo(name, tuple(groups), uid, {key: tuple(values) for key, values in extra.items()})
@@ -136,7 +136,7 @@ def _questions(wanted: UserInfo, user: UserInfo, verb: str, group: str) -> list[
     return found
 
 
-def _key(escaped: str) -> str:
+def unescape_key(escaped: str) -> str:
     """An extra's key as the header has it; a malformed escape stays as it is written."""
     try:
         return unquote(escaped, errors="strict")

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import orjson
 
-from kubeactors.api import errors, meta
+from kubeactors.api import meta
 from kubeactors.api.customresources import conditions
 from kubeactors.api.customresources.conditions import (
     APPROVAL,
@@ -28,14 +28,13 @@ from kubeactors.api.customresources.conditions import (
 from kubeactors.api.customresources.definition_rules import approval, is_protected
 from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object
-from kubeactors.apiserver.bootstrap import LOOPBACK_USER
 from kubeactors.apiserver.customresources.finalizing import Finalizing
 from kubeactors.apiserver.customresources.names import NameClaims
 from kubeactors.apiserver.customresources.serving import Serving
+from kubeactors.apiserver.registry.own_status import update_status
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.registry.versions import Freshness
 from kubeactors.apiserver.registry.writes import Writer
-from kubeactors.apiserver.request import Request
 from kubeactors.apiserver.watchcache.record import Change
 from kubeactors.store.errors import StoreError
 
@@ -223,31 +222,7 @@ class DefinitionController:
         crd = self._get(name)
         if crd is None or not change(orjson.loads(orjson.dumps(crd))):
             return False
-        await update_definition(self._writer, self._definitions, name, change)
+        await update_status(self._writer, self._definitions, name, change)
         # Who waits for this server to settle must not find it idle before it has seen what it wrote.
         await self._freshness.latest()
         return True
-
-
-async def update_definition(writer: Writer, definitions: Resource, name: str, change: Callable[[Object], bool]) -> None:
-    """Change a definition as the server itself. One that is gone is left alone. Raises StatusError."""
-    request = Request(
-        verb="update",
-        kind=definitions.kind,
-        user=LOOPBACK_USER,
-        name=name,
-        subresource="status",
-        user_agent="kube-apiserver",
-    )
-
-    def wanted(old: Object | None) -> Object:
-        if old is None:
-            raise errors.not_found(definitions.kind.qualified_resource, name)
-        change(old)
-        return old
-
-    try:
-        await writer.apply(definitions, request, wanted)
-    except StatusError as error:
-        if error.reason != "NotFound":
-            raise

@@ -7,18 +7,47 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kubeactors.api.kinds import Kind, KindRegistry, Subresource
 from kubeactors.api.versions import version_order
+from kubeactors.apiserver.local_apis import priorities
 
 Document = dict[str, Any]
 
 
-def group_versions(registry: KindRegistry) -> dict[str, list[str]]:
-    """Group → versions, groups in the registry's order of preference and versions by maturity."""
-    return {group: sorted(versions, key=version_order) for group, versions in registry.groups().items()}
+@dataclass(frozen=True, slots=True)
+class RemoteVersion:
+    """A group version that another server answers for; `entry` is its APIVersionDiscovery."""
+
+    group: str
+    version: str
+    group_priority: int
+    version_priority: int
+    entry: Document
+
+
+def group_versions(registry: KindRegistry, remote: Sequence[RemoteVersion] = ()) -> dict[str, list[str]]:
+    """Group → versions, both in order of preference.
+
+    Groups of this server alone stand in the registry's order; with those of other servers, all go by the priorities of
+    their APIServices (apiregistration.k8s.io/v1), of which the highest of a group counts, and then by name.
+    """
+    own = {group: sorted(versions, key=version_order) for group, versions in registry.groups().items()}
+    if not remote:
+        return own
+    found: dict[str, dict[str, tuple[int, int]]] = {
+        group: {version: priorities(group, version) for version in versions} for group, versions in own.items()
+    }
+    for each in remote:
+        found.setdefault(each.group, {})[each.version] = (each.group_priority, each.version_priority)
+    order = sorted(found, key=lambda group: (-max(high for high, _ in found[group].values()), group))
+    return {
+        group: sorted(found[group], key=lambda version: (-found[group][version][1], version_order(version)))
+        for group in order
+    }
 
 
 def api_versions(server_address: str) -> Document:
@@ -30,15 +59,15 @@ def api_versions(server_address: str) -> Document:
     }
 
 
-def api_group_list(registry: KindRegistry) -> Document:
+def api_group_list(registry: KindRegistry, remote: Sequence[RemoteVersion] = ()) -> Document:
     """The document at /apis."""
-    groups = [_group(group, versions) for group, versions in group_versions(registry).items() if group]
+    groups = [_group(group, versions) for group, versions in group_versions(registry, remote).items() if group]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
-def api_group(registry: KindRegistry, group: str) -> Document | None:
+def api_group(registry: KindRegistry, group: str, remote: Sequence[RemoteVersion] = ()) -> Document | None:
     """The document at /apis/GROUP; None for a group that is not served."""
-    versions = group_versions(registry).get(group)
+    versions = group_versions(registry, remote).get(group)
     return {"kind": "APIGroup", "apiVersion": "v1", **_group(group, versions)} if group and versions else None
 
 
@@ -109,14 +138,15 @@ def storage_version_hash(kind: Kind) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
 
 
-def aggregated(registry: KindRegistry, *, core: bool) -> Document:
+def aggregated(registry: KindRegistry, *, core: bool, remote: Sequence[RemoteVersion] = ()) -> Document:
     """`APIGroupDiscoveryList` (apidiscovery.k8s.io/v2): of /api with the core group, of /apis with all others."""
+    entries = {(each.group, each.version): each.entry for each in remote}
     items = [
         {
             "metadata": {"name": group, "creationTimestamp": None} if group else {"creationTimestamp": None},
-            "versions": [_version(registry, group, version) for version in versions],
+            "versions": [entries.get((group, version)) or _version(registry, group, version) for version in versions],
         }
-        for group, versions in group_versions(registry).items()
+        for group, versions in group_versions(registry, remote).items()
         if (group == "") == core
     ]
     return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -25,10 +25,13 @@ class CachedDocument:
 
 
 class Discovery:
-    """Discovery of one registry."""
+    """Discovery of one registry, and of what `remote` says that other servers serve."""
 
-    def __init__(self, registry: KindRegistry) -> None:
+    def __init__(
+        self, registry: KindRegistry, remote: Callable[[], Sequence[documents.RemoteVersion]] = lambda: ()
+    ) -> None:
         self._registry = registry
+        self._remote = remote
         #: "host:port" where clients are told to find the server.
         self.server_address = ""
         self._documents: dict[tuple[str, ...], CachedDocument | None] = {}
@@ -47,9 +50,9 @@ class Discovery:
             case ["apis"]:
                 if form.kind:
                     return self._aggregated(core=False)
-                return self._kept(parts, lambda: documents.api_group_list(self._registry))
+                return self._kept(parts, lambda: documents.api_group_list(self._registry, self._remote()))
             case ["apis", group]:
-                return self._kept(parts, lambda: documents.api_group(self._registry, group))
+                return self._kept(parts, lambda: documents.api_group(self._registry, group, self._remote()))
             case ["api", version]:
                 return self._kept(parts, lambda: documents.api_resource_list(self._registry, "", version))
             case ["apis", group, version]:
@@ -68,7 +71,7 @@ class Discovery:
     def _aggregated(self, *, core: bool) -> CachedDocument | None:
         key = ("aggregated", "api" if core else "apis")
         if key not in self._documents:
-            body = orjson.dumps(documents.aggregated(self._registry, core=core))
+            body = orjson.dumps(documents.aggregated(self._registry, core=core, remote=self._remote()))
             etag = f'"{hashlib.sha512(body).hexdigest().upper()}"'
             self._documents[key] = CachedDocument(body, AGGREGATED_TYPE, etag)
         return self._documents[key]

@@ -13,6 +13,9 @@ from kubeactors.api import errors
 from kubeactors.api.errors import StatusError
 from kubeactors.api.kinds import KindRegistry
 from kubeactors.apiserver.accounts.service import Accounts
+from kubeactors.apiserver.aggregation.aggregator import Aggregator
+from kubeactors.apiserver.aggregation.remote_openapi import v3_path
+from kubeactors.apiserver.aggregation.route import Route
 from kubeactors.apiserver.authn.chain import AuthenticationChain
 from kubeactors.apiserver.authn.impersonation import PREFIX, impersonate, wanted_user
 from kubeactors.apiserver.authz import Attributes, Authorizer
@@ -68,6 +71,7 @@ class HttpFront:
         authentication: AuthenticationChain,
         authorizer: Authorizer,
         accounts: Accounts | None,
+        aggregator: Aggregator | None,
         checks: health.Checks,
         metrics: Metrics,
         anonymous_auth: bool = False,
@@ -82,6 +86,7 @@ class HttpFront:
         self._authentication = authentication
         self._authorizer = authorizer
         self._accounts = accounts
+        self._aggregator = aggregator
         self._checks = checks
         self._metrics = metrics
         self._settle = settle
@@ -119,7 +124,7 @@ class HttpFront:
         if not authorization and "Sec-WebSocket-Protocol" in headers:
             token = bearer_token(requested(headers.getall("Sec-WebSocket-Protocol")))
             authorization = f"Bearer {token}" if token else ""
-        user = await self._authentication.authenticate(chain, authorization)
+        user = await self._authentication.authenticate(chain, authorization, headers)
         if user is ANONYMOUS and not self._anonymous_auth and not is_public(_question(request, target, user)):
             raise errors.unauthorized()
         for name in headers:
@@ -139,6 +144,10 @@ class HttpFront:
         first = segments[0] if segments else ""
         if target.path.startswith("//"):
             raise UnknownPathError(target.path)
+        route = self._route(segments)
+        if route is not None and self._aggregator is not None:
+            await self._authorize(request, target, user)
+            return await self._aggregator.forward(request, route, user)
         if (first == "apis" and len(segments) > 3) or (first == "api" and len(segments) > 2):
             try:
                 path = resource_path(segments, self._registry)
@@ -160,6 +169,16 @@ class HttpFront:
             key = path_key(request.method, "/" + "/".join(segments[:2] if first == "openapi" else segments[:1]))
             self._metrics.observe(key, answer.status, time.perf_counter() - started, answer.size)
         return answer
+
+    def _route(self, segments: list[str]) -> Route | None:
+        """The way to the API server that serves this path in the place of this one."""
+        if self._aggregator is None or len(segments) < 3:
+            return None
+        if segments[0] == "apis":
+            return self._aggregator.route(segments[1], segments[2])
+        if segments[:3] == ["openapi", "v3", "apis"] and len(segments) == 5:
+            return self._aggregator.route(segments[3], segments[4])
+        return None
 
     async def _other(self, request: web.BaseRequest, target: Target) -> Answer:
         """What is neither a resource nor discovery."""
@@ -190,6 +209,8 @@ class HttpFront:
 
     def _paths(self) -> list[str]:
         served = [f"/{path}" for path in self._openapi.served_paths()]
+        if self._aggregator is not None:
+            served += [f"/{v3_path(route.remote)}" for route in self._aggregator.routes()]
         groups = {path.rsplit("/", 1)[0] for path in served if path.startswith("/apis/")}
         return sorted({*_PATHS, *(_OPENID if self._accounts is not None else ()), *served, *groups})
 

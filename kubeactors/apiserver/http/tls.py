@@ -5,6 +5,7 @@ from __future__ import annotations
 import _ssl
 import ctypes
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 # For REST HTTP/2 is not offered: every Kubernetes client speaks HTTP/1.1, and exec needs it anyway. gRPC is HTTP/2.
@@ -17,8 +18,10 @@ _VerifyCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p)
 _ACCEPT = _VerifyCallback(lambda _verified, _chain: 1)
 
 
-def server_context(certificate: Path, key: Path, client_ca: Path, *, protocol: str = HTTP_1) -> ssl.SSLContext:
-    """Serve a protocol with this certificate; ask clients for one of `client_ca`.
+def server_context(
+    certificate: Path, key: Path, client_cas: Sequence[Path], *, protocol: str = HTTP_1
+) -> ssl.SSLContext:
+    """Serve a protocol with this certificate; ask clients for one of `client_cas`.
 
     Whatever certificate a client sends ends the handshake well, if the client holds its key: the authenticator judges
     it, and answers with a Status as Kubernetes does (decision 0008). Raises OSError or ssl.SSLError when a file cannot
@@ -27,7 +30,8 @@ def server_context(certificate: Path, key: Path, client_ca: Path, *, protocol: s
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
-    context.load_verify_locations(client_ca)  # tells clients which authority to choose a certificate of
+    for authority in client_cas:
+        context.load_verify_locations(authority)  # tells clients which authority to choose a certificate of
     context.verify_mode = ssl.CERT_OPTIONAL
     context.set_alpn_protocols([protocol])
     # Session tickets would let a resumed session skip the certificate that a changed CA refuses.

@@ -64,8 +64,13 @@ def index_v3(registry: KindRegistry) -> Document:
     """The document at /openapi/v3."""
     entries = {}
     for path, (group, version) in group_paths(registry).items():
-        entries[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={content_hash(registry, group, version)}"}
+        entries[path] = link(path, content_hash(registry, group, version))
     return {"paths": entries}
+
+
+def link(path: str, content_hash: str) -> Document:
+    """What the index says of a version's document."""
+    return {"serverRelativeURL": f"/openapi/v3/{path}?hash={content_hash}"}
 
 
 def content_hash(registry: KindRegistry, group: str, version: str) -> str:

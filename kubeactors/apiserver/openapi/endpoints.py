@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
 from kubeactors.api.kinds import KindRegistry
 from kubeactors.apiserver.http.encode import gzip
 from kubeactors.apiserver.openapi import documents, v2_protobuf
+from kubeactors.apiserver.openapi.merging import merged
 
 _SORTED = orjson.OPT_SORT_KEYS
 
@@ -25,16 +28,27 @@ class OpenApiDocument:
     etag: str
 
 
-class OpenApi:
-    """The OpenAPI documents of one registry."""
+@dataclass(frozen=True, slots=True)
+class RemoteDocuments:
+    """What another server gives for a group version: the hash of its OpenAPI v3 document, empty for none, and its paths
+    and definitions in Swagger 2.0. `path` is `apis/GROUP/VERSION`."""
 
-    def __init__(self, registry: KindRegistry) -> None:
+    path: str
+    hash: str
+    swagger: Mapping[str, Any] | None
+
+
+class OpenApi:
+    """The OpenAPI documents of one registry, with what `remote` says that other servers give."""
+
+    def __init__(self, registry: KindRegistry, remote: Callable[[], Sequence[RemoteDocuments]] = lambda: ()) -> None:
         self._registry = registry
+        self._remote = remote
         self._documents: dict[str, OpenApiDocument] = {}
         self._making = asyncio.Lock()
 
     def changed(self) -> None:
-        """Forget what custom resources have a part in: some came or went."""
+        """Forget what custom resources and other servers have a part in: some came or went."""
         builtin = {
             f"v3/{path}"
             for path, (group, _) in documents.group_paths(self._registry).items()
@@ -44,15 +58,27 @@ class OpenApi:
 
     async def v2(self) -> OpenApiDocument:
         """The document at /openapi/v2."""
-        return await self._kept("v2", lambda: orjson.dumps(documents.document_v2(self._registry.all()), option=_SORTED))
+        document = self._swagger()
+        return await self._kept("v2", lambda: orjson.dumps(document(), option=_SORTED))
 
     async def v2_protobuf(self) -> OpenApiDocument:
         """The same in protobuf."""
-        return await self._kept("v2-protobuf", lambda: v2_protobuf.encode(documents.document_v2(self._registry.all())))
+        document = self._swagger()
+        return await self._kept("v2-protobuf", lambda: v2_protobuf.encode(document()))
+
+    def _swagger(self) -> Callable[[], documents.Document]:
+        """Makes the document of all kinds that there are now; for another thread."""
+        kinds = self._registry.all()
+        parts = [each.swagger for each in self._remote() if each.swagger is not None]
+        return lambda: functools.reduce(merged, parts, documents.document_v2(kinds))
 
     async def v3_index(self) -> OpenApiDocument:
         """The document at /openapi/v3."""
-        return await self._kept("v3", lambda: orjson.dumps(documents.index_v3(self._registry), option=_SORTED))
+        index = documents.index_v3(self._registry)
+        for each in self._remote():
+            if each.hash:
+                index["paths"][each.path] = documents.link(each.path, each.hash)
+        return await self._kept("v3", lambda: orjson.dumps(index, option=_SORTED))
 
     async def v3(self, path: str) -> OpenApiDocument | None:
         """The document at /openapi/v3/PATH, None if that is not a version that is served."""
@@ -73,9 +99,10 @@ class OpenApi:
 
     async def _kept(self, key: str, make: Callable[[], bytes]) -> OpenApiDocument:
         async with self._making:
-            if key not in self._documents:
-                self._documents[key] = await asyncio.to_thread(_encode, make)
-            return self._documents[key]
+            kept = self._documents  # another, when something changes meanwhile
+            if key not in kept:
+                kept[key] = await asyncio.to_thread(_encode, make)
+            return kept[key]
 
 
 def _encode(make: Callable[[], bytes]) -> OpenApiDocument:

@@ -5,7 +5,6 @@ import contextlib
 import json
 import secrets
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -21,6 +20,7 @@ from kubeactors.client import AsyncClient
 from nodeagent.agent import NodeAgent
 from tests.support.control_plane import ControlPlane, control_plane, free_port
 from tests.support.node_machine import Machine, container, is_ready, pod_object
+from tests.support.ports import machine_address
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -57,20 +57,12 @@ class Node:
         return self.machine.log_text(name)
 
 
-def _address() -> str:
-    """An address of this machine that its pods can reach."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))
-        found: str = probe.getsockname()[0]
-        return found
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node() -> AsyncIterator[Node]:
     root = Path(tempfile.mkdtemp(prefix="kubeactors-account-"))
     # A range of its own, so that two clusters on one machine do not share the Service's address.
     services = f"10.203.{secrets.randbelow(256)}"
-    address = _address()
+    address = machine_address()
     # The Service leads to the port that is configured: none that the kernel chooses.
     options = {"advertise_address": address, "bind_address": "0.0.0.0", "https_port": free_port()}
     async with contextlib.AsyncExitStack() as stack:

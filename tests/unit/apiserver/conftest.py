@@ -12,6 +12,7 @@ import pytest
 
 from kubeactors.api.kinds import registry
 from kubeactors.apiserver.accounts.service import Accounts
+from kubeactors.apiserver.aggregation.aggregator import Aggregator
 from kubeactors.apiserver.authn.tokens import Tokens, TokenUser
 from kubeactors.apiserver.authz import AllowAuthenticated, Authorizer
 from kubeactors.apiserver.config import ApiServerConfig
@@ -50,6 +51,7 @@ class ScriptedCore:
     authorizer: Authorizer = dataclasses.field(default_factory=AllowAuthenticated)
     tokens: Tokens = dataclasses.field(default_factory=lambda: Tokens([OneToken()]))
     accounts: Accounts | None = None
+    aggregator: Aggregator | None = None
 
 
 @dataclasses.dataclass

@@ -26,7 +26,7 @@ class ProxyConnector:
         query = raw.partition("?")[2]
         path = backend_path(self._below, request_path)
         if wants_upgrade(http):
-            return await upgraded.pass_on(http, self._location, path, query, self._backends.tls)
+            return await upgraded.pass_on(http, self._location, path, query, self._backends.passage)
         if not path and http.method in ("GET", "HEAD"):
             # Relative links of the page must lead below the proxy.
             to = f"{request_path}/" + (f"?{query}" if query else "")

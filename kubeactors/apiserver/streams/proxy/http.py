@@ -7,6 +7,7 @@ import logging
 import os
 import ssl
 import zlib
+from dataclasses import dataclass
 from typing import cast
 
 import aiohttp
@@ -20,7 +21,7 @@ from kubeactors.apiserver.http.body import tell_to_continue
 from kubeactors.apiserver.http.connection import Connection
 from kubeactors.apiserver.http.encode import gzip
 from kubeactors.apiserver.http.stream import cancelled_when_lost
-from kubeactors.apiserver.streams.proxy.headers import to_backend, to_client
+from kubeactors.apiserver.streams.proxy.headers import Headers, to_backend, to_client
 from kubeactors.apiserver.streams.proxy.html import rewrite_html
 from kubeactors.apiserver.streams.proxy.urls import Location, encode_path, prefix_of, rewrite
 from kubeactors.apiserver.streams.upgrade import client_gone
@@ -32,6 +33,22 @@ CONNECT_TIMEOUT = 30.0
 #: Larger pages are passed on with their URLs as they are, in bytes.
 MAX_PAGE = 4 * 1024 * 1024
 _PIECE = 64 * 1024
+_NO_REDIRECTS = b"the backend attempted to redirect this request, which is not permitted"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """How requests are passed on. `server_name` is the name that the backend's certificate must have, if it is checked.
+
+    `identity` are further headers for the backend. `patience` is how many seconds its answer may take to begin, None
+    for any. `redirects`: whether answers may send the client elsewhere.
+    """
+
+    tls: ssl.SSLContext
+    server_name: str | None = None
+    identity: Headers | None = None
+    patience: float | None = None
+    redirects: bool = True
 
 
 class Backends:
@@ -42,6 +59,7 @@ class Backends:
         self.tls = ssl.create_default_context()
         self.tls.check_hostname = False
         self.tls.verify_mode = ssl.CERT_NONE
+        self.passage = Passage(self.tls)
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -66,12 +84,22 @@ class Backends:
 
 
 async def pass_on(
-    http: web.BaseRequest, backends: Backends, location: Location, path: str, query: str, request_path: str
+    http: web.BaseRequest,
+    backends: Backends,
+    location: Location,
+    path: str,
+    query: str,
+    request_path: str,
+    passage: Passage | None = None,
 ) -> web.StreamResponse:
-    """Send the request to `location` and its answer to the client. Raises StatusError (503) if there is none."""
+    """Send the request to `location` and its answer to the client. Raises StatusError (503) if there is none.
+
+    `passage` None: as to a pod or node.
+    """
+    passage = passage or backends.passage
     prefix = prefix_of(request_path, path)
     given = [(name, value) for name, value in http.headers.items()]
-    headers = CIMultiDict(to_backend(given, http.remote or "", request_path))
+    headers = CIMultiDict([*to_backend(given, http.remote or "", request_path), *(passage.identity or ())])
     if not http.can_read_body and http.method in ("GET", "HEAD", "OPTIONS"):
         headers.popall("Content-Length", None)
     target = encode_path(path or "/") + (f"?{query}" if query else "")
@@ -80,16 +108,22 @@ async def pass_on(
     with cancelled_when_lost(cast(Connection, http.protocol)):
         tell_to_continue(http)
         try:
-            response = await backends.session.request(
-                http.method,
-                url,
-                headers=headers,
-                data=http.content.iter_chunked(_PIECE) if http.can_read_body else None,
-                allow_redirects=False,
-            )
+            async with asyncio.timeout(passage.patience) as patience:
+                response = await backends.session.request(
+                    http.method,
+                    url,
+                    headers=headers,
+                    data=http.content.iter_chunked(_PIECE) if http.can_read_body else None,
+                    allow_redirects=False,
+                    ssl=passage.tls,
+                    server_hostname=passage.server_name,
+                )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise errors.service_unavailable(f"error trying to reach service: {_words(error, location)}") from error
+            words = "context deadline exceeded" if patience.expired() else failure_words(error, location)
+            raise errors.service_unavailable(f"error trying to reach service: {words}") from error
         async with response:
+            if not passage.redirects and 300 <= response.status < 400 and "Location" in response.headers:
+                return Answer(502, _NO_REDIRECTS, "")
             rewriting = _Rewriting(prefix, location.authority, http.host)
             answer = await _answer(http, response, rewriting)
     return answer
@@ -195,11 +229,13 @@ class _Page:
         return page
 
 
-def _words(error: BaseException, location: Location) -> str:
+def failure_words(error: BaseException, location: Location) -> str:
     """A failure to reach a backend as Go words it."""
     where = f"dial tcp {location.authority}"
     if isinstance(error, TimeoutError):
         return f"{where}: i/o timeout"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"tls: failed to verify certificate: x509: {_distrust(error.certificate_error)}"
     if isinstance(error, aiohttp.ClientConnectorSSLError):
         return "http: server gave HTTP response to HTTPS client" if "WRONG_VERSION" in str(error) else str(error)
     if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
@@ -207,3 +243,14 @@ def _words(error: BaseException, location: Location) -> str:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "EOF"
     return str(error)
+
+
+def _distrust(error: Exception) -> str:
+    """Why a certificate was refused, by OpenSSL's numbers (X509_V_ERR_…)."""
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return str(error)
+    if error.verify_code in (18, 19, 20, 21):
+        return "certificate signed by unknown authority"
+    if error.verify_code in (9, 10):
+        return "certificate has expired or is not yet valid"
+    return error.verify_message

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import re
-import ssl
 from typing import cast
 
 from aiohttp import web
@@ -16,6 +15,7 @@ from kubeactors.apiserver.http.connection import Connection
 from kubeactors.apiserver.http.raw import RawStream
 from kubeactors.apiserver.http.stream import cancelled_when_lost
 from kubeactors.apiserver.streams.proxy.headers import to_backend_upgrading
+from kubeactors.apiserver.streams.proxy.http import Passage
 from kubeactors.apiserver.streams.proxy.urls import Location, encode_path
 from kubeactors.apiserver.streams.upgrade import client_gone
 
@@ -32,14 +32,19 @@ _PIECE = 64 * 1024
 
 
 async def pass_on(
-    http: web.BaseRequest, location: Location, path: str, query: str, tls: ssl.SSLContext
+    http: web.BaseRequest, location: Location, path: str, query: str, passage: Passage
 ) -> web.StreamResponse:
     """Ask the backend for the upgrade and join both connections. Raises StatusError (500) before it has answered."""
     with cancelled_when_lost(cast(Connection, http.protocol)):
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
+                secure = location.scheme == "https"
                 reader, writer = await asyncio.open_connection(
-                    location.host, location.tcp_port, ssl=tls if location.scheme == "https" else None, limit=_MAX_HEAD
+                    location.host,
+                    location.tcp_port,
+                    ssl=passage.tls if secure else None,
+                    server_hostname=passage.server_name if secure else None,
+                    limit=_MAX_HEAD,
                 )
         except (OSError, TimeoutError) as error:
             number = getattr(error, "errno", None)
@@ -48,8 +53,10 @@ async def pass_on(
         try:
             target = encode_path(path or "/") + (f"?{query}" if query else "")
             given = [(name, value) for name, value in http.headers.items()]
-            headers = "".join(f"{n}: {v}\r\n" for n, v in to_backend_upgrading(given, http.remote or ""))
-            writer.write(f"{http.method} {target} HTTP/1.1\r\n{headers}\r\n".encode("latin-1", "replace"))
+            sent = [*to_backend_upgrading(given, http.remote or ""), *(passage.identity or ())]
+            headers = "".join(f"{n}: {v}\r\n" for n, v in sent)
+            # As aiohttp has decoded what came.
+            writer.write(f"{http.method} {target} HTTP/1.1\r\n{headers}\r\n".encode("utf-8", "surrogateescape"))
             head = await _head(reader)
             status = _status(head)
             if status != 101 and status < 400:
