@@ -15,10 +15,13 @@ from kubeactors.api.kinds.kind import (
     Subresource,
 )
 from kubeactors.api.kinds.podsubresources import EphemeralContainersStrategy, ResizeStrategy
-from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
+from kubeactors.api.kinds.strategy import StatusStrategy, Strategy, take_over
 from kubeactors.api.meta import Object, now_rfc3339
+from kubeactors.api.pod_labels import merge_label_keys
+from kubeactors.api.pod_profiles import profile_warnings, profiles_from_annotations
 from kubeactors.api.printers.pod import pod_cells, pod_row_conditions
 from kubeactors.api.qos import compute_pod_qos
+from kubeactors.api.validation.ip_warnings import ip_warnings
 from kubeactors.api.validation.pod import pod_errors, pod_status_update_errors, pod_update_errors
 from kubeactors.api.validation.pod.warnings import pod_name_warnings, pod_warnings
 
@@ -47,18 +50,49 @@ class PodStrategy(Strategy):
                     "lastTransitionTime": now_rfc3339(now),
                 }
             ]
+        merge_label_keys(obj)
+        profiles_from_annotations(obj)
 
     def warnings_on_create(self, obj: Object) -> list[str]:
-        return pod_name_warnings(obj, "the Pod's hostname") + pod_warnings(obj, "")
+        return pod_name_warnings(obj, "the Pod's hostname") + pod_warnings(obj, "") + profile_warnings(obj)
 
     def warnings_on_update(self, new: Object, old: Object) -> list[str]:
-        return pod_warnings(new, "")
+        return []  # Kubernetes spares updates of pods, which are many and hardly ever a person's, the cost
 
     def validate(self, obj: Object) -> list[FieldError]:
         return pod_errors(obj)
 
     def validate_change(self, new: Object, old: Object) -> list[FieldError]:
         return pod_update_errors(new, old)
+
+
+class PodStatusStrategy(StatusStrategy):
+    def prepare_for_update(self, new: Object, old: Object, now: datetime) -> None:
+        super().prepare_for_update(new, old, now)
+        take_over(new["metadata"], old["metadata"], "ownerReferences")
+        status, before = new.get("status"), old.get("status") or {}
+        if status is None:
+            return
+        for field in ("qosClass", "observedGeneration"):
+            if not status.get(field) and before.get(field):
+                status[field] = before[field]
+        known: dict[str, list[int]] = {}
+        for condition in before.get("conditions") or ():
+            known.setdefault(condition.get("type") or "", []).append(condition.get("observedGeneration") or 0)
+        for condition in status.get("conditions") or ():
+            generations = known.get(condition.get("type") or "")
+            kept = generations.pop(0) if generations else 0
+            if kept and not condition.get("observedGeneration"):
+                condition["observedGeneration"] = kept
+
+    def warnings_on_update(self, new: Object, old: Object) -> list[str]:
+        status = new.get("status") or {}
+        return [
+            warning
+            for field in ("podIPs", "hostIPs")
+            for i, address in enumerate(status.get(field) or ())
+            for warning in ip_warnings(address.get("ip") or "", f"status.{field}[{i}].ip")
+        ]
 
 
 _FIELDS = (
@@ -116,7 +150,7 @@ KIND = Kind(
         ),
         Subresource("log", ("get",)),
         Subresource("resize", STATUS_VERBS, strategy=ResizeStrategy(_STRATEGY)),
-        Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=pod_status_update_errors)),
+        Subresource("status", STATUS_VERBS, strategy=PodStatusStrategy(_STRATEGY, validate=pod_status_update_errors)),
     ),
     field_labels=_FIELDS,
     field_values=_fields,

@@ -88,8 +88,6 @@ def _cidr_message(text: str) -> str:
     if (":" not in address and _LEADING_ZEROS.search(address)) or prefix != str(network.prefixlen):
         return "must not have leading 0s in IP or prefix length"
     first = sloppy_ip(address)
-    if first != network.network_address:
-        return "must not have bits set beyond the prefix length"
     if isinstance(first, ipaddress.IPv6Address) and first.ipv4_mapped is not None:
         return "must not have an IPv4-mapped IPv6 address"
-    return ""
+    return "" if first == network.network_address else "must not have bits set beyond the prefix length"

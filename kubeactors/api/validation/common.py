@@ -1,6 +1,5 @@
 """Checks that many kinds share: numbers, addresses, selectors, changes of what is immutable."""
 
-import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -8,6 +7,7 @@ from typing import Any, Final
 from kubeactors.api import fielderrors
 from kubeactors.api.fielderrors import FieldError, forbidden, invalid, required
 from kubeactors.api.internal_form import internal_form
+from kubeactors.api.validation.addresses import sloppy_ip
 from kubeactors.api.validation.metadata import FIELD_IMMUTABLE, label_errors
 from kubeactors.api.validation.names import (
     dns1123_label_errors,
@@ -23,11 +23,7 @@ NOT_NEGATIVE: Final = "must be greater than or equal to 0"
 MAX_INT32: Final = 2**31 - 1
 IMMUTABLE_WHEN_SET: Final = "field is immutable when `immutable` is set"
 
-_IPV4_MESSAGE: Final = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
-_CIDR_MESSAGE: Final = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 _LOOPBACK: Final = "may not be in the loopback range (127.0.0.0/8, ::1/128)"
-
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def range_message(low: int, high: int) -> str:
@@ -85,32 +81,9 @@ def immutable(new: Any, old: Any, path: str, schema: str = "") -> list[FieldErro
     return [] if new == old else [invalid(path, internal_form(new, schema) if schema else new, FIELD_IMMUTABLE)]
 
 
-def parse_ip(text: str) -> IPAddress | None:
-    """An address as Go's strict parser reads it: no zone, no leading zeros."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    return None if "%" in text else address
-
-
-def ip_address(value: str, path: str) -> list[FieldError]:
-    return [] if parse_ip(value) is not None else [invalid(path, value, _IPV4_MESSAGE)]
-
-
-def cidr(value: str, path: str) -> list[FieldError]:
-    try:
-        if "/" not in value:
-            raise ValueError(value)
-        ipaddress.ip_network(value, strict=False)
-    except ValueError:
-        return [invalid(path, value, _CIDR_MESSAGE)]
-    return []
-
-
 def endpoint_ip(value: str, path: str) -> list[FieldError]:
     """An address that may be an endpoint: not unspecified, loopback or link-local."""
-    address = parse_ip(value)
+    address = sloppy_ip(value)
     if address is None:
         return [invalid(path, value, "must be a valid IP address")]
     if address.is_unspecified:

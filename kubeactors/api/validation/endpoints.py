@@ -12,13 +12,12 @@ from kubeactors.api.fielderrors import (
     required,
     too_many,
 )
+from kubeactors.api.validation.addresses import legacy_ip_errors, sloppy_ip
 from kubeactors.api.validation.common import (
     dns1123_label,
     dns1123_subdomain,
     endpoint_ip,
     immutable,
-    ip_address,
-    parse_ip,
     port_number,
     qualified_name,
 )
@@ -48,7 +47,7 @@ def endpoints_errors(obj: Mapping[str, Any]) -> list[FieldError]:
 
 def _address_errors(address: Mapping[str, Any], path: str) -> list[FieldError]:
     value = address.get("ip") or ""
-    errors = ip_address(value, f"{path}.ip")
+    errors = legacy_ip_errors(value, f"{path}.ip")
     if address.get("hostname"):
         errors += dns1123_label(address["hostname"], f"{path}.hostname")
     if address.get("nodeName") is not None:
@@ -129,9 +128,9 @@ def _endpoint_errors(endpoint: Mapping[str, Any], kind: str, path: str) -> list[
 
 
 def _slice_address_errors(address: str, kind: str, path: str, index: int) -> list[FieldError]:
-    parsed = parse_ip(address)
+    parsed = sloppy_ip(address)
     if parsed is None:
-        return ip_address(address, f"{path}[{index}]")
+        return legacy_ip_errors(address, f"{path}[{index}]")
     errors: list[FieldError] = []
     if f"IPv{parsed.version}" != kind:
         article = "an IPv4" if kind == "IPv4" else "an IPv6"

@@ -1,52 +1,49 @@
 """Validation of nodes and namespaces."""
 
-import ipaddress
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid
+from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, go_quote, invalid
 from kubeactors.api.internal_form import internal_form
-from kubeactors.api.validation.common import cidr
+from kubeactors.api.validation.addresses import legacy_cidr_errors, sloppy_network
 from kubeactors.api.validation.metadata import builtin_finalizer_errors
-from kubeactors.api.validation.names import qualified_name_errors
+from kubeactors.api.validation.names import DNS1123_SUBDOMAIN_MAX, qualified_name_errors
 from kubeactors.api.validation.pod.resources import quantity_value_errors
 from kubeactors.api.validation.pod.scheduling import taints_errors
 
+_FEATURE: Final = re.compile("[A-Z][a-zA-Z0-9]*(/[a-zA-Z0-9]+)*")
+_FEATURE_FORM: Final = (
+    "must start with an UpperCamelCase segment, with subsequent segments separated by '/' "
+    "(e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric characters and slashes"
+)
+
 
 def node_errors(node: Mapping[str, Any]) -> list[FieldError]:
-    spec = node.get("spec") or {}
-    errors: list[FieldError] = []
-    if spec.get("taints"):
-        # Kubernetes reports taints below metadata, where they once were annotations.
-        errors += taints_errors(spec["taints"], "metadata.taints")
-    errors += _capacity_errors(node)
+    errors = _taint_errors(node) + _resource_errors(node)
+    swap = (((node.get("status") or {}).get("nodeInfo") or {}).get("swap") or {}).get("capacity")
+    if swap is not None and swap <= 0:
+        errors.append(invalid("metadata.nodeSwapStatus.capacity", swap, "must be greater than zero"))
+    errors += _feature_errors(node)
     ranges = _pod_cidrs(node)
+    found: list[FieldError] = []
     for i, text in enumerate(ranges):
-        errors += cidr(text, f"spec.podCIDRs[{i}]")
-    if not errors and len(ranges) > 1:
-        versions = {ipaddress.ip_network(r, strict=False).version for r in ranges}
+        found += legacy_cidr_errors(text, f"spec.podCIDRs[{i}]")
+    if len(ranges) > 1:
+        versions = {network.version for text in ranges if (network := sloppy_network(text)) is not None}
         if len(ranges) > 2 or len(versions) < 2:
             message = "may specify no more than one CIDR for each IP family"
-            errors.append(invalid("spec.podCIDRs", ranges, message))
-    return errors
+            found.append(invalid("spec.podCIDRs", ranges, message))
+    return errors + found
 
 
 def node_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
-    errors: list[FieldError] = []
-    before = _pod_cidrs(old)
-    if before and _pod_cidrs(new) != before:
-        message = 'node updates may not change podCIDR except from "" to valid'
-        errors.append(forbidden("spec.podCIDRs", message))
-    provider = (old.get("spec") or {}).get("providerID")
-    if provider and (new.get("spec") or {}).get("providerID") != provider:
-        message = 'node updates may not change providerID except from "" to valid'
-        errors.append(forbidden("spec.providerID", message))
-    return errors + node_errors(new)
+    return node_errors(new) + node_status_update_errors(new, old)
 
 
 def node_status_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
-    """Of a write to the status."""
-    errors = _capacity_errors(new)
+    """Of any write to an existing node, of its status too."""
+    errors = _resource_errors(new) + _feature_errors(new)
     seen: set[tuple[str, str]] = set()
     for i, address in enumerate((new.get("status") or {}).get("addresses") or ()):
         pair = (address.get("type") or "", address.get("address") or "")
@@ -54,6 +51,41 @@ def node_status_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) ->
             shown = internal_form(address, "io.k8s.api.core.v1.NodeAddress")
             errors.append(duplicate(f"status.addresses[{i}]", shown))
         seen.add(pair)
+    before, after = _pod_cidrs(old), _pod_cidrs(new)
+    if before:
+        changed = 1 if len(before) != len(after) else sum(a != b for a, b in zip(before, after, strict=True))
+        message = 'node updates may not change podCIDR except from "" to valid'
+        errors += [forbidden("spec.podCIDRs", message)] * changed
+    provider = (old.get("spec") or {}).get("providerID")
+    if provider and (new.get("spec") or {}).get("providerID") != provider:
+        message = 'node updates may not change providerID except from "" to valid'
+        errors.append(forbidden("spec.providerID", message))
+    errors += _taint_errors(new)
+    if ((new.get("spec") or {}).get("externalID") or "") != ((old.get("spec") or {}).get("externalID") or ""):
+        errors.append(forbidden("spec.externalID", "may not be updated"))
+    return errors
+
+
+def _taint_errors(node: Mapping[str, Any]) -> list[FieldError]:
+    """Kubernetes reports taints below metadata, where they once were annotations."""
+    taints = (node.get("spec") or {}).get("taints")
+    return taints_errors(taints, "metadata.taints") if taints else []
+
+
+def _feature_errors(node: Mapping[str, Any]) -> list[FieldError]:
+    """Of the features that a node declares, sorted (KEP-5328)."""
+    path, features = "status.declaredFeatures", (node.get("status") or {}).get("declaredFeatures") or []
+    errors: list[FieldError] = []
+    for i, name in enumerate(features):
+        if len(name.encode()) > DNS1123_SUBDOMAIN_MAX:
+            message = f"must be no more than {DNS1123_SUBDOMAIN_MAX} characters"
+            errors.append(invalid(f"{path}[{i}]", name, f"invalid feature name {go_quote(name)}: {message}"))
+        elif not _FEATURE.fullmatch(name):
+            errors.append(invalid(f"{path}[{i}]", name, f"invalid feature name {go_quote(name)}: {_FEATURE_FORM}"))
+        if i + 1 < len(features) and name == features[i + 1]:
+            errors.append(duplicate(f"{path}[{i + 1}]", name))
+        elif i + 1 < len(features) and name > features[i + 1]:
+            errors.append(invalid(f"{path}[{i + 1}]", features[i + 1], "list must be sorted alphabetically"))
     return errors
 
 
@@ -96,12 +128,10 @@ def _pod_cidrs(node: Mapping[str, Any]) -> list[str]:
     return ranges or ([spec["podCIDR"]] if spec.get("podCIDR") else [])
 
 
-def _capacity_errors(node: Mapping[str, Any]) -> list[FieldError]:
+def _resource_errors(node: Mapping[str, Any]) -> list[FieldError]:
     errors: list[FieldError] = []
     status = node.get("status") or {}
     for field in ("capacity", "allocatable"):
         for name, text in sorted((status.get(field) or {}).items()):
-            path = f"status.{field}[{name}]"
-            errors += [invalid(f"status.{field}", name, m) for m in qualified_name_errors(name)]
-            errors += quantity_value_errors(name, text, path)
+            errors += quantity_value_errors(name, text, f"status.{field}.{name}")
     return errors

@@ -10,6 +10,7 @@ from typing import Any
 
 from kubeactors.api import errors, fielderrors
 from kubeactors.api.meta import Object, now_rfc3339
+from kubeactors.api.validation.service import cluster_ip_errors
 from kubeactors.apiserver.registry import forms
 from kubeactors.apiserver.registry.hooks import Claims
 from kubeactors.apiserver.registry.names import new_uid
@@ -100,6 +101,9 @@ class ServiceClaims:
             drop_unused(spec, before)
             copy_allocated(spec, before)
         normalise_addresses(spec, before if old is not None else None)
+        found = cluster_ip_errors(spec, before.get("clusterIPs") or [])
+        if found:
+            raise errors.invalid("Service", name, found)
         held = needs_of(old)
         if needs_address(spec) and not _address_changes(spec, before):
             set_families(name, spec, self._address_range.family)

@@ -241,7 +241,8 @@ def test_a_cluster_address_is_set_once() -> None:
     ]
     moved = {**old, "spec": {**old["spec"], "clusterIPs": ["10.96.0.8"]}}
     assert update_errors("services", old, moved) == [
-        'spec.clusterIPs: Invalid value: ["10.96.0.8"]: first value must match `clusterIP`'
+        'spec.clusterIPs[0]: Invalid value: ["10.96.0.8"]: may not change once set',
+        'spec.clusterIPs: Invalid value: ["10.96.0.8"]: first value must match `clusterIP`',
     ]
 
 
@@ -254,4 +255,63 @@ def test_status_writes_are_checked() -> None:
     namespace = completed("namespaces", {"metadata": {"name": "n"}})
     assert update_errors("namespaces", namespace, {**namespace, "status": {"phase": "Terminating"}}, "status") == [
         "status.Phase: Invalid value: \"Terminating\": may only be 'Active' if `deletionTimestamp` is empty"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "errors"),
+    [
+        (
+            {"loadBalancerSourceRanges": [" 10.0.0.1/8"], "allocateLoadBalancerNodePorts": True},
+            [
+                "spec.LoadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'",
+                'spec.LoadBalancerSourceRanges[0]: Invalid value: "10.0.0.1/8": '
+                "must not have bits set beyond the prefix length",
+                "spec.allocateLoadBalancerNodePorts: Forbidden: may only be used when `type` is 'LoadBalancer'",
+            ],
+        ),
+        ({"type": "LoadBalancer", "ports": [{"port": 10250}]}, []),
+        (
+            {"type": "LoadBalancer", "externalTrafficPolicy": "Local"},
+            ["spec.healthCheckNodePort: Required value"],
+        ),
+        ({"externalIPs": ["010.0.0.1"]}, ['spec.externalIPs[0]: Invalid value: "010.0.0.1": must not have leading 0s']),
+        (
+            {"trafficDistribution": "Far"},
+            [
+                'spec.trafficDistribution: Unsupported value: "Far": '
+                'supported values: "PreferClose", "PreferSameZone", "PreferSameNode"'
+            ],
+        ),
+    ],
+)
+def test_services_of_balancers_and_addresses(spec: dict[str, Any], errors: list[str]) -> None:
+    assert create_errors("services", service(**spec)) == errors
+
+
+def test_a_second_address_goes_with_its_policy() -> None:
+    both = {"clusterIP": "10.96.0.9", "clusterIPs": ["10.96.0.9", "fd00::9"], "ipFamilies": ["IPv4", "IPv6"]}
+    old = completed("services", service(**both, ipFamilyPolicy="RequireDualStack"))
+    one = {"clusterIPs": ["10.96.0.9"], "ipFamilies": ["IPv4"]}
+    shown = "Invalid value: \"RequireDualStack\": must be set to 'SingleStack' when releasing the secondary"
+    assert update_errors("services", old, {**old, "spec": {**old["spec"], **one}}) == [
+        f"spec.ipFamilyPolicy: {shown} clusterIP",
+        f"spec.ipFamilyPolicy: {shown} ipFamily",
+    ]
+    single = {**old["spec"], **one, "ipFamilyPolicy": "SingleStack"}
+    assert update_errors("services", old, {**old, "spec": single}) == []
+
+
+def test_amounts_features_and_ranges_of_nodes() -> None:
+    node = {"metadata": {"name": "n"}, "spec": {"podCIDRs": ["10.0.0.1/24", "10.1.0.0/24"]}}
+    status = {"capacity": {"cpu": "-1"}, "allocatable": {"cpu": "1"}, "declaredFeatures": ["B", "A/b", "x"]}
+    assert create_errors("nodes", {**node, "status": status}) == [
+        'status.capacity.cpu: Invalid value: "-1": must be greater than or equal to 0',
+        'status.declaredFeatures[1]: Invalid value: "A/b": list must be sorted alphabetically',
+        'status.declaredFeatures[2]: Invalid value: "x": invalid feature name "x": must start with an UpperCamelCase '
+        "segment, with subsequent segments separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain "
+        "only alphanumeric characters and slashes",
+        'spec.podCIDRs[0]: Invalid value: "10.0.0.1/24": must not have bits set beyond the prefix length',
+        'spec.podCIDRs: Invalid value: ["10.0.0.1/24","10.1.0.0/24"]: '
+        "may specify no more than one CIDR for each IP family",
     ]

@@ -189,8 +189,10 @@ def pod_affinity(**term: Any) -> Object:
                 },
                 securityContext={
                     "seccompProfile": {"type": "RuntimeDefault"},
-                    "appArmorProfile": {"type": "Localhost", "localhostProfile": "b"},
                 },
+                containers=[
+                    container(securityContext={"appArmorProfile": {"type": "Localhost", "localhostProfile": "b"}})
+                ],
             ),
             [
                 "spec.securityContext.seccompProfile.type: Forbidden: seccomp type in annotation and field must match",
@@ -248,3 +250,71 @@ def test_updates_are_validated_whole() -> None:
         "must set spec.nodeName if mirror pod annotation is set",
         "metadata.annotations[kubernetes.io/config.mirror]: Forbidden: may not add mirror pod annotation",
     ]
+
+
+def test_a_status_stays_in_its_bounds() -> None:
+    old = completed("pods", pod(restartPolicy="OnFailure"))
+    old["status"]["containerStatuses"] = [{"name": "c", "state": {"terminated": {"exitCode": 0}}}]
+    status = {
+        "qosClass": "Guaranteed",
+        "conditions": [{"type": "a b", "status": "True"}, {"type": "Ready", "status": "True"}],
+        "nominatedNodeName": "N_",
+        "podIPs": [{"ip": "10.0.0.1"}, {"ip": "10.0.0.2"}],
+        "hostIP": "10.0.0.3",
+        "hostIPs": [{"ip": "010.0.0.3"}],
+        "resourceClaimStatuses": [{"name": "r"}],
+        "containerStatuses": [
+            {
+                "name": "c",
+                "state": {"running": {}},
+                "user": {"linux": {"uid": -1, "gid": 0}},
+                "allocatedResourcesStatus": [{"name": "cpu", "resources": [{"resourceID": "a", "health": "Ill"}]}],
+            }
+        ],
+    }
+    found = update_errors("pods", old, {**old, "status": status}, "status")
+    assert [error.split(": ", 1)[0] for error in found] == [
+        "status.conditions[0].Type",
+        "status.nominatedNodeName",
+        "status.qosClass",
+        "status.containerStatuses[0].state",
+        "status.resourceClaimStatuses[0].name",
+        "status.podIPs",
+        "status.hostIPs[0].ip",
+        "status.hostIPs[0]",
+        "status.containerStatuses[0].user.linux.uid",
+        "status.containerStatuses[0].allocatedResourcesStatus[0].name",
+        "status.containerStatuses[0].allocatedResourcesStatus[0].resources[0].health",
+    ]
+    assert "must not have leading 0s" in found[7]
+    old["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] = 1
+    again = {"containerStatuses": [{"name": "c", "state": {"running": {}}}]}
+    assert update_errors("pods", old, {**old, "status": again}, "status") == []
+
+
+def test_selectors_take_values_from_the_labels() -> None:
+    term = {"topologyKey": "z", "labelSelector": {}, "matchLabelKeys": ["a"], "mismatchLabelKeys": ["b", "none"]}
+    spread = {"maxSkew": 1, "topologyKey": "z", "whenUnsatisfiable": "DoNotSchedule", "matchLabelKeys": ["a"]}
+    obj = pod(
+        affinity={"podAntiAffinity": {PREFERRED: [{"weight": 1, "podAffinityTerm": term}]}},
+        topologySpreadConstraints=[{**spread, "labelSelector": {"matchLabels": {"x": "y"}}}],
+    )
+    obj["metadata"]["labels"] = {"a": "1", "b": "2"}
+    spec = completed("pods", obj)["spec"]
+    one = {"key": "a", "operator": "In", "values": ["1"]}
+    merged = spec["affinity"]["podAntiAffinity"][PREFERRED][0]["podAffinityTerm"]["labelSelector"]
+    assert merged == {"matchExpressions": [one, {"key": "b", "operator": "NotIn", "values": ["2"]}]}
+    assert spec["topologySpreadConstraints"][0]["labelSelector"]["matchExpressions"] == [one]
+    obj["spec"]["topologySpreadConstraints"][0]["labelSelector"] = {"matchLabels": {"a": "1"}}
+    assert create_errors("pods", obj) == [
+        'spec.topologySpreadConstraints[0][0]: Invalid value: "a": exists in both matchLabelKeys and labelSelector'
+    ]
+
+
+def test_profiles_named_by_annotations() -> None:
+    key = "container.apparmor.security.beta.kubernetes.io/c"
+    made = completed("pods", annotated({key: "localhost/p"}))
+    profile = {"type": "Localhost", "localhostProfile": "p"}
+    assert made["spec"]["containers"][0]["securityContext"] == {"appArmorProfile": profile}
+    same = completed("pods", annotated({key: "localhost/p"}, securityContext={"appArmorProfile": profile}))
+    assert "securityContext" not in same["spec"]["containers"][0]

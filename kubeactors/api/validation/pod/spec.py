@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from kubeactors.api.choices import DNS_POLICIES, PREEMPTION_POLICIES, RESTART_POLICIES
 from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid, not_supported, required, too_long
+from kubeactors.api.validation.addresses import legacy_ip_errors
 from kubeactors.api.validation.common import (
     MAX_INT32,
     dns1123_label,
     dns1123_subdomain,
-    ip_address,
     qualified_name,
     range_message,
 )
@@ -139,7 +139,7 @@ def _dns_config_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
     if len(servers) > 3:
         errors.append(invalid(f"{path}.nameservers", servers, "must not have more than 3 nameservers"))
     for i, server in enumerate(servers):
-        errors += ip_address(server, f"{path}.nameservers[{i}]")
+        errors += legacy_ip_errors(server, f"{path}.nameservers[{i}]")
     searches = config.get("searches") or []
     if len(searches) > 32:
         errors.append(invalid(f"{path}.searches", searches, "must not have more than 32 search paths"))
@@ -208,7 +208,7 @@ def _name_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
 def _host_alias_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
     errors = []
     for i, alias in enumerate(spec.get("hostAliases") or ()):
-        errors += ip_address(alias.get("ip") or "", f"{path}.hostAliases[{i}].ip")
+        errors += legacy_ip_errors(alias.get("ip") or "", f"{path}.hostAliases[{i}].ip")
         for j, host in enumerate(alias.get("hostnames") or ()):
             errors += dns1123_subdomain(host, f"{path}.hostAliases[{i}].hostnames[{j}]")
     return errors
