@@ -52,6 +52,7 @@ from kubeactors.apiserver.metrics.families import Family
 from kubeactors.apiserver.metrics.store import StoreMetrics
 from kubeactors.apiserver.node.connections import AgentTls, NodeConnections
 from kubeactors.apiserver.node.logs import PodLogs
+from kubeactors.apiserver.own_thread import OwnThread
 from kubeactors.apiserver.priority_classes import CachedPriorityClasses
 from kubeactors.apiserver.registry.binding import Bindings
 from kubeactors.apiserver.registry.deletes import Deleter
@@ -144,11 +145,12 @@ class ApiCore:
         objects = Objects(self._feed, self._transactions, self._leases.lease_for)
         finders = self._finders = Finders(registry, self._resources, objects, self._feed, monotonic)
         self._webhooks = Webhooks(finders.service_address)
-        self._serving = Serving(self._feed, registry, self._resources, monotonic, self._webhooks)
+        self._own_thread = OwnThread()
+        self._serving = Serving(self._feed, registry, self._resources, monotonic, self._webhooks, self._own_thread)
         terminating = TerminatingDefinition(self._serving.terminating)
         own: list[Plugin] = [terminating, CertificateRequester(), DeviceAdminAccess(finders.namespace)]
         chain = AdmissionChain([*own, *self._plugins(), *plugins])
-        writer = Writer(objects, chain, now, registry)
+        writer = Writer(objects, chain, now, registry, self._own_thread)
         deleter = Deleter(objects, reader, chain, now)
         watches = Watches(self._feed, freshness, now, config.min_watch_timeout)
         self._listeners: list[Callable[[], None]] = [chain.forget_kinds]
@@ -221,6 +223,7 @@ class ApiCore:
         await self._barrier.stop()
         await self._connections.stop()
         await self._backends.stop()
+        self._own_thread.close()
 
     async def health(self) -> dict[str, str]:
         return {"watch-cache": self._feed.health()}

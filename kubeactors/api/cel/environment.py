@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kubeactors.api import allowance
+from kubeactors.api.allowance import TakesLongError
 from kubeactors.api.cel import macros
 from kubeactors.api.cel.ast import Call as CallNode
 from kubeactors.api.cel.ast import Comprehension, Entry, Ident, ListNode, MapNode, Node, Select, StructNode
 from kubeactors.api.cel.checker import Checker
 from kubeactors.api.cel.declarations import Functions, Library, merged
-from kubeactors.api.cel.evaluator import COST, Compiler, Frame
+from kubeactors.api.cel.evaluator import COST, LIMIT, Compiler, Frame
 from kubeactors.api.cel.libraries import (
     addresses,
     authorizer,
@@ -33,6 +35,10 @@ from kubeactors.api.cel.values import MISSING, CostLimitExceeded, EvaluationErro
 
 # What one expression may cost (0.1 s on Kubernetes' own server).
 PER_CALL_LIMIT: Final = 1_000_000
+# Microseconds, for the allowance: of compiling, and of one unit of an evaluation's cost.
+_COMPILING: Final = 100
+_COMPILING_CHARACTER: Final = 10
+_COST_UNIT: Final = 1
 LIMIT_EXCEEDED: Final = "operation cancelled: actual cost limit exceeded"
 
 
@@ -77,7 +83,24 @@ class Evaluation:
         return int(self._frame[COST])
 
     def run(self) -> Any:
-        """Raises EvaluationError; CostLimitError if it costs more than it may."""
+        """Raises EvaluationError; CostLimitError if it costs more than it may. TakesLongError: it was not finished."""
+        left = allowance.left()
+        if left is not None and left < self._limit * _COST_UNIT:
+            return self._run_within(left // _COST_UNIT)
+        return self._run()
+
+    def _run_within(self, limit: int) -> Any:
+        self._frame[LIMIT] = limit
+        try:
+            result = self._run()
+        except CostLimitError:
+            raise TakesLongError from None
+        if self.cost > limit:
+            raise TakesLongError
+        allowance.spend(self.cost * _COST_UNIT)
+        return result
+
+    def _run(self) -> Any:
         try:
             result = self._program.closure(self._frame)
         except CostLimitExceeded:
@@ -124,6 +147,7 @@ class Environment:
 
     def compile(self, text: str) -> Program:
         """Raises CompileError."""
+        allowance.spend(_COMPILING + len(text) * _COMPILING_CHARACTER)
         source = Source(text)
         root = parse(source, self._macros)
         checker = Checker(self._type_of, self._functions)

@@ -11,7 +11,7 @@ from kubeactors.api.cel.environment import CostLimitError, Evaluation, Program
 from kubeactors.api.cel.values import MISSING, NONE, EvaluationError, Optional
 from kubeactors.api.customresources.cel_types import declared
 from kubeactors.api.customresources.cel_values import Reader, map_key, reader
-from kubeactors.api.customresources.rules import Rule, compile_rules
+from kubeactors.api.customresources.rules import KEY, Rule, compile_rules
 from kubeactors.api.customresources.structural import Structural
 from kubeactors.api.customresources.values import NO_PATH, same_json
 from kubeactors.api.fielderrors import OMITTED, FieldError, go_quote
@@ -58,7 +58,7 @@ class _Run:
 
 
 class RuleSet:
-    """The compiled rules of a schema and of those inside it. Made once for a schema; evaluates quickly."""
+    """The rules of a schema and of those inside it. Made once for a schema; what is evaluated first is compiled."""
 
     def __init__(self, schema: Structural, known: Declared | None = None, *, root: bool = True) -> None:
         """`known`: the type of its values, if that follows from a schema around it; `root`: it is of whole objects."""
@@ -66,12 +66,14 @@ class RuleSet:
             known = declared(schema, root=root)
         self.any_rules: bool
         self._schema = schema
-        self._rules = () if known is None else compile_rules(schema, known)
+        self._known = known
+        self._has_rules = known is not None and bool(schema.source.get(KEY))
+        self._rules: tuple[Rule, ...] | None = None
         self._read: Reader = reader(schema, root=root)
         self._properties = {name: found for name, found in self._of_properties(known) if found.any_rules}
         self._values = self._of(schema.values, known and known.element)
         self._items = self._of(schema.items, known and known.element)
-        self.any_rules = bool(self._rules or self._properties or self._values or self._items)
+        self.any_rules = bool(self._has_rules or self._properties or self._values or self._items)
 
     def _of_properties(self, known: Declared | None) -> list[tuple[str, "RuleSet"]]:
         fields = (known.fields or {}) if known is not None else {}
@@ -103,7 +105,7 @@ class RuleSet:
     def _value(self, run: _Run, obj: Any, old: Any, path: str, current: _Old | None, parent: _Old | None) -> None:
         if obj is None:
             return
-        if self._rules:
+        if self._has_rules:
             self._expressions(run, obj, old, path, current, parent)
         if isinstance(obj, dict):
             self._map(run, obj, old if isinstance(old, dict) else {}, path, current, parent)
@@ -142,6 +144,12 @@ class RuleSet:
 
     # --- rules
 
+    def _compiled(self) -> tuple[Rule, ...]:
+        if self._rules is None:
+            assert self._known is not None
+            self._rules = tuple(compile_rules(self._schema, self._known))
+        return self._rules
+
     def _expressions(self, run: _Run, obj: Any, old: Any, path: str, current: _Old | None, parent: _Old | None) -> None:
         where = path or NO_PATH
         kind = self._schema.type
@@ -150,7 +158,7 @@ class RuleSet:
             raise _Stop
         new_value = self._read(obj)
         old_value = self._read(old) if old is not None else MISSING
-        for rule in self._rules:
+        for rule in self._compiled():
             if rule.error:
                 run.errors.append(fielderrors.invalid(where, kind, f"rule compile error: {rule.error}"))
                 continue

@@ -3,7 +3,7 @@
 https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -52,11 +52,15 @@ def has_rules(schema: Schema) -> bool:
     return bool(schema.get(KEY)) or any(map(has_rules, children(schema)))
 
 
-def compile_rules(schema: Structural, declared: Declared) -> tuple[Rule, ...]:
-    """The rules of one schema, not of those inside it. `declared`: the type of its values."""
+def compile_rules(schema: Structural, declared: Declared) -> Iterator[Rule]:
+    """The rules of one schema, not of those inside it, one after the other, as each holds much memory.
+
+    `declared`: the type of its values.
+    """
     named = declared.named(_TYPE_NAME)
     environments = _environments(named)
-    return tuple(_compile(rule, schema, named, environments) for rule in schema.source.get(KEY) or ())
+    for rule in schema.source.get(KEY) or ():
+        yield _compile(rule, schema, named, environments)
 
 
 def _environments(declared: Declared) -> tuple[Environment, Environment]:

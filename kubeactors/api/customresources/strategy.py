@@ -51,6 +51,7 @@ class CustomStrategy(Strategy):
         self._schema = schema
         self._scale = scale
         self._rules = RuleSet(schema) if has_rules(schema.source) else None
+        self.may_take_long = self._rules is not None
 
     def prepare_for_create(self, obj: Object, now: datetime) -> None:
         if self.has_status:
@@ -166,6 +167,7 @@ class CustomStatusStrategy(Strategy):
     def __init__(self, main: CustomStrategy) -> None:
         self._main = main
         self.namespaced = main.namespaced
+        self.may_take_long = main.may_take_long
 
     @property
     def own_fields(self) -> tuple[tuple[str, ...], ...] | None:

@@ -18,6 +18,7 @@ _WEBHOOK_PORT = 443
 
 class DefinitionStrategy(Strategy):
     metadata_rechecks = 0
+    may_take_long = True
     namespaced = False
     has_status = True
     generation_fields = ("spec",)

@@ -12,6 +12,7 @@ from kubeactors.api.validation.resource.claim import device_class_errors
 
 
 class DeviceClassStrategy(Strategy):
+    may_take_long = True
     namespaced = False
     generation_fields = ("spec",)
 

@@ -10,6 +10,7 @@ from kubeactors.api.validation.admission import mutating_policy_errors
 
 
 class MutatingAdmissionPolicyStrategy(Strategy):
+    may_take_long = True
     namespaced = False
     generation_fields = ("spec",)
 

@@ -10,6 +10,7 @@ from kubeactors.api.validation.admission import webhooks_errors, webhooks_update
 
 
 class MutatingWebhookConfigurationStrategy(Strategy):
+    may_take_long = True
     namespaced = False
     generation_fields = ("webhooks",)
 

@@ -14,6 +14,7 @@ from kubeactors.api.validation.resource.status import claim_status_errors
 
 
 class ResourceClaimStrategy(Strategy):
+    may_take_long = True
     has_status = True
 
     def default(self, obj: Object) -> None:

@@ -14,6 +14,7 @@ from kubeactors.api.validation.resource.claim import claim_template_errors, clai
 
 
 class ResourceClaimTemplateStrategy(Strategy):
+    may_take_long = True
     metadata_rechecks = 1
 
     def default(self, obj: Object) -> None:

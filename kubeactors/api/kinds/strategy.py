@@ -37,6 +37,8 @@ class Strategy:
     empty_status: Mapping[str, Any] = {}  # what a new object's status is, where the kind has one
     # How often an update reports what is wrong with labels, annotations and owners, beyond twice.
     metadata_rechecks = 2
+    # Whether validation compiles or evaluates expressions that clients wrote (`kubeactors.api.allowance`).
+    may_take_long = False
 
     @property
     def reset_fields(self) -> tuple[tuple[str, ...], ...]:

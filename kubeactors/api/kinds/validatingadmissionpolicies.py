@@ -12,6 +12,7 @@ from kubeactors.api.validation.admission import validating_policy_errors, valida
 
 
 class ValidatingAdmissionPolicyStrategy(Strategy):
+    may_take_long = True
     namespaced = False
     has_status = True
     generation_fields = ("spec",)

@@ -15,6 +15,7 @@ from kubeactors.api.versions import version_order
 from kubeactors.apiserver.customresources.caches import VersionCaches
 from kubeactors.apiserver.customresources.resource import CustomResource, load
 from kubeactors.apiserver.customresources.webhook import Converter, Webhooks
+from kubeactors.apiserver.own_thread import OwnThread
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.watchcache.cache import ResourceCache
 from kubeactors.apiserver.watchcache.feed import Feed
@@ -42,12 +43,14 @@ class Serving:
         resources: MutableMapping[Kind, Resource],
         monotonic: Callable[[], float],
         webhooks: Webhooks,
+        own_thread: OwnThread,
     ) -> None:
         self._feed = feed
         self._registry = registry
         self._resources = resources
         self._monotonic = monotonic
         self._webhooks = webhooks
+        self._own_thread = own_thread
         self._served: dict[str, _Served] = {}
         # What the server has by itself is never served by a definition, nor are its keys touched.
         self._builtin = {(kind.group, kind.plural) for kind in registry.all()}
@@ -78,7 +81,7 @@ class Serving:
         if self.serves(crd):
             self._served[name].terminating = deleting
             return
-        kinds = [] if self._overlaps(crd) else kinds_of(crd)
+        kinds = [] if self._overlaps(crd) else await self._own_thread.when_long(kinds_of, crd)
         if not kinds:
             logger.warning("not serving %s: the server has such a resource by itself", name)
             return

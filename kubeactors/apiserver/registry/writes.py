@@ -15,6 +15,7 @@ from kubeactors.api.meta import Object, now_rfc3339
 from kubeactors.api.owner_references import drop_repeated_owners
 from kubeactors.apiserver.admission import AdmissionChain, Attributes, Operation
 from kubeactors.apiserver.options import check_write
+from kubeactors.apiserver.own_thread import OwnThread
 from kubeactors.apiserver.registry import forms
 from kubeactors.apiserver.registry.applying import Configuration
 from kubeactors.apiserver.registry.deletion import deleted_by_update
@@ -71,11 +72,19 @@ class _Write:
 class Writer:
     """Every write of an object's main resource or of a subresource that has the object for its body (status)."""
 
-    def __init__(self, objects: Objects, admission: AdmissionChain, clock: forms.Clock, kinds: KindRegistry) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        admission: AdmissionChain,
+        clock: forms.Clock,
+        kinds: KindRegistry,
+        own_thread: OwnThread | None = None,
+    ) -> None:
         self._objects = objects
         self._admission = admission
         self._clock = clock
         self._trackers = Trackers(kinds.by_gvk)
+        self._own_thread = own_thread or OwnThread()
 
     # --- create
 
@@ -133,8 +142,12 @@ class Writer:
             await hook.allocate(obj, None, dry_run=write.dry_run)
         strategy = write.resource.kind.strategy
         strategy.prepare_for_create(obj, now)
-        self._check(write, name, obj, strategy.validate_create(obj))
-        write.warn(strategy.warnings_on_create(obj))
+        if strategy.may_take_long:
+            errors_found, warnings = await self._own_thread.when_long(_checks_of_new, strategy, obj)
+        else:
+            errors_found, warnings = _checks_of_new(strategy, obj)
+        self._check(write, name, obj, errors_found)
+        write.warn(warnings)
         await self._admission.validate(write.attributes("CREATE", name, obj, None))
 
     # --- update and patch
@@ -266,8 +279,12 @@ class Writer:
             await hook.allocate(new, old, dry_run=write.dry_run)
         strategy = write.strategy
         strategy.prepare_for_update(new, old, self._clock())
-        self._check(write, request.name, new, strategy.validate_update(new, old))
-        write.warn(strategy.warnings_on_update(new, old))
+        if strategy.may_take_long:
+            errors_found, warnings = await self._own_thread.when_long(_checks_of_change, strategy, new, old)
+        else:
+            errors_found, warnings = _checks_of_change(strategy, new, old)
+        self._check(write, request.name, new, errors_found)
+        write.warn(warnings)
         await self._admission.validate(attributes)
         if deleted_by_update(kind, new, old):
             raise Gone(new)
@@ -365,6 +382,20 @@ class Writer:
         if request.form is not Form.OBJECT:
             return Response(status, forms.render_one(resource, item, request, self._clock), warnings=write.warnings)
         return Response(status, resource.whole(item), warnings=write.warnings)
+
+
+_Checked = tuple[Sequence[FieldError], Sequence[str]]
+
+
+def _checks_of_new(strategy: Strategy, obj: Object) -> _Checked:
+    """(what is wrong, what to warn of if nothing is)."""
+    found = strategy.validate_create(obj)
+    return found, () if found else strategy.warnings_on_create(obj)
+
+
+def _checks_of_change(strategy: Strategy, new: Object, old: Object) -> _Checked:
+    found = strategy.validate_update(new, old)
+    return found, () if found else strategy.warnings_on_update(new, old)
 
 
 def _keep_times(new: Object, old: Object) -> None:

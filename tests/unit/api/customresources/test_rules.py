@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from kubeactors.api import allowance
+from kubeactors.api.allowance import TakesLongError
 from kubeactors.api.customresources.rule_checks import schema_errors
 from kubeactors.api.customresources.rule_evaluation import RuleSet
+from kubeactors.api.customresources.rules import KEY
 from kubeactors.api.customresources.schema_rules import schema_errors as definition_errors
 from kubeactors.api.customresources.structural import structural
 
@@ -287,3 +290,27 @@ def test_an_evaluation_has_a_limit() -> None:
         "further validation rules will "
         "be run due to call cost exceeds limit for rule: self.a.all(x, self.a.all(y, x + y >= 0))"
     ]
+
+
+def test_rules_that_take_long_are_compiled_and_evaluated_elsewhere() -> None:
+    loop = "self.l.all(x, self.l.all(y, x + y >= 0))"
+    numbers = {"type": "array", "items": {"type": "integer"}}
+    rules = RuleSet(structural({"type": "object", "properties": {"l": numbers}, KEY: [{"rule": loop}]}))
+    few, many = {"l": [1, 2]}, {"l": list(range(100))}
+    with allowance.limited(5000):
+        assert rules.evaluate(few) == ([], [])
+        with pytest.raises(TakesLongError):
+            rules.evaluate(many)
+    assert rules.evaluate(many) == ([], [])
+
+
+def test_rules_are_compiled_when_they_are_needed_and_once() -> None:
+    texts = [{"rule": f"self.a != '{'x' * n}'"} for n in range(300)]
+    schema = structural({"type": "object", "properties": {"a": {"type": "string"}}, KEY: texts})
+    with allowance.limited(5000):
+        rules = RuleSet(schema)
+        with pytest.raises(TakesLongError):
+            rules.evaluate({"a": "y"})
+    assert rules.evaluate({"a": "y"}) == ([], [])
+    with allowance.limited(5000):
+        assert rules.evaluate({"a": "y"}) == ([], [])
