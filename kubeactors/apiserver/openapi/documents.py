@@ -6,7 +6,7 @@ See https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-interfa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -15,18 +15,12 @@ from kubeactors.api.customresources.kinds import CustomKind
 from kubeactors.api.kinds import Kind, KindRegistry
 from kubeactors.apiserver.openapi import custom, definitions
 from kubeactors.apiserver.openapi.operations import (
-    API_RESOURCE_LIST,
-    DELETE_OPTIONS,
-    PARAMETERS,
-    PATCH,
-    PATH_PARAMETERS,
-    STATUS,
     WATCH_EVENT,
     Operation,
     Path,
-    list_schema,
     paths,
 )
+from kubeactors.apiserver.openapi.parameters import PATH_PARAMETERS, QUERY_PARAMETERS
 from kubeactors.apiserver.version import GIT_VERSION, KUBERNETES_MINOR
 
 Document = dict[str, Any]
@@ -92,16 +86,17 @@ def document_v3(kinds: Iterable[Kind]) -> Document:
     """The document of one group and version, whose kinds these are."""
     kinds = list(kinds)
     schemas = definitions.load()
+    served = sorted(paths(kinds), key=lambda path: path.path)
     custom_only = all(kind.custom for kind in kinds)
     group, version = next(((kind.group, kind.version) for kind in kinds), ("", ""))
     document: Document = {
         "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": f"v1.{KUBERNETES_MINOR}"},
-        "paths": {path.path: _path_v3(path) for path in sorted(paths(kinds), key=lambda path: path.path)},
+        "info": {"title": "Kubernetes", "version": f"1.{KUBERNETES_MINOR}"},
+        "paths": {path.path: _path_v3(path) for path in served},
         "components": {
             "schemas": {
                 name: definitions.of_group(definitions.to_v3(name, schemas[name]), group, version, custom=custom_only)
-                for name in definitions.closure(_roots(kinds, schemas), schemas)
+                for name in definitions.closure(_roots(kinds, served, schemas), schemas)
             }
             | custom.schemas_v3(kinds, lambda name: {"$ref": f"#/components/schemas/{name}"}),
         },
@@ -115,13 +110,14 @@ def document_v2(kinds: Iterable[Kind]) -> Document:
     """The Swagger 2.0 document of all kinds."""
     kinds = list(kinds)
     schemas = definitions.load()
+    served = sorted(paths(kinds), key=lambda path: path.path)
     return {
         "swagger": "2.0",
-        "info": {"title": "Kubernetes", "version": f"v1.{KUBERNETES_MINOR}"},
-        "paths": {path.path: _path_v2(path) for path in sorted(paths(kinds), key=lambda path: path.path)},
+        "info": {"title": "Kubernetes", "version": f"1.{KUBERNETES_MINOR}"},
+        "paths": {path.path: _path_v2(path) for path in served},
         "definitions": {
             name: definitions.to_v2(name, schemas[name])
-            for name in definitions.closure(_roots(kinds, schemas), schemas)
+            for name in definitions.closure(_roots(kinds, served, schemas), schemas)
         }
         | custom.schemas_v2(kinds, lambda name: {"$ref": f"#/definitions/{name}"}),
         "securityDefinitions": _SECURITY,
@@ -129,21 +125,28 @@ def document_v2(kinds: Iterable[Kind]) -> Document:
     }
 
 
-def _roots(kinds: list[Kind], schemas: Mapping[str, Any]) -> set[str]:
-    roots = {STATUS, PATCH, DELETE_OPTIONS, API_RESOURCE_LIST} | custom.referred(kinds)
-    if not all(kind.custom for kind in kinds):
+def _roots(kinds: list[Kind], served: Iterable[Path], schemas: Mapping[str, Any]) -> set[str]:
+    """What a document refers to from outside its definitions."""
+    roots = custom.referred(kinds)
+    for path in served:
+        roots |= {schema for each in path.operations for schema in (each.takes, each.answers)}
+    if any("watch" in kind.verbs and not kind.custom for kind in kinds):
         roots.add(WATCH_EVENT)
-    for kind in kinds:
-        roots |= {kind.schema, list_schema(kind)}
-        roots |= {each.schema for each in kind.subresources if each.schema}
     return {name for name in roots if name in schemas}
 
 
 def _path_v3(path: Path) -> Document:
-    parameters = [_parameter_v3("path", name, "string", PATH_PARAMETERS[name]) for name in sorted(path.parameters)]
-    parameters.append(_parameter_v3("query", "pretty", *PARAMETERS["pretty"]))
-    document: Document = {each.method: _operation_v3(each) for each in path.operations}
-    return document | {"parameters": parameters}
+    document: Document = {each.method: _operation_v3(each, path.shared) for each in path.operations}
+    shared = _path_parameters(path, _parameter_v3)
+    return document | {"parameters": shared} if shared else document
+
+
+def _path_parameters(path: Path, write: Callable[[str, str, str, str], Document]) -> list[Document]:
+    """The parameters that all operations of a path have, by name."""
+    kind = path.operations[-1].kind
+    found = [write("path", name, "string", PATH_PARAMETERS[name].format(kind=kind)) for name in path.parameters]
+    found += [write("query", name, *QUERY_PARAMETERS[name]) for name in path.shared]
+    return sorted(found, key=lambda parameter: (parameter["name"], parameter["in"]))
 
 
 def _parameter_v3(place: str, name: str, kind: str, description: str) -> Document:
@@ -156,32 +159,27 @@ def _parameter_v3(place: str, name: str, kind: str, description: str) -> Documen
     return document | {"required": True} if place == "path" else document
 
 
-def _operation_v3(operation: Operation) -> Document:
+def _operation_v3(operation: Operation, shared: Collection[str]) -> Document:
     document: Document = _common(operation)
-    if operation.query:
-        document["parameters"] = [_parameter_v3("query", name, *PARAMETERS[name]) for name in operation.query]
+    own = [name for name in operation.query if name not in shared]
+    if own:
+        document["parameters"] = [_parameter_v3("query", name, *QUERY_PARAMETERS[name]) for name in own]
     if operation.takes:
         schema = {"schema": {"$ref": f"#/components/schemas/{operation.takes}"}}
         encodings = _taken(operation)
         body: Document = {"content": dict.fromkeys(encodings, schema)}
         document["requestBody"] = body if operation.takes_optional else body | {"required": True}
-    answer: Document
-    if operation.answers:
-        schema = {"schema": {"$ref": f"#/components/schemas/{operation.answers}"}}
-        answer = {"content": dict.fromkeys(_produced(operation), schema)}
-    else:
-        content_type = "*/*" if operation.action == "connect" else "text/plain"
-        answer = {"content": {content_type: {"schema": {"type": "string"}}}}
+    answered = {"$ref": f"#/components/schemas/{operation.answers}"} if operation.answers else {"type": "string"}
+    answer: Document = {"content": {form: {"schema": answered} for form in _produced(operation)}}
     document["responses"] = {str(code): {"description": _DESCRIPTIONS[code], **answer} for code in operation.codes}
     document["responses"]["401"] = {"description": "Unauthorized"}
     return document
 
 
 def _path_v2(path: Path) -> Document:
-    parameters = [_parameter_v2("path", name, "string", PATH_PARAMETERS[name]) for name in sorted(path.parameters)]
-    parameters.append(_parameter_v2("query", "pretty", *PARAMETERS["pretty"]))
-    document: Document = {each.method: _operation_v2(each) for each in path.operations}
-    return document | {"parameters": parameters}
+    document: Document = {each.method: _operation_v2(each, path.shared) for each in path.operations}
+    shared = _path_parameters(path, _parameter_v2)
+    return document | {"parameters": shared} if shared else document
 
 
 def _parameter_v2(place: str, name: str, kind: str, description: str) -> Document:
@@ -195,16 +193,17 @@ def _parameter_v2(place: str, name: str, kind: str, description: str) -> Documen
     return document | {"required": True} if place == "path" else document
 
 
-def _operation_v2(operation: Operation) -> Document:
-    parameters = [_parameter_v2("query", name, *PARAMETERS[name]) for name in operation.query]
+def _operation_v2(operation: Operation, shared: Collection[str]) -> Document:
+    parameters = [
+        _parameter_v2("query", name, *QUERY_PARAMETERS[name]) for name in operation.query if name not in shared
+    ]
     if operation.takes:
         body: Document = {"name": "body", "in": "body", "schema": {"$ref": f"#/definitions/{operation.takes}"}}
         parameters.insert(0, body if operation.takes_optional else body | {"required": True})
     schema = {"$ref": f"#/definitions/{operation.answers}"} if operation.answers else {"type": "string"}
     document = _common(operation)
     document["consumes"] = list(_taken(operation))
-    text = "*/*" if operation.action == "connect" else "text/plain"
-    document["produces"] = list(_produced(operation)) if operation.answers else [text]
+    document["produces"] = list(_produced(operation))
     document["schemes"] = ["https"]
     if parameters:
         document["parameters"] = parameters
@@ -216,28 +215,34 @@ def _operation_v2(operation: Operation) -> Document:
 
 
 def _common(operation: Operation) -> Document:
-    return {
+    document: Document = {
         "tags": [operation.tag],
         "description": operation.description,
         "operationId": operation.id,
-        "x-kubernetes-action": operation.action,
-        "x-kubernetes-group-version-kind": {
+    }
+    if operation.action:
+        document["x-kubernetes-action"] = operation.action
+        document["x-kubernetes-group-version-kind"] = {
             "group": operation.group,
             "version": operation.version,
             "kind": operation.kind,
-        },
-    }
+        }
+    return document
 
 
 def _taken(operation: Operation) -> tuple[str, ...]:
+    if not operation.action:
+        return (*_ENCODINGS, _PROTOBUF)
     if not operation.takes_patch:
         return ("*/*",)
     return _PATCH_ENCODINGS[:-1] if operation.custom else _PATCH_ENCODINGS
 
 
 def _produced(operation: Operation) -> tuple[str, ...]:
+    if operation.action == "connect":
+        return ("*/*",)
     if operation.custom:
         return (*_ENCODINGS, *_STREAM_ENCODINGS) if operation.streams else _ENCODINGS
     if operation.streams:
         return (*_ENCODINGS, _PROTOBUF, *_STREAM_ENCODINGS, f"{_PROTOBUF};stream=watch")
-    return (*_ENCODINGS, _PROTOBUF)
+    return (*_ENCODINGS, _PROTOBUF) if operation.answers else ("text/plain", *_ENCODINGS, _PROTOBUF)

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kubeactors.api.kinds import Kind, Subresource
+from kubeactors.apiserver.openapi import parameters
 from kubeactors.apiserver.openapi.definitions import META
+from kubeactors.apiserver.registry.deletion import returns_deleted
 
 STATUS = META + "Status"
 PATCH = META + "Patch"
@@ -18,113 +20,24 @@ DELETE_OPTIONS = META + "DeleteOptions"
 WATCH_EVENT = META + "WatchEvent"
 API_RESOURCE_LIST = META + "APIResourceList"
 
-_LIST_PARAMETERS = (
-    "allowWatchBookmarks",
-    "continue",
-    "fieldSelector",
-    "labelSelector",
-    "limit",
-    "resourceVersion",
-    "resourceVersionMatch",
-    "sendInitialEvents",
-    "timeoutSeconds",
-    "watch",
-)
-_WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
-_PATCH_PARAMETERS = (*_WRITE_PARAMETERS, "force")
-_DELETE_PARAMETERS = (
-    "dryRun",
-    "gracePeriodSeconds",
-    "ignoreStoreReadErrorWithClusterBreakingPotential",
-    "orphanDependents",
-    "propagationPolicy",
-)
-_LOG_PARAMETERS = (
-    "container",
-    "follow",
-    "limitBytes",
-    "previous",
-    "sinceSeconds",
-    "stream",
-    "tailLines",
-    "timestamps",
-)
-
 _CONNECT_METHODS = ("get", "post")
 _PROXY_METHODS = ("delete", "get", "head", "options", "patch", "post", "put")
-_COMMAND_PARAMETERS = ("container", "stderr", "stdin", "stdout", "tty")
-_CONNECT_PARAMETERS = {
-    "attach": _COMMAND_PARAMETERS,
-    "exec": ("command", *_COMMAND_PARAMETERS),
-    "portforward": ("ports",),
-    "proxy": ("path",),
-}
-
-#: Query parameters: OpenAPI type and description.
-PARAMETERS: dict[str, tuple[str, str]] = {
-    "allowWatchBookmarks": ("boolean", "Ask a watch for events of type BOOKMARK. Ignored if this is not a watch."),
-    "command": ("string", "What to run: the program, and in further parameters of this name its arguments. No shell."),
-    "container": ("string", "The container that is meant. Defaults to the only container of the pod."),
-    "continue": ("string", "The token of a list's previous page, to read the next one. Not for watches."),
-    "dryRun": ("string", "With the value All the request is processed in full, but nothing is persisted."),
-    "fieldManager": ("string", "The name of the actor that makes this change: at most 128 printable characters."),
-    "fieldSelector": ("string", "Restrict the list to objects with these field values. Defaults to everything."),
-    "fieldValidation": (
-        "string",
-        "What to do about unknown and duplicate fields: Ignore drops them, Warn (the default) also answers with a "
-        "warning header for each, Strict refuses the request.",
-    ),
-    "follow": ("boolean", "Keep the stream open and send what the container writes."),
-    "force": ("boolean", "Take over conflicting fields from their managers. For apply patches only."),
-    "gracePeriodSeconds": ("integer", "Seconds before the object is deleted; 0 means at once."),
-    "ignoreStoreReadErrorWithClusterBreakingPotential": (
-        "boolean",
-        "Delete the object even if it cannot be read from the store, without finalizers or preconditions.",
-    ),
-    "labelSelector": ("string", "Restrict the list to objects with these labels. Defaults to everything."),
-    "limit": ("integer", "The most objects to answer with; if there are more, metadata.continue is set."),
-    "limitBytes": ("integer", "The most bytes of log to answer with."),
-    "orphanDependents": ("boolean", "Deprecated: use propagationPolicy. Whether dependents lose their owner only."),
-    "path": ("string", "The part of the URL below the proxied object."),
-    "ports": ("integer", "The ports to forward. Only for WebSocket channels."),
-    "pretty": ("string", "If 'true', the answer is indented."),
-    "previous": ("boolean", "Read the log of the container's previous, ended instance."),
-    "propagationPolicy": ("string", "What happens to dependents: Orphan, Background or Foreground."),
-    "resourceVersion": ("string", "Which version of the data the answer may or must be of."),
-    "resourceVersionMatch": ("string", "How resourceVersion applies to a list: Exact or NotOlderThan."),
-    "sendInitialEvents": ("boolean", "Begin a watch with the present objects and a bookmark after them."),
-    "sinceSeconds": ("integer", "Read only what was written in the last so many seconds."),
-    "stderr": ("boolean", "Send what the command writes to its standard error. Not with a terminal."),
-    "stdin": ("boolean", "Pass input on to the command."),
-    "stdout": ("boolean", "Send what the command writes to its standard output."),
-    "stream": ("string", "Which stream of the log: All, Stdout or Stderr."),
-    "tailLines": ("integer", "Read only so many lines from the end."),
-    "timeoutSeconds": ("integer", "Seconds after which the list or watch ends, whatever happens."),
-    "timestamps": ("boolean", "Begin each line with the time at which it was written (RFC 3339)."),
-    "tty": ("boolean", "Give the command a terminal."),
-    "watch": ("boolean", "Watch for changes and answer with a stream of events."),
-}
-
-PATH_PARAMETERS: dict[str, str] = {
-    "name": "name of the object",
-    "namespace": "object name and auth scope, such as for teams and projects",
-    "path": "path to the resource",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. Schemas are names of definitions; an empty `answers` is text."""
+    """One method of one path. Schemas are names of definitions; an empty `answers` is text. A discovery document has
+    no action and no kind."""
 
     method: str
     id: str
     description: str
-    action: str
     tag: str
-    group: str
-    version: str
-    kind: str
     answers: str
+    action: str = ""
+    group: str = ""
+    version: str = ""
+    kind: str = ""
     takes: str = ""
     takes_patch: bool = False
     takes_optional: bool = False
@@ -142,6 +55,12 @@ class Path:
     parameters: tuple[str, ...]
     operations: tuple[Operation, ...]
 
+    @property
+    def shared(self) -> list[str]:
+        """The query parameters that all its operations have: those of the path, in the documents."""
+        first, *others = (operation.query for operation in self.operations)
+        return [name for name in first if all(name in query for query in others)]
+
 
 def list_schema(kind: Kind) -> str:
     """The definition of the kind's list."""
@@ -151,9 +70,25 @@ def list_schema(kind: Kind) -> str:
 
 
 def paths(kinds: Iterable[Kind]) -> Iterator[Path]:
-    """Every path of the given kinds."""
+    """Every path of the given kinds, and of the discovery documents of their versions."""
+    seen: set[tuple[str, str]] = set()
     for kind in kinds:
+        if not kind.custom and (kind.group, kind.version) not in seen:
+            seen.add((kind.group, kind.version))
+            yield _discovery_path(kind)
         yield from _kind_paths(kind)
+
+
+def _discovery_path(kind: Kind) -> Path:
+    """Where the version of a kind says what it serves."""
+    operation = Operation(
+        method="get",
+        id=f"get{_prefix(kind)}APIResources",
+        description="get available resources",
+        tag=_tag(kind),
+        answers=API_RESOURCE_LIST,
+    )
+    return Path(f"/apis/{kind.group}/{kind.version}/" if kind.group else f"/api/{kind.version}/", (), (operation,))
 
 
 def _kind_paths(kind: Kind) -> Iterator[Path]:
@@ -182,7 +117,7 @@ def _connect_paths(kind: Kind, each: Subresource, item: str, scope: tuple[str, .
     """A subresource that is a connection: all its methods do the same. A proxy has a second path, for what is below."""
     proxy = each.name == "proxy"
     methods = _PROXY_METHODS if proxy else _CONNECT_METHODS
-    title = f"{each.name[:1].upper()}{each.name[1:]}"
+    title = _capitalized(each.name)
     for below in ("", "{path}") if proxy else ("",):
         operations = tuple(
             _operation(
@@ -192,7 +127,7 @@ def _connect_paths(kind: Kind, each: Subresource, item: str, scope: tuple[str, .
                 f"connect {method.upper()} requests to {each.name} of {kind.kind}",
                 "connect",
                 "",
-                query=_CONNECT_PARAMETERS[each.name],
+                query=parameters.CONNECT[each.name],
                 own=(kind.group, kind.version, each.kind),
             )
             for method in methods
@@ -205,9 +140,9 @@ def _connect_paths(kind: Kind, each: Subresource, item: str, scope: tuple[str, .
 
 def _list(kind: Kind, scoped: str, suffix: str = "") -> Operation:
     identifier = f"list{_prefix(kind)}{scoped}{kind.kind}{suffix}"
-    description = f"list or watch objects of kind {kind.kind}"
+    description = f"list {'or watch ' if 'watch' in kind.verbs else ''}objects of kind {kind.kind}"
     return _operation(
-        kind, "get", identifier, description, "list", list_schema(kind), query=_LIST_PARAMETERS, streams=True
+        kind, "get", identifier, description, "list", list_schema(kind), query=parameters.LIST, streams=True
     )
 
 
@@ -220,15 +155,15 @@ def _collection_operations(kind: Kind, scoped: str) -> Iterator[Operation]:
             kind,
             "post",
             f"create{prefix}{scoped}{kind.kind}",
-            f"create {_article(kind.kind)}",
+            f"create {_with_article(kind.kind)}",
             "post",
             kind.schema,
             takes=kind.schema,
-            query=_WRITE_PARAMETERS,
+            query=parameters.WRITE,
             codes=(200, 201, 202),
         )
     if "deletecollection" in kind.verbs:
-        query = tuple(sorted({*_DELETE_PARAMETERS, *_LIST_PARAMETERS} - {"allowWatchBookmarks", "watch"}))
+        query = tuple({*parameters.DELETE, *parameters.LIST} - {"allowWatchBookmarks", "watch"})
         yield _operation(
             kind,
             "delete",
@@ -252,21 +187,23 @@ def _item_operations(kind: Kind, scoped: str) -> Iterator[Operation]:
             kind,
             "delete",
             f"delete{_prefix(kind)}{scoped}{kind.kind}",
-            f"delete {_article(kind.kind)}",
+            f"delete {_with_article(kind.kind)}",
             "delete",
-            STATUS,
+            kind.schema if returns_deleted(kind) else STATUS,
             takes=DELETE_OPTIONS,
             takes_optional=True,
-            query=_DELETE_PARAMETERS,
+            query=parameters.DELETE,
             codes=(200, 202),
         )
 
 
 def _subresource_operations(kind: Kind, subresource: Subresource, scoped: str) -> Iterator[Operation]:
-    name = f"{scoped}{kind.kind}{subresource.name[:1].upper()}{subresource.name[1:]}"
+    name = f"{scoped}{kind.kind}{_capitalized(subresource.name)}"
     schema = subresource.schema or kind.schema
     what = f"{subresource.name} of the specified {kind.kind}"
-    own = (subresource.group, subresource.version, subresource.kind) if subresource.version else None
+    own = None
+    if subresource.kind:
+        own = (subresource.group or kind.group, subresource.version or kind.version, subresource.kind)
     if "get" in subresource.verbs:
         log = subresource.name == "log"
         yield _operation(
@@ -276,7 +213,7 @@ def _subresource_operations(kind: Kind, subresource: Subresource, scoped: str) -
             f"read {what}",
             "get",
             "" if log else schema,
-            query=_LOG_PARAMETERS if log else (),
+            query=parameters.LOG if log else (),
             own=own,
         )
     yield from _writes(kind, subresource.verbs, name, what, schema, own=own)
@@ -285,11 +222,11 @@ def _subresource_operations(kind: Kind, subresource: Subresource, scoped: str) -
             kind,
             "post",
             f"create{_prefix(kind)}{name}",
-            f"create {what}",
+            f"create {subresource.name} of {_with_article(kind.kind)}",
             "post",
             schema,
             takes=schema,
-            query=_WRITE_PARAMETERS,
+            query=parameters.WRITE,
             codes=(200, 201, 202),
             own=own,
         )
@@ -307,7 +244,7 @@ def _writes(
             "put",
             schema,
             takes=schema,
-            query=_WRITE_PARAMETERS,
+            query=parameters.WRITE,
             codes=(200, 201),
             own=own,
         )
@@ -321,7 +258,7 @@ def _writes(
             schema,
             takes=PATCH,
             takes_patch=True,
-            query=_PATCH_PARAMETERS,
+            query=parameters.PATCH,
             codes=(200, 201),
             own=own,
         )
@@ -344,12 +281,13 @@ def _operation(
     own: tuple[str, str, str] | None = None,
 ) -> Operation:
     group, version, name = own or (kind.group, kind.version, kind.kind)
+    always = () if action == "connect" else ("pretty",)
     return Operation(
         method=method,
         id=identifier,
         description=description,
         action=action,
-        tag=f"{_spoken(kind)}_{kind.version}",
+        tag=_tag(kind),
         group=group,
         version=version,
         kind=name,
@@ -357,7 +295,7 @@ def _operation(
         takes=takes,
         takes_patch=takes_patch,
         takes_optional=takes_optional,
-        query=query,
+        query=tuple(sorted((*query, *always))),
         codes=codes,
         streams=streams,
         custom=kind.custom,
@@ -365,18 +303,28 @@ def _operation(
 
 
 def _prefix(kind: Kind) -> str:
-    """`AppsV1`, `CoreV1`, `CoordinationV1`: what operation names carry after their verb."""
+    """`AppsV1`, `CoreV1`, `RbacAuthorizationV1`: what operation names carry after their verb."""
     group = _spoken(kind)
-    return f"{group[:1].upper()}{group[1:]}{kind.version[:1].upper()}{kind.version[1:]}"
+    return f"{_capitalized(group)}{_capitalized(kind.version)}"
+
+
+def _tag(kind: Kind) -> str:
+    return f"{_spoken(kind)}_{kind.version}"
 
 
 def _spoken(kind: Kind) -> str:
-    """`apps`, `core`; `stableExampleCom` for a group of custom resources."""
-    first, *others = kind.group.split(".")
-    if not kind.custom:
-        return first or "core"
-    return first + "".join(part[:1].upper() + part[1:] for part in others)
+    """`apps`, `core`, `rbacAuthorization`; `stableExampleCom` for a group of custom resources."""
+    group = kind.group if kind.custom else kind.group.removesuffix(".k8s.io")
+    first, *others = group.split(".")
+    return first + "".join(map(_capitalized, others)) if first else "core"
 
 
-def _article(name: str) -> str:
+def _capitalized(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def _with_article(name: str) -> str:
+    """`a Pod`, `an Ingress`; a plural has none."""
+    if name.endswith("s") and not name.endswith("ss"):
+        return name
     return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"

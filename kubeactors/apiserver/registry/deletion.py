@@ -29,10 +29,15 @@ _RETURN_DELETED: Final = frozenset(
         ("", "podtemplates"),
         ("", "persistentvolumes"),
         ("", "persistentvolumeclaims"),
+        ("resource.k8s.io", "deviceclasses"),
+        ("resource.k8s.io", "resourceclaims"),
+        ("resource.k8s.io", "resourceclaimtemplates"),
+        ("resource.k8s.io", "resourceslices"),
         ("storage.k8s.io", "storageclasses"),
         ("storage.k8s.io", "volumeattachments"),
         ("storage.k8s.io", "csidrivers"),
         ("storage.k8s.io", "csinodes"),
+        ("storage.k8s.io", "volumeattributesclasses"),
     }
 )
 # Kinds whose dependents are orphaned unless the client says otherwise, for compatibility with their first versions.

@@ -206,3 +206,51 @@ def test_choices_are_explained() -> None:
     )
     probe = schemas["io.k8s.api.core.v1.GRPCAction"]["properties"]["mode"]["description"]
     assert probe.endswith('\n\nPossible enum values:\n - `"Plaintext"`\n - `"TLS"`')  # newer than the texts
+
+
+def _names_of(item: dict[str, Any]) -> list[str]:
+    return [parameter["name"] for parameter in item.get("parameters", [])]
+
+
+def test_parameters_of_all_operations_are_those_of_the_path() -> None:
+    paths = documents.document_v3(_kinds("", "v1"))["paths"]
+    everywhere = paths["/api/v1/pods"]  # only read
+    assert {"continue", "pretty", "watch"} <= set(_names_of(everywhere))
+    assert _names_of(everywhere) == sorted(_names_of(everywhere))
+    assert "parameters" not in everywhere["get"]
+    collection = paths["/api/v1/namespaces/{namespace}/pods"]
+    assert _names_of(collection) == ["namespace", "pretty"]
+    assert "pretty" not in _names_of(collection["get"])
+    attach = paths["/api/v1/namespaces/{namespace}/pods/{name}/attach"]
+    assert "pretty" not in _names_of(attach)
+    assert next(each for each in attach["parameters"] if each["name"] == "name")["description"] == (
+        "name of the PodAttachOptions"
+    )
+
+
+def test_a_version_says_where_its_resources_are_listed() -> None:
+    get = documents.document_v3(_kinds("rbac.authorization.k8s.io", "v1"))["paths"][
+        "/apis/rbac.authorization.k8s.io/v1/"
+    ]["get"]
+    assert get["operationId"] == "getRbacAuthorizationV1APIResources"
+    assert get["tags"] == ["rbacAuthorization_v1"]
+    assert "x-kubernetes-action" not in get
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/api/v1/namespaces/{namespace}/services/{name}", "io.k8s.api.core.v1.Service"),
+        ("/api/v1/namespaces/{namespace}/secrets/{name}", "io.k8s.apimachinery.pkg.apis.meta.v1.Status"),
+    ],
+)
+def test_deletions_answer_with_what_they_say(path: str, answer: str) -> None:
+    delete = documents.document_v3(_kinds("", "v1"))["paths"][path]["delete"]
+    schema = delete["responses"]["200"]["content"]["application/json"]["schema"]
+    assert schema == {"$ref": f"#/components/schemas/{answer}"}
+
+
+def test_a_document_holds_no_more_than_its_operations_refer_to() -> None:
+    schemas = documents.document_v3(_kinds("authentication.k8s.io", "v1"))["components"]["schemas"]
+    assert "io.k8s.api.authentication.v1.TokenReview" in schemas
+    assert not {name for name in schemas if name.endswith((".WatchEvent", ".DeleteOptions", ".Status"))}
