@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kubeactors.api.meta import Object, labels, name
-from kubeactors.scheduler.resources import CPU, MEMORY, PODS, STORAGE, amounts
+from kubeactors.api.resource_amounts import CPU, MEMORY, PODS, STORAGE, amounts
 from kubeactors.scheduler.shape import HostPort, Shape
 
 Mask = NDArray[np.bool_]

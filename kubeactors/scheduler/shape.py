@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kubeactors.api.meta import Object
-from kubeactors.scheduler.resources import CPU, MEMORY, PODS, pod_requests
+from kubeactors.api.resource_amounts import CPU, MEMORY, PODS, pod_requests
 
 # (key, operator, values) of a node selector requirement.
 Requirement = tuple[str, str, tuple[str, ...]]

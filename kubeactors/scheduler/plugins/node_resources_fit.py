@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kubeactors.api.resource_amounts import PODS
 from kubeactors.scheduler.columns import Columns, Rows, Scores
 from kubeactors.scheduler.framework import MAX_SCORE, Event, Rejection
-from kubeactors.scheduler.resources import PODS
 from kubeactors.scheduler.shape import Shape
 
 

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubeactors.api.meta import Object
+from kubeactors.api.resource_amounts import amounts, pod_requests
 from kubeactors.scheduler.columns import Columns
 from kubeactors.scheduler.framework import Event, UnknownPlugin, choose_plugins
 from kubeactors.scheduler.messages import unschedulable_message
 from kubeactors.scheduler.placement import Placer
 from kubeactors.scheduler.plugins import default_plugins
-from kubeactors.scheduler.resources import amounts, pod_requests
 from kubeactors.scheduler.shape import shape_of
 from tests.unit.scheduler.objects import node, pod
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kubeactors.api.meta import Object
-from kubeactors.scheduler.resources import pod_requests
+from kubeactors.api.resource_amounts import pod_requests
 
 
 def container(cpu: str | None, **more: str) -> Object:
