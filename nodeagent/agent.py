@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object
 from kubeactors.client import AsyncClient, EventRecorder, Informer
 from netplugin.interface import NetworkError, NetworkPlugin
@@ -18,6 +19,7 @@ from nodeagent.logs.rotation import LogRotation
 from nodeagent.node import machine as machines
 from nodeagent.node.registrar import NodeRegistrar
 from nodeagent.objects import ReferencedObjects
+from nodeagent.pods.allocations import Allocations
 from nodeagent.pods.context import NodeContext
 from nodeagent.pods.manager import PodManager
 from nodeagent.pods.status import Host
@@ -102,6 +104,8 @@ class NodeAgent:
             allocatable=machine.allocatable(config),
             services=self._known_services,
             cgroups=Cgroups(),
+            node=self._node,
+            allocations=Allocations(machine.allocatable(config)),
             clock=self._clock,
         )
         await self._services.start()
@@ -206,6 +210,15 @@ class NodeAgent:
         return problems
 
     # -- small things ----------------------------------------------------------------------------------------------
+
+    async def _node(self, anew: bool) -> Object | None:
+        """The Node as last seen; `anew` asks the API server."""
+        if anew:
+            try:
+                return await self._client.get("nodes", self._config.node_name)
+            except StatusError as error:
+                logger.warning("asking for node %s: %s", self._config.node_name, error)
+        return self._registrar.node if self._registrar is not None else None
 
     async def _known_services(self) -> Sequence[Object]:
         if not self._services.has_synced:

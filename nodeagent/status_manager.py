@@ -10,6 +10,7 @@ from typing import Any
 from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object, key, name, namespace, uid
 from kubeactors.client import AsyncClient
+from nodeagent.pods.status import RESIZE_CONDITIONS
 from nodeagent.waiting import wait_event
 
 logger = logging.getLogger(__name__)
@@ -133,6 +134,9 @@ def _difference(known: Object, wanted: Object) -> dict[str, Any]:
             continue
         if field == "conditions":
             changed = _changed_conditions(before or [], value)
+            present = {condition["type"] for condition in value}
+            over = [c["type"] for c in before or () if c["type"] in RESIZE_CONDITIONS and c["type"] not in present]
+            changed += [{"$patch": "delete", "type": type} for type in over]
             if changed:
                 patch[field] = changed
         elif field in ("podIPs", "hostIPs"):

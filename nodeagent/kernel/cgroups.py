@@ -91,6 +91,17 @@ class Cgroups:
             _write(group / "memory.max", resources.memory_limit)
 
 
+def memory_usage(pid: int, root: Path = _ROOT) -> int | None:
+    """The memory in bytes that the control group of a process uses; None when nobody can tell. Blocks."""
+    try:
+        groups = dict(line.split(":", 2)[1:] for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines())
+        if "memory" in groups:
+            return int((root / "memory" / groups["memory"].lstrip("/") / "memory.usage_in_bytes").read_text())
+        return int((root / groups[""].lstrip("/") / "memory.current").read_text())
+    except (OSError, KeyError, ValueError):
+        return None
+
+
 async def remove_patiently(cgroups: Cgroups, path: str, patience: float = 10.0) -> bool:
     """Remove a group as soon as its last processes have ended; False when that took more than `patience` seconds."""
     loop = asyncio.get_running_loop()

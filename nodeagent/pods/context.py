@@ -11,6 +11,7 @@ from nodeagent.config import NodeAgentConfig
 from nodeagent.images import Images
 from nodeagent.kernel.cgroups import Cgroups
 from nodeagent.objects import ReferencedObjects
+from nodeagent.pods.allocations import Allocations
 from nodeagent.pods.field_refs import PodFacts
 from nodeagent.pods.status import Host
 from nodeagent.probes.prober import Handlers
@@ -37,6 +38,9 @@ class NodeContext:
     #: All services, waiting until they are known. Raises TimeoutError when no API server tells.
     services: Callable[[], Awaitable[Sequence[Object]]]
     cgroups: Cgroups
+    #: The Node, as last seen or asked for anew; None when it is not known.
+    node: Callable[[bool], Awaitable[Object | None]]
+    allocations: Allocations
     clock: Callable[[], float] = time.time
     #: Networks that are made at once: more would only delay the first pods of many.
     network_slots: Slots = field(default_factory=lambda: Slots(4))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from kubeactors.api.meta import Object, is_deleting
 from nodeagent.pods import backoff
+from nodeagent.pods.resize import outdated
 from nodeagent.pods.state import ContainerState, Failure, PodState, Run
 
 #: How long ErrImagePull is shown before it becomes ImagePullBackOff, in seconds.
@@ -56,6 +57,11 @@ class KillContainer:
 
 
 @dataclass(frozen=True)
+class ResizeContainers:
+    """Let the containers have what the pod has been given (KEP-1287)."""
+
+
+@dataclass(frozen=True)
 class Abort:
     """Give up an operation under way, named as in PodState.in_flight."""
 
@@ -90,6 +96,7 @@ Action = (
     | HoldBack
     | HoldPull
     | KillContainer
+    | ResizeContainers
     | Abort
     | FailPod
     | TearDown
@@ -130,10 +137,23 @@ def plan(pod: Object, state: PodState, now: float) -> Plan:
         if failing.kill_message and failing.is_running and f"kill/{failing.name}" not in state.in_flight:
             grace = failing.kill_grace if failing.kill_grace is not None else _grace(pod)
             result.actions.append(KillContainer(failing.name, failing.kill_message, now + grace))
+    _plan_resize(pod, state, now, result)
     if _plan_init_containers(pod, state, now, result):
         for container in state.of_kind("main"):
             _plan_start(pod, state, container, now, result)
     return result
+
+
+def _plan_resize(pod: Object, state: PodState, now: float, result: Plan) -> None:
+    if state.resize_progress is None or "resize" in state.in_flight:
+        return
+    if now < state.resize_retry_at:
+        result.wake(state.resize_retry_at)
+        return
+    left = outdated(pod, state)
+    # Those that are restarted for it have it when they run again.
+    if not left or any(not container.kill_message for container, _ in left):
+        result.actions.append(ResizeContainers())
 
 
 def is_finished(pod: Object, state: PodState) -> bool:

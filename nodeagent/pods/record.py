@@ -15,7 +15,7 @@ import orjson
 
 from kubeactors.api.meta import Object
 from nodeagent.pods.backoff import BackOff
-from nodeagent.pods.state import ContainerState, Failure, PodState, Run, Sandbox, Waiting, new_state
+from nodeagent.pods.state import ContainerState, Failure, PodState, Resize, Run, Sandbox, Waiting, new_state
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,9 @@ def decode(data: bytes) -> tuple[Object, PodState]:
             state.containers[name] = _container(container)
     state.sandbox = Sandbox(**{**saved["sandbox"], "ips": tuple(saved["sandbox"]["ips"])})
     state.failure = Failure(**saved["failure"]) if saved["failure"] else None
+    state.given = saved.get("given") or {}  # an agent of an earlier version knew of no resizes
+    state.resize_pending = Resize(**saved["resize_pending"]) if saved.get("resize_pending") else None
+    state.resize_progress = Resize(**saved["resize_progress"]) if saved.get("resize_progress") else None
     state.terminating_since = saved["terminating_since"]
     state.grace = saved["grace"]
     state.torn_down = saved["torn_down"]

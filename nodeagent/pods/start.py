@@ -89,6 +89,7 @@ async def start_container(
             image_id=image.digests[0] if image.digests else image.id,
             sandbox=attempt.sandbox_attempt,
             stop_signal=_signal(container, image),
+            resources=dict(container.get("resources") or {}),
         )
         await sandbox.network(pod)
         on_created(run)

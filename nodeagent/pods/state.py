@@ -38,6 +38,8 @@ class Run:
     ended_to_restart: bool = False
     #: Its postStart hook has succeeded.
     hook_done: bool = False
+    #: The resources that it runs with, as a container's spec has them; None when nobody knows any more.
+    resources: Object | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,17 @@ class Failure:
 
     reason: str
     message: str
+    #: The pod was never taken.
+    rejected: bool = False
+
+
+@dataclass(frozen=True)
+class Resize:
+    """How a resize stands, as a condition tells it. `generation` is the spec's that asked for it."""
+
+    generation: int
+    reason: str = ""
+    message: str = ""
 
 
 @dataclass
@@ -109,6 +122,13 @@ class PodState:
     #: When this agent first saw the pod: status.startTime.
     start_time: float = 0.0
     failure: Failure | None = None
+    #: What the containers that can be resized have been given, by name: resources as in a spec.
+    given: dict[str, Object] = field(default_factory=dict)
+    #: The spec asks for more than was given.
+    resize_pending: Resize | None = None
+    #: The containers do not all run with what was given.
+    resize_progress: Resize | None = None
+    resize_retry_at: float = 0.0
     #: The pod is gone from the API: end it and keep nothing.
     removed: bool = False
     #: When the end began: the grace period counts from here.

@@ -7,11 +7,20 @@ from typing import Any
 from kubeactors.api.meta import Object, generation, get_condition, is_deleting, now_rfc3339
 from nodeagent.pods.outcome import NEVER_FOUND
 from nodeagent.pods.planner import is_finished, is_initialized, should_restart
+from nodeagent.pods.resize import conditions as resize_conditions
 from nodeagent.pods.resources import qos_class
-from nodeagent.pods.state import ContainerState, PodState, Run
+from nodeagent.pods.state import ContainerState, Failure, PodState, Run
 
 #: Conditions that are this agent's to write; others in the status are left alone.
-OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+RESIZE_CONDITIONS = ("PodResizePending", "PodResizeInProgress")
+OWN_CONDITIONS = (
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    "PodScheduled",
+    *RESIZE_CONDITIONS,
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,8 @@ class Host:
 def pod_status(pod: Object, state: PodState, host: Host, now: float, runtime: str = "podman") -> Object:
     """The whole status that this agent answers for. Conditions keep their transition times where nothing changed."""
     spec = pod["spec"]
+    if state.failure is not None and state.failure.rejected:
+        return _rejected_status(pod, state, state.failure)
     phase = pod_phase(pod, state)
     ending = is_deleting(pod) or state.failure is not None or phase in ("Succeeded", "Failed")
     status: Object = {
@@ -54,6 +65,18 @@ def pod_status(pod: Object, state: PodState, host: Host, now: float, runtime: st
     status["containerStatuses"] = mains
     status["conditions"] = _conditions(pod, state, phase, init, mains, now)
     return status
+
+
+def _rejected_status(pod: Object, state: PodState, failure: Failure) -> Object:
+    """Of a pod that was never taken there is nothing more to say."""
+    return {
+        "phase": "Failed",
+        "reason": failure.reason,
+        "message": failure.message,
+        "observedGeneration": generation(pod),
+        "startTime": rfc3339(state.start_time),
+        "qosClass": qos_class(pod),
+    }
 
 
 def pod_phase(pod: Object, state: PodState) -> str:
@@ -137,15 +160,21 @@ def _container_status(
     }
     if shown:
         result["containerID"] = f"{runtime}://{shown.id}"
-    resources = {k: v for k, v in (spec.get("resources") or {}).items() if k in ("limits", "requests") and v}
-    if resources and container.is_running:
-        result["resources"] = resources
-        if resources.get("requests"):
-            result["allocatedResources"] = resources["requests"]
+    if container.kind != "init" and shown is not None:
+        # What it was given, and what it runs with until a resize is done.
+        given = _amounts_in(spec.get("resources"))
+        present = run.resources if run is not None and run.status == "running" else None
+        result["resources"] = given if present is None else _amounts_in(present)
+        if given.get("requests"):
+            result["allocatedResources"] = given["requests"]
     mounts = [_mount_status(m) for m in spec.get("volumeMounts") or ()]
     if mounts:
         result["volumeMounts"] = mounts
     return result
+
+
+def _amounts_in(resources: Object | None) -> Object:
+    return {k: v for k, v in (resources or {}).items() if k in ("limits", "requests") and v}
 
 
 def _mount_status(mount: Object) -> Object:
@@ -190,6 +219,9 @@ def _conditions(
         _containers_ready(pod, "ContainersReady", phase, counted, now),
         _condition(pod, "PodScheduled", True, "", "", now),
     ]
+    for type, resize in resize_conditions(state):
+        condition = _condition(pod, type, True, resize.reason, resize.message, now)
+        conditions.append({**condition, "observedGeneration": resize.generation})
     status = pod.get("status") or {}
     return [*conditions, *(c for c in status.get("conditions") or () if c["type"] not in OWN_CONDITIONS)]
 

@@ -12,12 +12,14 @@ from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object, is_deleting, key, uid
 from netplugin.interface import NetworkError
 from nodeagent.paths import PodPaths
-from nodeagent.pods import adoption, backoff, planner
+from nodeagent.pods import adoption, backoff, planner, resize
+from nodeagent.pods.admission import rejected
 from nodeagent.pods.container_probes import ContainerProbes
 from nodeagent.pods.context import NodeContext
 from nodeagent.pods.end import Ending
 from nodeagent.pods.hooks import HookFailure, run_hook
 from nodeagent.pods.outcome import exit_outcome
+from nodeagent.pods.provision import Provision
 from nodeagent.pods.record import RecordWriter
 from nodeagent.pods.sandbox import PodSandbox, SandboxError
 from nodeagent.pods.start import Attempt, StartFailure, start_container
@@ -55,11 +57,14 @@ class PodWorker:
         self._context = context
         self._statuses = statuses
         self._on_done = on_done
+        #: The pod as its object is, and as it was allocated: with what its containers have been given.
+        self._wanted = pod
         self.pod = pod
         self.uid = uid(pod)
         self.paths = PodPaths(context.config.pods_dir, context.config.run_dir, self.uid)
         self.state: PodState = new_state(pod, context.clock())
         self._sandbox = PodSandbox(context, self.paths, self.uid)
+        self._provision = Provision(context, self.uid, self._sandbox, self._reconsider)
         self._record = RecordWriter(self.paths.record)
         self._probes: dict[str, ContainerProbes] = {}
         self._endings: dict[str, Ending] = {}
@@ -77,6 +82,10 @@ class PodWorker:
     def adopt(self, recorded: PodState | None, found: Sequence[ContainerRecord]) -> None:
         """Take over what an earlier agent left. Call before `start`."""
         self.state = adoption.adopted_state(self.pod, recorded, found, self._context.clock())
+        self.state.given = self.state.given or resize.asked_for(self.pod)
+        self.pod = resize.with_given(self.pod, self.state.given)
+        if self.state.failure is None and not self.state.torn_down:
+            self._provision.keep(self.pod)
         if self.state.sandbox.status == "ready":
             self._sandbox.adopt(self.state.sandbox.ips)
             self._refresh = True  # nobody has watched what its volumes are made from
@@ -89,18 +98,21 @@ class PodWorker:
 
     def update(self, pod: Object) -> None:
         """The pod object changed."""
-        old, self.pod = self.pod, pod
+        old, self._wanted = self.pod, pod
+        self.pod = resize.with_given(pod, self.state.given)
         if old["metadata"].get("labels") != pod["metadata"].get("labels") or old["metadata"].get("annotations") != pod[
             "metadata"
         ].get("annotations"):
             self._refresh = True
             self._retry_configurations()
         self._note_changes()
+        self._reconsider()
         self._changed.set()
 
     def remove(self) -> None:
         """The pod object is gone."""
         self.state.removed = True
+        self._provision.release()
         self._note_changes()
         self._changed.set()
 
@@ -167,6 +179,7 @@ class PodWorker:
             if container.is_running:
                 self._watch(container)
         self._note_changes()
+        await self._take()
         while True:
             self._changed.clear()
             try:
@@ -186,6 +199,31 @@ class PodWorker:
             timeout = None if result.wake_at is None else max(0.0, result.wake_at - self._context.clock())
             await wait_event(self._changed, timeout)
 
+    async def _take(self) -> None:
+        """Find out whether the node takes the pod, and what it can have; one that was taken stays."""
+        if self.state.grace is not None:
+            return
+        if not self.state.given:
+            refused = await self._provision.refusal(self._wanted)
+            if refused is not None:
+                reason, message = refused
+                self._context.tell(self.pod, "Warning", reason, message)
+                self.state.failure = rejected(reason, message)
+                self._note_changes()
+                return
+            self.state.given = resize.asked_for(self._wanted)
+        self._reconsider()
+
+    def _reconsider(self) -> None:
+        """The spec may ask for other resources than the pod has, or the node may have more of them to give."""
+        if not self.state.given or self.state.grace is not None:
+            return
+        before = self.state.given
+        self.pod = self._provision.consider(self._wanted, self.state)
+        if before != self.state.given:
+            self._refresh = True  # files may tell of limits
+        self._changed.set()
+
     def _begin(self, action: planner.Action) -> None:
         match action:
             case planner.SetUpSandbox(attempt):
@@ -198,6 +236,8 @@ class PodWorker:
                 self._hold_pull(self.state.containers[name])
             case planner.KillContainer(name, message, deadline):
                 self._kill(self.state.containers[name], message, deadline)
+            case planner.ResizeContainers():
+                self._tasks.operate("resize", self._provision.carry_out(self.pod, self.state))
             case planner.Abort(operation):
                 self._tasks.abort(operation)
             case planner.FailPod(failure):
@@ -371,6 +411,7 @@ class PodWorker:
             self._context.tell(self.pod, "Warning", "FailedKillPod", text)
             await asyncio.sleep(_RETRY_INITIAL)  # then the planner asks again
             return
+        self._provision.release()
         self.state.sandbox.status = "removed"
         self.state.torn_down = True
         self.state.final_status_written = False

@@ -214,6 +214,9 @@ class Runtime(Protocol):
     async def signal(self, container_id: str, signal_number: int) -> None:
         """Send a signal to the container's first process; SIGKILL ends all of it. One that has ended is no error."""
 
+    async def update(self, container_id: str, resources: Resources) -> None:
+        """Change the limits of a container that runs; None leaves a limit as it is."""
+
     async def remove(self, container_id: str) -> None:
         """Remove the container, killing it if need be. One that is gone is no error."""
 

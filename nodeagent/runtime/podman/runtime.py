@@ -22,6 +22,7 @@ from nodeagent.runtime.interface import (
     ImagePullFailure,
     NoSuchContainer,
     NoSuchImage,
+    Resources,
     RuntimeFailure,
     RuntimeUnavailable,
     Session,
@@ -34,10 +35,11 @@ from nodeagent.runtime.podman.configuration import Directories, PodmanConfigurat
 from nodeagent.runtime.podman.exec_session import ExecSession
 from nodeagent.runtime.podman.exits import ExitWatcher
 from nodeagent.runtime.podman.oci_exec import oci_exec
+from nodeagent.runtime.podman.oci_update import oci_update
 from nodeagent.runtime.podman.probe import observe
 from nodeagent.runtime.podman.rest import PodmanError, PodmanRest
 from nodeagent.runtime.podman.service import PodmanService
-from nodeagent.runtime.podman.spec import create_body
+from nodeagent.runtime.podman.spec import create_body, resource_limits
 from nodeagent.runtime.podman.terminal_session import TerminalSession
 from nodeagent.slots import Slots
 
@@ -209,6 +211,10 @@ class PodmanRuntime:
             if error.status not in (404, 409, 500):
                 raise
             logger.debug("signal %d to %s: %s", signal_number, container_id[:12], error)
+
+    async def update(self, container_id: str, resources: Resources) -> None:
+        assert self._configuration is not None
+        await oci_update(self._configuration.runtime, container_id, resource_limits(resources), self._exec_run_dir)
 
     async def remove(self, container_id: str) -> None:
         self._exits.forget(container_id)

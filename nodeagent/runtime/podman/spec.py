@@ -24,7 +24,7 @@ def create_body(config: ContainerConfig, *, min_oom_score_adj: int = -1000) -> d
         "cgroup_parent": config.cgroup_parent,
         "log_configuration": {"driver": "k8s-file", "path": config.log_path},
         "mounts": [_mount(m) for m in config.mounts],
-        "resource_limits": _resources(config.resources),
+        "resource_limits": resource_limits(config.resources),
         "privileged": security.privileged,
         "read_only_filesystem": security.read_only_root,
         "no_new_privileges": security.no_new_privileges,
@@ -79,7 +79,8 @@ def _mount(mount: BindMount) -> dict[str, Any]:
     return {"type": "bind", "source": mount.source, "destination": mount.destination, "options": options}
 
 
-def _resources(resources: Resources) -> dict[str, Any]:
+def resource_limits(resources: Resources) -> dict[str, Any]:
+    """In the words of the OCI runtime specification."""
     limits: dict[str, Any] = {}
     cpu: dict[str, int] = {}
     if resources.cpu_shares is not None:

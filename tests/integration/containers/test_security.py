@@ -102,3 +102,31 @@ async def test_sysctls(node: LiveNode) -> None:
         restartPolicy="Never",
     )
     assert (await node.output("sysctls")).split() == ["1", "1024", "2048"]
+
+
+async def test_pods_that_the_node_does_not_take(node: LiveNode) -> None:
+    """They name the node themselves, past the scheduler."""
+    unsafe = {"sysctls": [{"name": "kernel.msgmax", "value": "10000000000"}]}
+    await node.start_pod("not-safe", securityContext=unsafe)
+    await node.start_pod("not-here", nodeSelector={"no": "such-label"})
+    await node.start_pod("not-enough", container("c", resources={"requests": {"memory": "100Ti"}}))
+    reasons = {
+        "not-safe": ("SysctlForbidden", 'forbidden sysctl: "kernel.msgmax" not allowlisted'),
+        "not-here": (
+            "NodeAffinity",
+            "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+        ),
+        "not-enough": ("OutOfmemory", "Node didn't have enough resource: memory, requested: "),
+    }
+    for name, (reason, message) in reasons.items():
+        status = (await node.when(name, lambda p: phase_of(p) == "Failed"))["status"]
+        assert status["reason"] == reason
+        assert status["message"].startswith(f"Pod was rejected: {message}")
+        assert status["observedGeneration"] == 1
+        assert not status.get("containerStatuses")
+
+        async def told(name: str = name, reason: str = reason, message: str = message) -> bool:
+            events = await node.client.list("events", "default", field_selector=f"involvedObject.name={name}")
+            return any(e["reason"] == reason and e["message"].startswith(message) for e in events.items)
+
+        await node.eventually(told, f"the event {reason}")

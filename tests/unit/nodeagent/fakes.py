@@ -16,6 +16,7 @@ from nodeagent.runtime.interface import (
     Image,
     ImagePullFailure,
     NoSuchImage,
+    Resources,
     RuntimeFailure,
     Started,
     Status,
@@ -43,6 +44,8 @@ class FakeRuntime:
         self.refuse_start = ""
         self.deaf = False
         self.removed: list[str] = []
+        self.updated: list[tuple[str, Resources]] = []
+        self.refuse_update = ""
         self._numbers = itertools.count(1)
 
     async def start(self) -> None: ...
@@ -87,6 +90,11 @@ class FakeRuntime:
         container.signals.append(signal_number)
         if signal_number == signal.SIGKILL or not self.deaf:
             self.end(container_id, 128 + signal_number)
+
+    async def update(self, container_id: str, resources: Resources) -> None:
+        if self.refuse_update:
+            raise RuntimeFailure(self.refuse_update)
+        self.updated.append((self.containers[container_id].config.labels["io.kubernetes.container.name"], resources))
 
     def end(self, container_id: str, code: int | None) -> None:
         """The container's process ends."""
