@@ -1,17 +1,10 @@
-"""Which fields are published with their choices: those of the string types that Kubernetes marks `+enum`.
-
-What the choices mean is in `choice_texts.json` (`protos/kubernetes_choice_texts.py` makes it).
-"""
+"""Which fields are published with their choices: those of the string types that Kubernetes marks `+enum`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
-
-import orjson
 
 from kubeactors.api import choices
 from kubeactors.api.schema.type_names import type_names
@@ -102,33 +95,23 @@ class Choices:
 
     values: list[str]
     of_elements: bool
-    texts: Mapping[str, str]  # value → what it means
-    apart: bool = False  # their list has one more line between it and the description
 
     def describe(self, description: str) -> str:
         """The description of the field with its choices listed below it. Those of elements are not."""
         if self.of_elements:
             return description
-        lines = (f' - `"{value}"` {self.texts.get(value, "")}'.rstrip() for value in self.values)
-        return "\n".join((description, "\n" if self.apart else "", "Possible enum values:", *lines))
-
-
-def named_types(definition: str) -> Mapping[str, str]:
-    """Field → name of its Go type, of the fields of a definition whose type has a name."""
-    return _OTHERS.get(definition) or type_names(definition)
+        lines = (f' - `"{value}"`' for value in self.values)
+        return "\n".join((f"{description}\n\nPossible enum values:", *lines))
 
 
 def choices_of(definition: str) -> Mapping[str, Choices]:
     """Field → its choices, of the fields of a definition that have some."""
     found = {}
-    known = _texts()
-    apart = known["apart"].get(definition, ())
-    for field, name in named_types(definition).items():
-        containers, _, qualified = name.rpartition("]")
-        named = qualified.rpartition(".")[2]
-        if named in _MARKED:
-            values = sorted(_MARKED[named])
-            found[field] = Choices(values, bool(containers), known["texts"].get(named, {}), field in apart)
+    for field, name in (_OTHERS.get(definition) or type_names(definition)).items():
+        containers, _, named = name.rpartition("]")
+        values = _MARKED.get(named.rpartition(".")[2])
+        if values:
+            found[field] = Choices(sorted(values), bool(containers))
     return found
 
 
@@ -142,9 +125,3 @@ def add_choices(definition: str, schema: dict[str, Any]) -> None:
         target = (each.get("items") or each["additionalProperties"]) if of.of_elements else each
         target["enum"] = of.values
         each["description"] = of.describe(each.get("description") or "")
-
-
-@cache
-def _texts() -> Mapping[str, Any]:
-    document: dict[str, Any] = orjson.loads(files(__package__).joinpath("choice_texts.json").read_bytes())
-    return document

@@ -195,19 +195,6 @@ def test_descriptions_list_the_choices_of_the_field_itself(swagger: dict[str, An
         assert "enum" in families["items"]
 
 
-def test_choices_are_explained() -> None:
-    schemas = documents.document_v3(_kinds("", "v1"))["components"]["schemas"]
-    protocol = schemas["io.k8s.api.core.v1.ServicePort"]["properties"]["protocol"]["description"]
-    assert protocol.endswith(
-        "\n\nPossible enum values:\n"
-        ' - `"SCTP"` is the SCTP protocol.\n'
-        ' - `"TCP"` is the TCP protocol.\n'
-        ' - `"UDP"` is the UDP protocol.'
-    )
-    probe = schemas["io.k8s.api.core.v1.GRPCAction"]["properties"]["mode"]["description"]
-    assert probe.endswith('\n\nPossible enum values:\n - `"Plaintext"`\n - `"TLS"`')  # newer than the texts
-
-
 def _names_of(item: dict[str, Any]) -> list[str]:
     return [parameter["name"] for parameter in item.get("parameters", [])]
 
