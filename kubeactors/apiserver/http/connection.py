@@ -1,7 +1,8 @@
 """One client connection: aiohttp's protocol plus what this server must know of a connection.
 
-Extends aiohttp's RequestHandler in three points: the certificate's user is worked out once per connection, a handler
-that streams hears at once when its client is gone, and a message that is not HTTP is answered with a Status.
+Extends aiohttp's RequestHandler in four points: the certificate's user is worked out once per connection, a handler
+that streams hears at once when its client is gone, a message that is not HTTP is answered with a Status, and the
+headers of a request come in time and are not too many.
 """
 
 from __future__ import annotations
@@ -27,17 +28,31 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that a connection may be idle, as Kubernetes has it.
 IDLE_TIMEOUT = 90.0
+#: Seconds in which the headers of a request must come, from the first byte on; of the first, from the connection on.
+HEADER_TIMEOUT = 32.0
+#: Bytes of all headers of a request with its first line together (DefaultMaxHeaderBytes of Go's net/http).
+MAX_HEADER_BYTES = 1 << 20
+_REFUSED_LINGER = 0.5  # seconds in which a client that is still sending may read why it is refused
+_TOO_LARGE = b"431 Request Header Fields Too Large"
+_REFUSAL = b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%b" % (
+    _TOO_LARGE,
+    _TOO_LARGE,
+)
 
 
 class Connection(RequestHandler):
     """The server's end of a connection."""
 
-    __slots__ = ("_on_lost", "_raw", "certificates")
+    __slots__ = ("_body", "_header_bytes", "_header_timer", "_on_lost", "_raw", "_refused", "certificates")
 
     def __init__(self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(manager, loop=loop, **options)
         self._on_lost: Callable[[], None] | None = None
         self._raw: RawStream | None = None
+        self._body: Any = None  # of the request that was read last
+        self._header_bytes = 0  # of the request that is being read
+        self._header_timer: asyncio.TimerHandle | None = None
+        self._refused = False
         #: The client's certificate and its intermediates (DER), not verified yet; empty without one.
         self.certificates: tuple[bytes, ...] = ()
 
@@ -46,9 +61,11 @@ class Connection(RequestHandler):
         if tls is not None:
             self.certificates = peer_chain(tls)
         super().connection_made(transport)
+        self._header_timer = self._loop.call_later(HEADER_TIMEOUT, self._headers_late)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         callback, self._on_lost = self._on_lost, None
+        self._stop_header_timer()
         if self._raw is not None:
             self._raw.end()
         super().connection_lost(exc)
@@ -56,10 +73,44 @@ class Connection(RequestHandler):
             callback()
 
     def data_received(self, data: bytes) -> None:
-        if self._raw is None:
-            super().data_received(data)
-        else:
+        if self._raw is not None:
             self._raw.feed(data)
+        elif not self._refused:
+            before = self._request_count
+            super().data_received(data)
+            if self._request_count != before:
+                # Most requests come as a whole: then there is nothing to count or to wait for.
+                self._body = self._messages[-1][1]
+                self._header_bytes = 0
+                if self._header_timer is not None:
+                    self._stop_header_timer()
+            elif data and (self._body is None or self._body.is_eof()) and not self._upgraded:
+                self._headers_continue(len(data))
+
+    def _headers_continue(self, size: int) -> None:
+        if self._header_timer is None:
+            self._header_timer = self._loop.call_later(HEADER_TIMEOUT, self._headers_late)
+        self._header_bytes += size
+        if self._header_bytes <= MAX_HEADER_BYTES:
+            return
+        self._refused = True
+        self._stop_header_timer()
+        if self.transport is None:
+            return
+        if self._current_request is None and not self._messages:
+            self.transport.write(_REFUSAL)
+        self._header_timer = self._loop.call_later(_REFUSED_LINGER, self.force_close)
+
+    def _headers_late(self) -> None:
+        """As Go's server does: who does not say what is wanted is not answered."""
+        self._header_timer = None
+        if self._raw is None and self._current_request is None and not self._messages:
+            self.force_close()
+
+    def _stop_header_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
 
     def take_over(self) -> RawStream:
         """The connection's bytes from here on, for the handler of the request under way; HTTP ends with it."""

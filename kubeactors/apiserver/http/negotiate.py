@@ -19,6 +19,10 @@ PRODUCED = f"{JSON}, {YAML}, {PROTOBUF}"
 PRODUCED_BY_LISTS = f"{PRODUCED}, {JSON};stream=watch, {PROTOBUF};stream=watch"
 
 
+# What comes after so many clauses is not looked at.
+_MAX_CLAUSES = 256
+
+
 class NotAcceptable(Exception):
     """No clause of the Accept header can be served. `routed` tells which of Kubernetes' two layers says so."""
 
@@ -69,7 +73,7 @@ _TRANSFORM_VERSIONS = frozenset({"v1", "v1beta1"})
 def parse_accept(header: str) -> tuple[Clause, ...]:
     """The clauses, best first: by quality, then in the order written (RFC 9110, section 12.5.1)."""
     clauses = []
-    for part in header.split(","):
+    for part in header.split(",", _MAX_CLAUSES)[:_MAX_CLAUSES]:
         pieces = [piece.strip() for piece in part.split(";")]
         if not pieces[0]:
             continue
