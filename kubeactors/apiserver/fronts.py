@@ -12,6 +12,8 @@ from cryptography import x509
 from kubeactors.api.kinds import KindRegistry
 from kubeactors.apiserver.accounts.service import Accounts
 from kubeactors.apiserver.aggregation.aggregator import Aggregator
+from kubeactors.apiserver.aggregation.calls import RemoteCalls
+from kubeactors.apiserver.aggregation.kinds import AllKinds
 from kubeactors.apiserver.aggregation.remote_openapi import v3_path
 from kubeactors.apiserver.authn.chain import AuthenticationChain
 from kubeactors.apiserver.authn.request_header import FrontProxies
@@ -23,6 +25,8 @@ from kubeactors.apiserver.discovery.documents import RemoteVersion
 from kubeactors.apiserver.discovery.endpoints import Discovery
 from kubeactors.apiserver.grpc.caller import Callers
 from kubeactors.apiserver.grpc.calls import Calls
+from kubeactors.apiserver.grpc.convert import Kinds
+from kubeactors.apiserver.grpc.discovery import discover_reply
 from kubeactors.apiserver.grpc.listener import GrpcListener
 from kubeactors.apiserver.grpc.service import ResourcesService
 from kubeactors.apiserver.http.front import HttpFront
@@ -33,6 +37,7 @@ from kubeactors.apiserver.http.tls import HTTP_2, server_context
 from kubeactors.apiserver.metrics import Metrics
 from kubeactors.apiserver.openapi.endpoints import OpenApi, RemoteDocuments
 from kubeactors.apiserver.request import ApiHandler
+from kubeactors.pb.api.v1.api_pb2 import DiscoverReply
 
 Settle = Callable[[], Awaitable[None]]
 
@@ -72,6 +77,7 @@ class Fronts:
             max_request_bytes=config.max_request_bytes,
             max_watch_buffer_bytes=config.max_watch_buffer_bytes,
         )
+        self._registry = registry
         self._aggregator = core.aggregator
         self._discovery = Discovery(registry, self._remote_versions)
         self._openapi = OpenApi(registry, self._remote_documents)
@@ -89,11 +95,16 @@ class Fronts:
             anonymous_auth=config.anonymous_auth,
             settle=settle,
         )
-        calls = Calls(core.handler, registry, self.metrics, max_request_bytes=config.max_request_bytes, settle=settle)
+        handler: ApiHandler = core.handler
+        kinds: Kinds = registry
+        if core.aggregator is not None:
+            handler = RemoteCalls(handler, core.aggregator, core.authorizer)
+            kinds = AllKinds(registry, core.aggregator)
+        calls = Calls(handler, kinds, self.metrics, max_request_bytes=config.max_request_bytes, settle=settle)
         service = ResourcesService(
             calls,
             Callers(authentication, core.authorizer),
-            registry,
+            self._discovered,
             self._openapi,
             max_watch_buffer_bytes=config.max_watch_buffer_bytes,
             max_session_calls=config.max_session_calls,
@@ -122,6 +133,10 @@ class Fronts:
             )
             for each in routes
         ]
+
+    def _discovered(self) -> DiscoverReply:
+        kinds = self._aggregator.kinds() if self._aggregator is not None else ()
+        return discover_reply(self._registry, self._remote_versions(), kinds)
 
     def _remote_documents(self) -> list[RemoteDocuments]:
         routes = self._aggregator.routes() if self._aggregator is not None else ()

@@ -110,6 +110,19 @@ def parse_query(query: Iterable[tuple[str, str]], *, logs: bool = False) -> Opti
     return Options(**values) if values else NO_OPTIONS
 
 
+def query_of(options: Options) -> list[tuple[str, str]]:
+    """The query that says the same, as `parse_query` reads it (without those of logs and tables)."""
+    found = [("dryRun", each) for each in options.dry_run]
+    for name, (attribute, _) in _OPTIONS.items():
+        value = getattr(options, attribute)
+        if isinstance(value, bool):
+            if value or value is not getattr(NO_OPTIONS, attribute):
+                found.append((name, str(value).lower()))
+        elif value != getattr(NO_OPTIONS, attribute):
+            found.append((name, str(value)))
+    return found
+
+
 def _include_object(text: str) -> IncludeObject:
     if not text:
         return IncludeObject.METADATA

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from kubeactors.api.meta import Object, is_deleting, namespace, now_rfc3339
 from kubeactors.client.resource import Resource
 from kubeactors.controllers.controller import Controller, Surroundings, pod_informer
 from kubeactors.controllers.pods import is_finished
+from kubeactors.controllers.remote_kinds import RemoteKinds
 from kubeactors.controllers.served_kinds import ServedKind, served_kinds
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Remaining:
     counts: dict[str, int] = field(default_factory=dict)  # by "resource.group"
     finalizers: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    undiscovered: list[str] = field(default_factory=list)  # "group/version" of API servers that do not answer
     wait: float = 0.0  # how long what is left may take, in seconds
 
     def note(self, resource: Resource, items: Iterable[Object]) -> None:
@@ -45,6 +47,7 @@ class NamespaceController(Controller):
     def __init__(self, around: Surroundings) -> None:
         super().__init__(around)
         self._kinds = served_kinds(around.informers)
+        self._remote = RemoteKinds(around.informers, around.client)
         self._namespaces = around.informers.informer("namespaces")
         self._namespaces.add_handler(self._changed, lambda _, new: self._changed(new))
         pod_informer(around.informers).add_handler(None, None, self._pod_deleted)
@@ -59,9 +62,13 @@ class NamespaceController(Controller):
         if found is not None and is_deleting(found):
             self.enqueue(found)
 
-    def _resources(self) -> list[ServedKind]:
+    def _resources(self, elsewhere: Sequence[ServedKind]) -> list[ServedKind]:
         """All namespaced kinds that can be deleted, pods first (KEP-5080: nothing they rely on goes before them)."""
-        found = [kind for kind in self._kinds.all() if kind.resource.namespaced and {"list", "delete"} <= kind.verbs]
+        found = [
+            kind
+            for kind in (*self._kinds.all(), *elsewhere)
+            if kind.resource.namespaced and {"list", "delete"} <= kind.verbs
+        ]
         return sorted(found, key=lambda kind: (not _is_pods(kind.resource), kind.resource.group, kind.resource.plural))
 
     async def reconcile(self, key: str) -> float | None:
@@ -71,7 +78,8 @@ class NamespaceController(Controller):
         if FINALIZER not in ((found.get("spec") or {}).get("finalizers") or ()):
             return None  # others still hold it
         remaining = Remaining()
-        for kind in self._resources():
+        elsewhere, remaining.undiscovered = await self._remote.find()
+        for kind in self._resources(elsewhere):
             await self._delete_all(key, kind, remaining)
             if _is_pods(kind.resource) and remaining.counts:
                 break
@@ -84,8 +92,9 @@ class NamespaceController(Controller):
                 if error.code == 404:
                     return None
                 raise
-        if remaining.failures:
-            raise RuntimeError(f"cannot empty the namespace {key}: {'; '.join(remaining.failures)}")
+        if remaining.failures or remaining.undiscovered:
+            failures = [*remaining.failures, *map(stale, remaining.undiscovered)]
+            raise RuntimeError(f"cannot empty the namespace {key}: {'; '.join(failures)}")
         if remaining.counts:
             return min(5.0, remaining.wait / 2 + 1)
         await self._finalize(found)
@@ -137,12 +146,22 @@ def _is_pods(resource: Resource) -> bool:
     return resource.plural == "pods" and not resource.group
 
 
+def stale(version: str) -> str:
+    """What Kubernetes' clients say of a group version whose server does not answer."""
+    return f"stale GroupVersion discovery: {version}"
+
+
 def deletion_conditions(found: Object, remaining: Remaining, now: datetime) -> list[Object]:
     """The namespace's conditions after an attempt to empty it, in Kubernetes' words. Pure."""
-    failed = remaining.failures
+    failed, unknown = remaining.failures, sorted(remaining.undiscovered)
     wanted: Mapping[str, tuple[str, str, str]] = {
         "NamespaceDeletionDiscoveryFailure": (
-            "False", "ResourcesDiscovered", "All resources successfully discovered",
+            ("True", "DiscoveryFailed",
+             f"Discovery failed for some groups, {len(unknown)} failing: "
+             "unable to retrieve the complete list of server APIs: "
+             + ", ".join(f"{version}: {stale(version)}" for version in unknown))
+            if unknown
+            else ("False", "ResourcesDiscovered", "All resources successfully discovered")
         ),
         "NamespaceDeletionGroupVersionParsingFailure": (
             "False", "ParsedGroupVersions", "All legacy kube types successfully parsed",

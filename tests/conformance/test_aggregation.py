@@ -14,6 +14,8 @@ import kubernetes
 import pytest
 from kubernetes.client import ApiClient, CoreV1Api, CustomObjectsApi
 
+from kubeactors.api.errors import StatusError
+from kubeactors.client import AsyncClient
 from tests.conformance.clients import Http, eventually, watch_until
 from tests.conformance.cluster import Cluster
 from tests.conformance.kubectl import Kubectl
@@ -316,3 +318,48 @@ def test_the_trust_is_kept(core: CoreV1Api, cluster: Cluster) -> None:
         return found and found[0].data
 
     assert eventually(again, SECONDS) == before
+
+
+def test_a_namespace_takes_its_flunders_along_and_waits_for_a_server_that_is_away(
+    flunders: Sample, http: Http, core: CoreV1Api, new_namespace: Any
+) -> None:
+    gone, held = new_namespace(), new_namespace()
+    for space in (gone, held):
+        http.ok("POST", f"{ROOT}/namespaces/{space}/flunders", flunder("one"))
+    core.delete_namespace(gone)
+    eventually(lambda: http("GET", f"/api/v1/namespaces/{gone}").status == 404, SECONDS)
+    assert (gone, "one") not in flunders.server.flunders
+
+    _slice(http, flunders, ready=False, verb="PUT")
+    flunders.until("MissingEndpoints")
+    core.delete_namespace(held)
+
+    def told() -> Any:
+        conditions = core.read_namespace(held).status.conditions or ()
+        return [each for each in conditions if each.type == "NamespaceDeletionDiscoveryFailure"]
+
+    (condition,) = eventually(told, SECONDS)
+    assert (condition.status, condition.reason) == ("True", "DiscoveryFailed")
+    assert condition.message == (
+        "Discovery failed for some groups, 1 failing: unable to retrieve the complete list of server APIs: "
+        f"{GROUP}/{VERSION}: stale GroupVersion discovery: {GROUP}/{VERSION}"
+    )
+    http("DELETE", f"{SERVICES}/{NAME}")  # what the server had is nobody's business any more
+    eventually(lambda: http("GET", f"/api/v1/namespaces/{held}").status == 404, SECONDS)
+
+
+def test_the_sdk_over_both_transports(flunders: Sample, cluster: Cluster, namespace: str) -> None:
+    async def use(client: AsyncClient) -> list[str]:
+        async with client:
+            await client.create("flunders", flunder("sdk"), namespace)
+            await client.patch("flunders", "sdk", {"metadata": {"labels": {"a": "b"}}}, namespace)
+            names = [item["metadata"]["name"] for item in (await client.list("flunders", namespace)).items]
+            assert (await client.get("flunders", "sdk", namespace))["metadata"]["labels"] == {"a": "b"}
+            await client.delete("flunders", "sdk", namespace)
+            with pytest.raises(StatusError, match='"sdk" not found'):
+                await client.get("flunders", "sdk", namespace)
+            return names
+
+    plane = cluster.plane
+    for endpoint in (plane.url, plane.grpc_endpoint):
+        assert cluster.call(use(AsyncClient([endpoint], plane.tls()))) == ["sdk"]

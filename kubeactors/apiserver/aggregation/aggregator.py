@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from kubeactors.api import meta
@@ -18,6 +19,7 @@ from kubeactors.apiserver.aggregation.availability import LOCAL, Verdict
 from kubeactors.apiserver.aggregation.backing import SERVICE_NAME, Backing
 from kubeactors.apiserver.aggregation.follower import Follower
 from kubeactors.apiserver.aggregation.front_proxy import FrontProxy
+from kubeactors.apiserver.aggregation.kinds import RemoteKind, kinds_of
 from kubeactors.apiserver.aggregation.remote import AVAILABLE, GroupVersion, is_available, remote_of
 from kubeactors.apiserver.aggregation.route import Route
 from kubeactors.apiserver.metrics.families import Counter, Family, Gauge
@@ -25,6 +27,7 @@ from kubeactors.apiserver.registry.own_status import update_status
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.registry.writes import Writer
 from kubeactors.apiserver.request import UserInfo
+from kubeactors.apiserver.streams.proxy.urls import Location
 from kubeactors.apiserver.watchcache.record import Change
 from kubeactors.store.errors import StoreError
 
@@ -102,6 +105,26 @@ class Aggregator:
     async def forward(self, http: web.BaseRequest, route: Route, user: UserInfo) -> web.StreamResponse:
         """Have the other server answer a request of `user`, who was allowed it."""
         return await forwarding.forward(http, route, user, self._backing, self._proxy)
+
+    def locations(self, route: Route) -> list[Location]:
+        """Where its server is. Raises Unresolvable."""
+        return forwarding.known_locations(route, self._backing)
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """For requests of this server's own making."""
+        return self._proxy.backends.session
+
+    def kind(self, group: str, version: str, plural: str) -> RemoteKind | None:
+        """A kind of another server."""
+        route = self.route(group, version)
+        if route is None:
+            return None
+        return next((kind for kind in kinds_of(route) if kind.plural == plural), None)
+
+    def kinds(self) -> list[RemoteKind]:
+        """All that the other servers have."""
+        return [kind for route in self.routes() for kind in kinds_of(route)]
 
     def metrics(self) -> list[Family]:
         """Which APIServices are not available, and how often and why each became so."""

@@ -41,7 +41,7 @@ async def forward(
     if route.tls is None:
         return _failure(500, route.tls_error) if route.tls_error else _failure(503, "service unavailable")
     try:
-        location = random.choice(_locations(route, backing))
+        location = random.choice(known_locations(route, backing))
     except Unresolvable as error:
         logger.warning("cannot resolve %s: %s", route.remote.server_name, error)
         return _failure(503, "service unavailable")
@@ -61,7 +61,8 @@ async def forward(
         return _failure(503, f"error trying to reach service: {error}")
 
 
-def _locations(route: Route, backing: Backing) -> list[Location]:
+def known_locations(route: Route, backing: Backing) -> list[Location]:
+    """Every address of the server, looked up when something has changed. Raises Unresolvable."""
     if route.locations is None:
         route.locations = locations(route.remote, *backing.find(route.remote))
     return route.locations

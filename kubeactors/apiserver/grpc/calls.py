@@ -10,9 +10,8 @@ from typing import Any
 
 from kubeactors.api import errors
 from kubeactors.api.errors import StatusError
-from kubeactors.api.kinds import KindRegistry
 from kubeactors.apiserver.grpc.caller import Caller
-from kubeactors.apiserver.grpc.convert import Convert
+from kubeactors.apiserver.grpc.convert import Convert, Kinds
 from kubeactors.apiserver.metrics import Metrics, request_key
 from kubeactors.apiserver.request import APPLY_PATCH, ApiHandler, Request, Response
 from kubeactors.apiserver.streams.connector import Connector
@@ -31,7 +30,7 @@ class Calls:
     def __init__(
         self,
         handler: ApiHandler,
-        registry: KindRegistry,
+        registry: Kinds,
         metrics: Metrics,
         *,
         max_request_bytes: int,

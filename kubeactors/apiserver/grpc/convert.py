@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import orjson
 
 from kubeactors.api import errors
-from kubeactors.api.kinds import Kind, KindRegistry
+from kubeactors.api.kinds import Kind
 from kubeactors.api.table import check_include_object
 from kubeactors.apiserver.request import (
     APPLY_PATCH,
@@ -39,11 +39,18 @@ _FORMS: dict[int, Form] = {
     pb.FORM_NONE: Form.OBJECT,
 }
 
+
+class Kinds(Protocol):
+    """Every kind that there is: `KindRegistry`, or more."""
+
+    def by_resource(self, group: str, version: str, plural: str) -> Kind | None: ...
+
+
 #: Builds a Request of a message. Raises StatusError.
-Convert = Callable[[KindRegistry, Any, UserInfo], Request]
+Convert = Callable[[Kinds, Any, UserInfo], Request]
 
 
-def find_kind(registry: KindRegistry, key: pb.ObjectKey, verb: Verb) -> Kind:
+def find_kind(registry: Kinds, key: pb.ObjectKey, verb: Verb) -> Kind:
     """The kind that a key names. Raises StatusError: 404 for an unknown one, 405 for a verb that it does not have."""
     kind = registry.by_resource(key.group, key.version, key.resource)
     if kind is None:
@@ -68,13 +75,13 @@ def find_kind(registry: KindRegistry, key: pb.ObjectKey, verb: Verb) -> Kind:
     return kind
 
 
-def get_request(registry: KindRegistry, message: pb.GetRequest, user: UserInfo) -> Request:
+def get_request(registry: Kinds, message: pb.GetRequest, user: UserInfo) -> Request:
     kind = find_kind(registry, message.key, "get")
     options = Options(resource_version=message.resource_version) if message.resource_version else NO_OPTIONS
     return _request("get", kind, message.key, user, options=options, form=message.form)
 
 
-def list_request(registry: KindRegistry, message: pb.ListRequest, user: UserInfo) -> Request:
+def list_request(registry: Kinds, message: pb.ListRequest, user: UserInfo) -> Request:
     kind = find_kind(registry, message.key, "list")
     options = Options(
         label_selector=message.label_selector,
@@ -91,7 +98,7 @@ def list_request(registry: KindRegistry, message: pb.ListRequest, user: UserInfo
     return request
 
 
-def watch_request(registry: KindRegistry, message: pb.WatchRequest, user: UserInfo) -> Request:
+def watch_request(registry: Kinds, message: pb.WatchRequest, user: UserInfo) -> Request:
     kind = find_kind(registry, message.key, "watch")
     options = Options(
         label_selector=message.label_selector,
@@ -109,7 +116,7 @@ def watch_request(registry: KindRegistry, message: pb.WatchRequest, user: UserIn
     return request
 
 
-def create_request(registry: KindRegistry, message: pb.CreateRequest, user: UserInfo) -> Request:
+def create_request(registry: Kinds, message: pb.CreateRequest, user: UserInfo) -> Request:
     kind = find_kind(registry, message.key, "create")
     options = message.options
     request = _request(
@@ -120,7 +127,7 @@ def create_request(registry: KindRegistry, message: pb.CreateRequest, user: User
     return request
 
 
-def update_request(registry: KindRegistry, message: pb.UpdateRequest, user: UserInfo) -> Request:
+def update_request(registry: Kinds, message: pb.UpdateRequest, user: UserInfo) -> Request:
     kind = find_kind(registry, message.key, "update")
     options = message.options
     return _request(
@@ -128,7 +135,7 @@ def update_request(registry: KindRegistry, message: pb.UpdateRequest, user: User
     )
 
 
-def patch_request(registry: KindRegistry, message: pb.PatchRequest, user: UserInfo) -> Request:
+def patch_request(registry: Kinds, message: pb.PatchRequest, user: UserInfo) -> Request:
     kind = find_kind(registry, message.key, "patch")
     if message.content_type not in _PATCHES:
         raise errors.unsupported_media_type(None)
@@ -144,13 +151,13 @@ def patch_request(registry: KindRegistry, message: pb.PatchRequest, user: UserIn
     )
 
 
-def delete_request(registry: KindRegistry, message: pb.DeleteRequest, user: UserInfo) -> Request:
+def delete_request(registry: Kinds, message: pb.DeleteRequest, user: UserInfo) -> Request:
     kind = find_kind(registry, message.key, "delete")
     options = _DRY_RUN if message.how.dry_run else NO_OPTIONS
     return _request("delete", kind, message.key, user, options=options, body=_delete_body(message), form=message.form)
 
 
-def delete_collection_request(registry: KindRegistry, message: pb.DeleteCollectionRequest, user: UserInfo) -> Request:
+def delete_collection_request(registry: Kinds, message: pb.DeleteCollectionRequest, user: UserInfo) -> Request:
     kind = find_kind(registry, message.key, "deletecollection")
     options = Options(
         label_selector=message.label_selector,
@@ -166,7 +173,7 @@ def delete_collection_request(registry: KindRegistry, message: pb.DeleteCollecti
     return request
 
 
-def logs_request(registry: KindRegistry, message: pb.LogsRequest, user: UserInfo) -> Request:
+def logs_request(registry: Kinds, message: pb.LogsRequest, user: UserInfo) -> Request:
     log = LogOptions(
         container=message.container,
         follow=message.follow,
@@ -181,7 +188,7 @@ def logs_request(registry: KindRegistry, message: pb.LogsRequest, user: UserInfo
 
 
 def command_request(
-    subresource: Literal["exec", "attach"], registry: KindRegistry, message: pb.CommandStart, user: UserInfo
+    subresource: Literal["exec", "attach"], registry: Kinds, message: pb.CommandStart, user: UserInfo
 ) -> Request:
     query = [("command", each) for each in message.command]
     query += [(name, str(getattr(message, name)).lower()) for name in ("stdin", "stdout", "stderr", "tty")]
@@ -190,13 +197,13 @@ def command_request(
     return _pod_request(registry, "create", message.namespace, message.pod, subresource, user, query=query)
 
 
-def port_forward_request(registry: KindRegistry, message: pb.PortForwardStart, user: UserInfo) -> Request:
+def port_forward_request(registry: Kinds, message: pb.PortForwardStart, user: UserInfo) -> Request:
     query = [("ports", str(message.port))]
     return _pod_request(registry, "create", message.namespace, message.pod, "portforward", user, query=query)
 
 
 def _pod_request(
-    registry: KindRegistry,
+    registry: Kinds,
     verb: Verb,
     namespace: str,
     name: str,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kubeactors.api.kinds import Kind, KindRegistry
-from kubeactors.apiserver.discovery.documents import group_versions
+from kubeactors.apiserver.discovery.documents import RemoteVersion, group_versions
 from kubeactors.apiserver.version import GIT_VERSION
 from kubeactors.pb.api.v1 import api_pb2 as pb
 
 
-def discover_reply(registry: KindRegistry) -> pb.DiscoverReply:
-    """Every kind in every version."""
-    versions = group_versions(registry)
-    kinds = sorted(registry.all(), key=lambda kind: (kind.group, kind.version, kind.plural))
+def discover_reply(
+    registry: KindRegistry, remote: Sequence[RemoteVersion] = (), remote_kinds: Sequence[Kind] = ()
+) -> pb.DiscoverReply:
+    """Every kind in every version, also those of other servers."""
+    versions = group_versions(registry, remote)
+    elsewhere = {(each.group, each.version) for each in remote}
+    own = [kind for kind in registry.all() if (kind.group, kind.version) not in elsewhere]
+    kinds = sorted([*own, *remote_kinds], key=lambda kind: (kind.group, kind.version, kind.plural))
     return pb.DiscoverReply(
         resources=[_resource(kind, preferred=versions[kind.group][0] == kind.version) for kind in kinds],
         kubernetes_version=GIT_VERSION,

@@ -13,13 +13,12 @@ from google.protobuf.message import DecodeError, Message
 
 from kubeactors.api import errors
 from kubeactors.api.errors import StatusError
-from kubeactors.api.kinds import KindRegistry
 from kubeactors.apiserver.grpc import convert, pod_streams
 from kubeactors.apiserver.grpc.batch import run_batch
 from kubeactors.apiserver.grpc.caller import Caller, Callers
 from kubeactors.apiserver.grpc.calls import Calls
 from kubeactors.apiserver.grpc.convert import Convert
-from kubeactors.apiserver.grpc.discovery import discover_reply, openapi_path
+from kubeactors.apiserver.grpc.discovery import openapi_path
 from kubeactors.apiserver.grpc.errors import grpc_code, message_of, status_message, trailing_metadata
 from kubeactors.apiserver.grpc.session import SessionStream
 from kubeactors.apiserver.grpc.watch import QueueSink, run_watch
@@ -42,7 +41,7 @@ class ResourcesService:
         self,
         calls: Calls,
         callers: Callers,
-        registry: KindRegistry,
+        discover: Callable[[], pb.DiscoverReply],
         openapi: OpenApi,
         *,
         max_watch_buffer_bytes: int,
@@ -50,7 +49,7 @@ class ResourcesService:
     ) -> None:
         self._calls = calls
         self._callers = callers
-        self._registry = registry
+        self._discovered = discover
         self._openapi = openapi
         self._max_watch_buffer_bytes = max_watch_buffer_bytes
         self._max_session_calls = max_session_calls
@@ -138,7 +137,7 @@ class ResourcesService:
 
     async def _discover(self, message: pb.DiscoverRequest, context: Any) -> pb.DiscoverReply:
         await self._callers.of(context).may_read("/apis")
-        return discover_reply(self._registry)
+        return self._discovered()
 
     async def _open_api(self, message: pb.OpenApiRequest, context: Any) -> pb.OpenApiDocument:
         path = openapi_path(message.group, message.version)
