@@ -201,8 +201,8 @@ class ResourceRequests:
             collection=collection,
             watch=verb == "watch",
             transforms=verb != "deletecollection",
-            # What is answered and not kept has no columns.
-            tables=path.kind.stored and path.subresource not in _WITHOUT_TABLE,
+            # What is only created has no columns.
+            tables="list" in path.kind.verbs and path.subresource not in _WITHOUT_TABLE,
             protobuf=not path.kind.custom or path.subresource == "scale",
         )
         if media.kind in (None, "Table") or verb in ("watch", "delete", "deletecollection"):
