@@ -210,6 +210,14 @@ async def test_forms_of_answers(running: RunningFronts, client: aiohttp.ClientSe
         assert (answer.status, (await answer.json())["reason"]) == (406, "NotAcceptable")
 
 
+async def test_what_is_listed_and_not_stored_has_columns(running: RunningFronts, client: aiohttp.ClientSession) -> None:
+    running.handler.respond = lambda request: Response(200, b"{}")
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+    async with client.get("/api/v1/componentstatuses", headers={"Accept": table}) as answer:
+        assert answer.status == 200
+    assert running.handler.requests[-1].form is Form.TABLE
+
+
 _PARTIAL = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": {}}
 
 
