@@ -14,6 +14,7 @@ import orjson
 from kubeactors.api.customresources.kinds import CustomKind
 from kubeactors.api.kinds import Kind, KindRegistry
 from kubeactors.apiserver.openapi import custom, definitions
+from kubeactors.apiserver.openapi.general import general_paths
 from kubeactors.apiserver.openapi.operations import (
     WATCH_EVENT,
     Operation,
@@ -56,10 +57,15 @@ def group_paths(registry: KindRegistry) -> dict[str, tuple[str, str]]:
 
 def index_v3(registry: KindRegistry) -> Document:
     """The document at /openapi/v3."""
-    entries = {}
+    entries = {name: link(name, general_hash(name)) for name in general_paths(registry.all())}
     for path, (group, version) in group_paths(registry).items():
         entries[path] = link(path, content_hash(registry, group, version))
-    return {"paths": entries}
+    return {"paths": dict(sorted(entries.items()))}
+
+
+def general_hash(name: str) -> str:
+    """Of a document that belongs to no version: it changes with the release."""
+    return hashlib.sha512(f"{GIT_VERSION}\n{name}".encode()).hexdigest().upper()
 
 
 def link(path: str, content_hash: str) -> Document:
@@ -85,9 +91,17 @@ def _own(kind: Kind) -> str:
 def document_v3(kinds: Iterable[Kind]) -> Document:
     """The document of one group and version, whose kinds these are."""
     kinds = list(kinds)
+    return _document_v3(sorted(paths(kinds), key=lambda path: path.path), kinds)
+
+
+def general_v3(path: Path) -> Document:
+    """The document of a path that belongs to no version."""
+    return _document_v3([path], [])
+
+
+def _document_v3(served: list[Path], kinds: list[Kind]) -> Document:
     schemas = definitions.load()
-    served = sorted(paths(kinds), key=lambda path: path.path)
-    custom_only = all(kind.custom for kind in kinds)
+    custom_only = bool(kinds) and all(kind.custom for kind in kinds)
     group, version = next(((kind.group, kind.version) for kind in kinds), ("", ""))
     document: Document = {
         "openapi": "3.0.0",
@@ -110,7 +124,7 @@ def document_v2(kinds: Iterable[Kind]) -> Document:
     """The Swagger 2.0 document of all kinds."""
     kinds = list(kinds)
     schemas = definitions.load()
-    served = sorted(paths(kinds), key=lambda path: path.path)
+    served = sorted((*paths(kinds), *general_paths(kinds).values()), key=lambda path: path.path)
     return {
         "swagger": "2.0",
         "info": {"title": "Kubernetes", "version": f"1.{KUBERNETES_MINOR}"},
@@ -239,8 +253,8 @@ def _taken(operation: Operation) -> tuple[str, ...]:
 
 
 def _produced(operation: Operation) -> tuple[str, ...]:
-    if operation.action == "connect":
-        return ("*/*",)
+    if operation.forms:
+        return operation.forms
     if operation.custom:
         return (*_ENCODINGS, *_STREAM_ENCODINGS) if operation.streams else _ENCODINGS
     if operation.streams:

@@ -14,6 +14,7 @@ import orjson
 from kubeactors.api.kinds import KindRegistry
 from kubeactors.apiserver.http.encode import gzip
 from kubeactors.apiserver.openapi import documents, v2_protobuf
+from kubeactors.apiserver.openapi.general import general_paths
 from kubeactors.apiserver.openapi.merging import merged
 
 _SORTED = orjson.OPT_SORT_KEYS
@@ -54,6 +55,7 @@ class OpenApi:
             for path, (group, _) in documents.group_paths(self._registry).items()
             if not self._registry.is_custom_group(group)
         }
+        builtin |= {f"v3/{name}" for name in general_paths(self._registry.all())}
         self._documents = {key: document for key, document in self._documents.items() if key in builtin}
 
     async def v2(self) -> OpenApiDocument:
@@ -81,7 +83,10 @@ class OpenApi:
         return await self._kept("v3", lambda: orjson.dumps(index, option=_SORTED))
 
     async def v3(self, path: str) -> OpenApiDocument | None:
-        """The document at /openapi/v3/PATH, None if that is not a version that is served."""
+        """The document at /openapi/v3/PATH, None if the index does not name it."""
+        general = general_paths(self._registry.all()).get(path)
+        if general is not None:
+            return await self._kept(f"v3/{path}", lambda: orjson.dumps(documents.general_v3(general), option=_SORTED))
         served = documents.group_paths(self._registry).get(path)
         if served is None:
             return None
@@ -93,7 +98,9 @@ class OpenApi:
         return list(documents.group_paths(self._registry))
 
     def hash_of(self, path: str) -> str | None:
-        """The hash with which the index links to a version's document."""
+        """The hash with which the index links to a document."""
+        if path in general_paths(self._registry.all()):
+            return documents.general_hash(path)
         served = documents.group_paths(self._registry).get(path)
         return documents.content_hash(self._registry, *served) if served is not None else None
 

@@ -44,6 +44,7 @@ class Operation:
     query: tuple[str, ...] = ()
     codes: tuple[int, ...] = (200,)
     streams: bool = False
+    forms: tuple[str, ...] = ()  # content types of the answer, where they are not those of all
     custom: bool = False  # of a custom resource, which takes no strategic merge patches
 
 
@@ -117,7 +118,7 @@ def _connect_paths(kind: Kind, each: Subresource, item: str, scope: tuple[str, .
     """A subresource that is a connection: all its methods do the same. A proxy has a second path, for what is below."""
     proxy = each.name == "proxy"
     methods = _PROXY_METHODS if proxy else _CONNECT_METHODS
-    title = _capitalized(each.name)
+    title = capitalized(each.name)
     for below in ("", "{path}") if proxy else ("",):
         operations = tuple(
             _operation(
@@ -128,6 +129,7 @@ def _connect_paths(kind: Kind, each: Subresource, item: str, scope: tuple[str, .
                 "connect",
                 "",
                 query=parameters.CONNECT[each.name],
+                forms=("*/*",),
                 own=(kind.group, kind.version, each.kind),
             )
             for method in methods
@@ -198,7 +200,7 @@ def _item_operations(kind: Kind, scoped: str) -> Iterator[Operation]:
 
 
 def _subresource_operations(kind: Kind, subresource: Subresource, scoped: str) -> Iterator[Operation]:
-    name = f"{scoped}{kind.kind}{_capitalized(subresource.name)}"
+    name = f"{scoped}{kind.kind}{capitalized(subresource.name)}"
     schema = subresource.schema or kind.schema
     what = f"{subresource.name} of the specified {kind.kind}"
     own = None
@@ -278,6 +280,7 @@ def _operation(
     query: tuple[str, ...] = (),
     codes: tuple[int, ...] = (200,),
     streams: bool = False,
+    forms: tuple[str, ...] = (),
     own: tuple[str, str, str] | None = None,
 ) -> Operation:
     group, version, name = own or (kind.group, kind.version, kind.kind)
@@ -298,28 +301,30 @@ def _operation(
         query=tuple(sorted((*query, *always))),
         codes=codes,
         streams=streams,
+        forms=forms,
         custom=kind.custom,
     )
 
 
 def _prefix(kind: Kind) -> str:
     """`AppsV1`, `CoreV1`, `RbacAuthorizationV1`: what operation names carry after their verb."""
-    group = _spoken(kind)
-    return f"{_capitalized(group)}{_capitalized(kind.version)}"
+    group = spoken(kind)
+    return f"{capitalized(group)}{capitalized(kind.version)}"
 
 
 def _tag(kind: Kind) -> str:
-    return f"{_spoken(kind)}_{kind.version}"
+    return f"{spoken(kind)}_{kind.version}"
 
 
-def _spoken(kind: Kind) -> str:
-    """`apps`, `core`, `rbacAuthorization`; `stableExampleCom` for a group of custom resources."""
+def spoken(kind: Kind) -> str:
+    """A group in tags and names: `apps`, `core`, `rbacAuthorization`; of custom resources, `stableExampleCom`."""
     group = kind.group if kind.custom else kind.group.removesuffix(".k8s.io")
     first, *others = group.split(".")
-    return first + "".join(map(_capitalized, others)) if first else "core"
+    return first + "".join(map(capitalized, others)) if first else "core"
 
 
-def _capitalized(text: str) -> str:
+def capitalized(text: str) -> str:
+    """With a capital first letter; the others stay."""
     return f"{text[:1].upper()}{text[1:]}"
 
 

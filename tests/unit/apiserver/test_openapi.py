@@ -10,6 +10,7 @@ from kubeactors.api.customresources.kinds import kinds_of
 from kubeactors.api.kinds import KindRegistry, registry
 from kubeactors.api.protobuf.wire import fields
 from kubeactors.apiserver.openapi import documents, v2_protobuf
+from kubeactors.apiserver.openapi.general import general_paths
 
 
 @pytest.fixture(scope="module")
@@ -241,3 +242,16 @@ def test_a_document_holds_no_more_than_its_operations_refer_to() -> None:
     schemas = documents.document_v3(_kinds("authentication.k8s.io", "v1"))["components"]["schemas"]
     assert "io.k8s.api.authentication.v1.TokenReview" in schemas
     assert not {name for name in schemas if name.endswith((".WatchEvent", ".DeleteOptions", ".Status"))}
+
+
+def test_what_belongs_to_no_version_has_documents_of_its_own(swagger: dict[str, Any]) -> None:
+    index = documents.index_v3(registry)["paths"]
+    assert {"api", "api/v1", "apis", "apis/apps", "apis/apps/v1", "openid/v1/jwks", "version"} <= set(index)
+    general = general_paths(registry.all())
+    document = documents.general_v3(general["version"])
+    assert document["paths"]["/version/"]["get"]["operationId"] == "getCodeVersion"
+    assert list(document["components"]["schemas"]) == ["io.k8s.apimachinery.pkg.version.Info"]
+    group = documents.general_v3(general["apis/rbac.authorization.k8s.io"])["paths"]["/apis/rbac.authorization.k8s.io/"]
+    assert group["get"]["operationId"] == "getRbacAuthorizationAPIGroup"
+    assert {path.path for path in general.values()} <= set(swagger["paths"])
+    assert len({entry["serverRelativeURL"].partition("?hash=")[2] for entry in index.values()}) == len(index)
