@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 
 from kubeactors.client import copying
+from kubeactors.client.arguments import command_line
 from kubeactors.client.calls import LogsCall
 from kubeactors.client.command import CommandSession, Completed, run
 from kubeactors.client.errors import ApiUnavailable
@@ -152,7 +153,7 @@ class AsyncCommands:
         With `tty` it has a terminal: one output, and sizes (`CommandSession.resize`).
         """
         place = namespace or self.default_namespace
-        call = CommandCall("exec", place, pod, container or "", tuple(command), stdin, tty)
+        call = CommandCall("exec", place, pod, container or "", command_line(command), stdin, tty)
         async with self._command(call) as session:
             yield session
 

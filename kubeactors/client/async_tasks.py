@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from kubeactors.api import meta
 from kubeactors.api.errors import AlreadyExists, Conflict, NotFound
 from kubeactors.api.kinds import UnknownKindError
-from kubeactors.client.async_verbs import AsyncVerbs, PropagationPolicy
+from kubeactors.client.arguments import PropagationPolicy, name_of
+from kubeactors.client.async_verbs import AsyncVerbs
 from kubeactors.client.definitions import wait_served
 from kubeactors.client.manifests import in_order
 from kubeactors.client.resource import ResourceLike
@@ -104,7 +105,7 @@ class AsyncTasks(AsyncVerbs):
             except AlreadyExists:
                 pass
             try:
-                current = await self.get(found, obj["metadata"]["name"], place, timeout=timeout)
+                current = await self.get(found, name_of(obj), place, timeout=timeout)
                 metadata = {**obj["metadata"], "resourceVersion": meta.resource_version(current)}
                 return await self.update(found, {**obj, "metadata": metadata}, timeout=timeout)
             except (Conflict, NotFound):

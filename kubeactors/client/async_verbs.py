@@ -7,12 +7,25 @@ import logging
 import math
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Literal
 
 import orjson
 
 from kubeactors.api.errors import StatusError
-from kubeactors.client import retry
+from kubeactors.client import arguments, retry
+from kubeactors.client.arguments import (
+    APPLY_CONTENT_TYPE,
+    FieldValidation,
+    PatchType,
+    PropagationPolicy,
+    Selector,
+    VersionMatch,
+    delete_options,
+    kind_of,
+    name_of,
+    one_name,
+    patch_content_type,
+    typed,
+)
 from kubeactors.client.backoff import Backoff
 from kubeactors.client.calls import (
     Call,
@@ -42,16 +55,6 @@ logger = logging.getLogger(__name__)
 # `list` is a method of the client, so its annotations cannot use the type by that name.
 Events = list[WatchEvent]
 Served = list[ServedResource]
-PatchType = Literal["merge", "json", "strategic"]
-FieldValidation = Literal["Ignore", "Warn", "Strict"]
-PropagationPolicy = Literal["Background", "Foreground", "Orphan"]
-VersionMatch = Literal["Exact", "NotOlderThan"]
-PATCH_CONTENT_TYPES: Mapping[str, str] = {
-    "merge": "application/merge-patch+json",
-    "json": "application/json-patch+json",
-    "strategic": "application/strategic-merge-patch+json",
-}
-APPLY_CONTENT_TYPE = "application/apply-patch+yaml"
 
 
 class AsyncVerbs:
@@ -72,8 +75,9 @@ class AsyncVerbs:
         return name if isinstance(name, Resource) else await self._discovery.find(name)
 
     async def resource_of(self, obj: Object) -> Resource:
-        """The resource that holds objects of this one's apiVersion and kind. Raises UnknownKindError as `resource`."""
-        return await self._discovery.find_kind(obj["apiVersion"], obj["kind"])
+        """The resource that holds objects of this one's apiVersion and kind. Raises UnknownKindError as `resource`, and
+        ValueError when it does not say them."""
+        return await self._discovery.find_kind(*kind_of(obj))
 
     async def resources(self) -> Served:
         """Every resource that the server serves, with its verbs and subresources."""
@@ -100,8 +104,8 @@ class AsyncVerbs:
         resource: ResourceLike,
         namespace: str | None = None,
         *,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
+        label_selector: Selector | None = None,
+        field_selector: Selector | None = None,
         limit: int | None = None,
         continue_: str | None = None,
         resource_version: str | None = None,
@@ -112,8 +116,8 @@ class AsyncVerbs:
         `iterate`, which reads page after page."""
         call = ListCall(
             Target(await self.resource(resource), namespace or ""),
-            label_selector or "",
-            field_selector or "",
+            arguments.label_selector(label_selector),
+            arguments.field_selector(field_selector),
             limit or 0,
             continue_ or "",
             resource_version or "",
@@ -130,8 +134,8 @@ class AsyncVerbs:
         resource: ResourceLike,
         namespace: str | None = None,
         *,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
+        label_selector: Selector | None = None,
+        field_selector: Selector | None = None,
         page_size: int = 500,
         timeout: float | None = None,
     ) -> AsyncGenerator[Object, None]:
@@ -163,8 +167,8 @@ class AsyncVerbs:
         namespace: str | None = None,
         *,
         name: str | None = None,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
+        label_selector: Selector | None = None,
+        field_selector: Selector | None = None,
         resource_version: str | None = None,
         bookmarks: bool = False,
         timeout_seconds: int | None = None,
@@ -210,8 +214,8 @@ class AsyncVerbs:
         namespace: str | None = None,
         *,
         name: str | None = None,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
+        label_selector: Selector | None = None,
+        field_selector: Selector | None = None,
         resource_version: str | None = None,
         timeout_seconds: int | None = None,
     ) -> AsyncGenerator[Sequence[WatchEvent], None]:
@@ -223,11 +227,12 @@ class AsyncVerbs:
         """
         if name is not None:
             of_name = f"metadata.name={name}"
-            field_selector = f"{field_selector},{of_name}" if field_selector else of_name
+            fields = arguments.field_selector(field_selector)
+            field_selector = f"{fields},{of_name}" if fields else of_name
         call = WatchCall(
             Target(await self.resource(resource), namespace or ""),
-            label_selector or "",
-            field_selector or "",
+            arguments.label_selector(label_selector),
+            arguments.field_selector(field_selector),
             resource_version or "",
             allow_bookmarks=True,
             timeout_seconds=timeout_seconds or 0,
@@ -263,8 +268,12 @@ class AsyncVerbs:
         subresource="binding", name="web")`."""
         found = await self.resource(resource)
         metadata = obj.get("metadata", {})
-        target = self._named(found, name or "", namespace or metadata.get("namespace"), subresource)
-        body = orjson.dumps(_typed(obj, found) if subresource is None else obj)
+        place = namespace or metadata.get("namespace")
+        if subresource is None:
+            target = Target(found, self._place(found, place))
+        else:
+            target = self._named(found, name or "", place, subresource)
+        body = orjson.dumps(typed(obj, found) if subresource is None else obj)
         return await self._object(CreateCall(target, body, self._options(dry_run, field_validation)), timeout)
 
     async def update(
@@ -280,9 +289,9 @@ class AsyncVerbs:
         """Replaces the object (or its subresource "status", "scale", …). Raises StatusError with reason Conflict when
         its `metadata.resourceVersion` is not the newest."""
         found = await self.resource(resource)
-        metadata = obj["metadata"]
-        target = self._named(found, metadata["name"], metadata.get("namespace"), subresource)
-        body = orjson.dumps(_typed(obj, found))
+        metadata = obj.get("metadata") or {}
+        target = self._named(found, name_of(obj), metadata.get("namespace"), subresource)
+        body = orjson.dumps(typed(obj, found))
         return await self._object(UpdateCall(target, body, self._options(dry_run, field_validation)), timeout)
 
     async def patch(
@@ -302,7 +311,7 @@ class AsyncVerbs:
         or Kubernetes' strategic merge patch."""
         target = self._named(await self.resource(resource), name, namespace, subresource)
         options = self._options(dry_run, field_validation)
-        call = PatchCall(target, PATCH_CONTENT_TYPES[patch_type], orjson.dumps(patch), options)
+        call = PatchCall(target, patch_content_type(patch_type, patch), orjson.dumps(patch), options)
         return await self._object(call, timeout)
 
     async def apply(
@@ -325,12 +334,12 @@ class AsyncVerbs:
         `field_manager` is the client's own when not given; `resource` where obj's apiVersion and kind do not tell.
         """
         found = await (self.resource_of(obj) if resource is None else self.resource(resource))
-        metadata = obj["metadata"]
-        target = self._named(found, metadata["name"], metadata.get("namespace"), subresource)
+        metadata = obj.get("metadata") or {}
+        target = self._named(found, name_of(obj), metadata.get("namespace"), subresource)
         if "managedFields" in metadata:
             # Of an object that was read; an applied one may not have them.
             metadata = {name: value for name, value in metadata.items() if name != "managedFields"}
-        body = orjson.dumps({**_typed(obj, found), "metadata": metadata})
+        body = orjson.dumps({**typed(obj, found), "metadata": metadata})
         options = WriteOptions(dry_run, field_manager or self._field_manager, field_validation or "", force)
         return await self._object(PatchCall(target, APPLY_CONTENT_TYPE, body, options), timeout)
 
@@ -351,7 +360,7 @@ class AsyncVerbs:
         `preconditions` are `uid` and `resourceVersion`; `propagation_policy` is Background, Foreground or Orphan.
         """
         target = self._named(await self.resource(resource), name, namespace, None)
-        options = _delete_options(grace_period_seconds, propagation_policy, preconditions, dry_run)
+        options = delete_options(grace_period_seconds, propagation_policy, preconditions, dry_run)
         return await self._object(DeleteCall(target, options), timeout)
 
     async def delete_collection(
@@ -359,8 +368,8 @@ class AsyncVerbs:
         resource: ResourceLike,
         namespace: str | None = None,
         *,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
+        label_selector: Selector | None = None,
+        field_selector: Selector | None = None,
         grace_period_seconds: int | None = None,
         propagation_policy: PropagationPolicy | None = None,
         dry_run: bool = False,
@@ -368,9 +377,11 @@ class AsyncVerbs:
     ) -> Object:
         """Deletes every object that the selectors match, of one namespace where the resource is namespaced."""
         found = await self.resource(resource)
-        target = Target(found, (namespace or self.default_namespace) if found.namespaced else "")
-        options = _delete_options(grace_period_seconds, propagation_policy, None, dry_run)
-        call = DeleteCollectionCall(target, label_selector or "", field_selector or "", options)
+        target = Target(found, self._place(found, namespace))
+        options = delete_options(grace_period_seconds, propagation_policy, None, dry_run)
+        call = DeleteCollectionCall(
+            target, arguments.label_selector(label_selector), arguments.field_selector(field_selector), options
+        )
         return await self._object(call, timeout)
 
     # -- waiting ------------------------------------------------------------------------------------------------
@@ -418,8 +429,10 @@ class AsyncVerbs:
     # -- plumbing ------------------------------------------------------------------------------------------------
 
     def _named(self, resource: Resource, name: str, namespace: str | None, subresource: str | None) -> Target:
-        place = (namespace or self.default_namespace) if resource.namespaced else ""
-        return Target(resource, place, name, subresource or "")
+        return Target(resource, self._place(resource, namespace), one_name(name, resource), subresource or "")
+
+    def _place(self, resource: Resource, namespace: str | None) -> str:
+        return (namespace or self.default_namespace) if resource.namespaced else ""
 
     def _options(self, dry_run: bool, field_validation: FieldValidation | None) -> WriteOptions:
         return WriteOptions(dry_run, self._field_manager, field_validation or "")
@@ -435,30 +448,3 @@ class AsyncVerbs:
             self._on_warning(warning)
         obj: Object = orjson.loads(reply.body)
         return obj
-
-
-def _typed(obj: Object, resource: Resource) -> Object:
-    """`obj` with apiVersion and kind, which users may leave out when they name the resource."""
-    if "kind" in obj and "apiVersion" in obj:
-        return obj
-    return {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
-
-
-def _delete_options(
-    grace_period_seconds: int | None,
-    propagation_policy: PropagationPolicy | None,
-    preconditions: Mapping[str, str] | None,
-    dry_run: bool,
-) -> bytes:
-    options: Object = {}
-    if grace_period_seconds is not None:
-        options["gracePeriodSeconds"] = grace_period_seconds
-    if propagation_policy is not None:
-        options["propagationPolicy"] = propagation_policy
-    if preconditions:
-        options["preconditions"] = dict(preconditions)
-    if dry_run:
-        options["dryRun"] = ["All"]
-    if not options:
-        return b""
-    return orjson.dumps({"apiVersion": "v1", "kind": "DeleteOptions", **options})

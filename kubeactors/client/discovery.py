@@ -6,6 +6,7 @@ which anybody may. From servers without them, the CustomResourceDefinitions tell
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +70,9 @@ class Discovery:
                 await self.served()
             found = self._by_reference.get(name)
             if found is None:
-                raise UnknownKindError(f"this server has no resource {reference!r}") from None
+                near = difflib.get_close_matches(name, self._by_reference, 2, 0.8)
+                hint = f"; did you mean {' or '.join(near)}?" if near else ""
+                raise UnknownKindError(f"this server has no resource {reference!r}{hint}") from None
             return found
 
     async def find_kind(self, api_version: str, kind: str) -> Resource:

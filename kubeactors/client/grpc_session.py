@@ -77,6 +77,10 @@ class Session:
             raise refused
         raise ConnectionLost(self._lost, sent=False)
 
+    def end(self) -> None:
+        """Have `run` end."""
+        self._stream.cancel()
+
     async def call(self, call: Call, timeout: float) -> Reply:
         """The answer. Raises StatusError, or ConnectionLost that says whether the call may have reached the server."""
         if self._lost is not None:

@@ -116,57 +116,55 @@ class GrpcTransport:
     async def call(self, call: Call, timeout: float) -> Reply:
         now = asyncio.get_running_loop().time
         deadline = now() + timeout
-        connection = await self._connect(timeout)
-        left = deadline - now()
-        if not isinstance(call, ListCall):
-            return await connection.session.call(call, left)
-        # A list may be many megabytes, so it goes beside the session and holds up nobody's answer.
-        rpc = connection.stub.List(list_request(call), metadata=connection.metadata, timeout=left)
-        try:
-            return list_reply(await rpc)
-        except grpc.aio.AioRpcError as error:
-            raise failure(error, connection.endpoint) from error
-        except asyncio.CancelledError:
-            if cancelled_by_caller():
-                raise
-            raise ConnectionLost(f"{connection.endpoint}: the connection was closed", sent=True) from None
+        async with self._using(timeout) as connection:
+            left = deadline - now()
+            if not isinstance(call, ListCall):
+                return await connection.session.call(call, left)
+            # A list may be many megabytes, so it goes beside the session and holds up nobody's answer.
+            rpc = connection.stub.List(list_request(call), metadata=connection.metadata, timeout=left)
+            try:
+                return list_reply(await rpc)
+            except grpc.aio.AioRpcError as error:
+                raise failure(error, connection.endpoint) from error
+            except asyncio.CancelledError:
+                if cancelled_by_caller():
+                    raise
+                raise ConnectionLost(f"{connection.endpoint}: the connection was closed", sent=True) from None
 
     async def watch(self, call: WatchCall, timeout: float) -> AsyncGenerator[Sequence[RawEvent], None]:
-        connection = await self._connect(timeout)
-        async with aclosing(connection.watches().watch(call)) as batches:
+        async with self._using(timeout) as connection, aclosing(connection.watches().watch(call)) as batches:
             async for batch in batches:
                 yield batch
 
     async def logs(self, call: LogsCall, timeout: float) -> AsyncGenerator[bytes, None]:
-        connection = await self._connect(timeout)
-        rpc = connection.stub.Logs(logs_request(call), metadata=connection.metadata)
-        async with aclosing(_frames(rpc, connection.endpoint)) as chunks:
-            async for chunk in chunks:
-                yield chunk.data
+        async with self._using(timeout) as connection:
+            rpc = connection.stub.Logs(logs_request(call), metadata=connection.metadata)
+            async with aclosing(_frames(rpc, connection.endpoint)) as chunks:
+                async for chunk in chunks:
+                    yield chunk.data
 
     async def command(self, call: CommandCall, timeout: float) -> GrpcCommand:
-        async with _begun_within(timeout):
-            connection = await self._connect(timeout)
+        async with _begun_within(timeout), self._using(timeout) as connection:
             stub = connection.stub
             method = stub.Exec if call.kind == "exec" else stub.Attach
             return await GrpcCommand.open(method(metadata=connection.metadata), connection.endpoint, call)
 
     async def port(self, call: PortCall, timeout: float) -> GrpcPort:
-        async with _begun_within(timeout):
-            connection = await self._connect(timeout)
+        async with _begun_within(timeout), self._using(timeout) as connection:
             rpc = connection.stub.PortForward(metadata=connection.metadata)
             return await GrpcPort.open(rpc, connection.endpoint, call)
 
     async def discover(self, timeout: float) -> list[ServedResource] | None:
         """Everything that the server serves; None from servers that cannot tell it at once."""
-        connection = await self._connect(timeout)
-        try:
-            reply = await connection.stub.Discover(pb.DiscoverRequest(), metadata=connection.metadata, timeout=timeout)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-                return None
-            raise failure(error, connection.endpoint) from error
-        return served_resources(reply)
+        async with self._using(timeout) as connection:
+            request = pb.DiscoverRequest()
+            try:
+                reply = await connection.stub.Discover(request, metadata=connection.metadata, timeout=timeout)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+                    return None
+                raise failure(error, connection.endpoint) from error
+            return served_resources(reply)
 
     async def close(self) -> None:
         self._closed = True
@@ -179,6 +177,21 @@ class GrpcTransport:
             await asyncio.gather(task, return_exceptions=True)
 
     # -- the connection ----------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _using(self, timeout: float) -> AsyncGenerator[_Connection, None]:
+        """The connection. A token that has ended, in place of which there is a new one, looks like a lost connection:
+        what is refused for it has had no effect."""
+        connection = await self._connect(timeout)
+        try:
+            yield connection
+        except StatusError as error:
+            if error.code != 401 or connection.metadata == await self._metadata():
+                raise
+            if self._current is connection:
+                self._current = None
+            connection.session.end()
+            raise ConnectionLost(f"{connection.endpoint}: there is a new token", sent=False) from error
 
     async def _connect(self, timeout: float) -> _Connection:
         if self._current is not None:
@@ -251,14 +264,19 @@ class GrpcTransport:
     async def _open_channel(self, endpoint: str) -> tuple[Sequence[tuple[str, str]], grpc.aio.Channel]:
         config = self._config
         options = channel_options(self._user_agent, config.tls.server_name if config.tls else None)
-        token = config.token
-        if config.token_file is not None:
-            token = (await asyncio.to_thread(config.token_file.read_text)).strip()
-        metadata = [("authorization", f"Bearer {token}")] if token else []
+        metadata = await self._metadata()
         if config.tls is None:
             return metadata, grpc.aio.insecure_channel(endpoint, options=options)
         credentials = await asyncio.to_thread(_credentials, config.tls)
         return metadata, grpc.aio.secure_channel(endpoint, credentials, options=options)
+
+    async def _metadata(self) -> list[tuple[str, str]]:
+        """Who calls, and as whom. Raises OSError."""
+        config = self._config
+        token = config.token
+        if config.token_file is not None:
+            token = (await asyncio.to_thread(config.token_file.read_text)).strip()
+        return [*([("authorization", f"Bearer {token}")] if token else []), *config.impersonate]
 
 
 def _credentials(tls: TlsConfig) -> grpc.ChannelCredentials:

@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+from multidict import CIMultiDict
 from yarl import URL
 
 from kubeactors.api.errors import StatusError, from_status, status_failure
@@ -24,6 +25,7 @@ from kubeactors.client.calls import Call, ListCall, LogsCall, RawEvent, Reply, W
 from kubeactors.client.discovery import ServedResource, from_documents
 from kubeactors.client.exec_plugin import ExecCredential, ExecPluginError
 from kubeactors.client.kubeconfig import ClientConfig
+from kubeactors.client.proxies import proxy_for
 from kubeactors.client.streams import CommandCall, PortCall
 from kubeactors.client.tls import TlsConfig
 from kubeactors.client.transport import ConnectionLost
@@ -52,6 +54,7 @@ class HttpsTransport:
         self._config = config
         self._user_agent = user_agent
         self._endpoints = [endpoint.rstrip("/") for endpoint in config.endpoints]
+        self._proxies = {endpoint: proxy_for(endpoint, config.proxy) for endpoint in self._endpoints}
         self._next = 0
         self._session: aiohttp.ClientSession | None = None
         self._context: ssl.SSLContext | bool = True
@@ -79,6 +82,7 @@ class HttpsTransport:
                 headers=headers,
                 timeout=limits,
                 ssl=self._context,
+                proxy=self._proxies[endpoint],
             ) as response:
                 body = await response.read()
                 if response.status >= 400:
@@ -100,7 +104,11 @@ class HttpsTransport:
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT)
         try:
             async with session.get(
-                endpoint + path, headers=self._headers({"Accept": accept}), timeout=limits, ssl=self._context
+                endpoint + path,
+                headers=self._headers({"Accept": accept}),
+                timeout=limits,
+                ssl=self._context,
+                proxy=self._proxies[endpoint],
             ) as response:
                 body = await response.read()
                 if response.status in (404, 406):
@@ -146,10 +154,11 @@ class HttpsTransport:
             async with asyncio.timeout(timeout):
                 try:
                     return await session.ws_connect(
-                        URL(endpoint + path).with_query(query),
+                        URL(endpoint + path, encoded=True).with_query(query),
                         protocols=protocols,
                         headers=self._headers({}),
                         ssl=self._context,
+                        proxy=self._proxies[endpoint],
                         heartbeat=HEARTBEAT,
                         max_msg_size=MAX_MESSAGE,
                         autoclose=True,
@@ -158,7 +167,11 @@ class HttpsTransport:
                     # The refusal's text is lost with the handshake: without an upgrade the request is refused alike.
                     self._note(error.status)
                     async with session.get(
-                        endpoint + path, params=query, headers=self._headers({}), ssl=self._context
+                        endpoint + path,
+                        params=query,
+                        headers=self._headers({}),
+                        ssl=self._context,
+                        proxy=self._proxies[endpoint],
                     ) as response:
                         raise _refusal(response, await response.read()) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -180,7 +193,12 @@ class HttpsTransport:
         try:
             async with asyncio.timeout(timeout) as deadline:
                 async with session.get(
-                    endpoint + path, params=query, headers=headers, timeout=limits, ssl=self._context
+                    endpoint + path,
+                    params=query,
+                    headers=headers,
+                    timeout=limits,
+                    ssl=self._context,
+                    proxy=self._proxies[endpoint],
                 ) as response:
                     if response.status >= 400:
                         self._note(response.status)
@@ -192,7 +210,10 @@ class HttpsTransport:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._lost(endpoint, error) from error
 
-    def _headers(self, headers: dict[str, str]) -> dict[str, str]:
+    def _headers(self, given: Mapping[str, str]) -> CIMultiDict[str]:
+        headers = CIMultiDict(given)
+        for name, value in self._config.impersonate:
+            headers.add(name, value)
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         elif self._config.basic is not None:

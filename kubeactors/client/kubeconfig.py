@@ -8,10 +8,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import yaml
 
 from kubeactors.client.exec_plugin import ExecPlugin
+from kubeactors.client.proxies import SCHEMES
 from kubeactors.client.tls import TlsConfig
 
 SERVICE_ACCOUNT_DIR = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -34,31 +36,36 @@ class ClientConfig:
     basic: tuple[str, str] | None = None
     #: A program that gives tokens or certificates, over HTTPS only.
     exec_plugin: ExecPlugin | None = None
+    #: The URL of an HTTP proxy; over HTTPS only.
+    proxy: str | None = None
+    #: Whom to act as: the names (in small letters) and values of the Impersonate- headers.
+    impersonate: tuple[tuple[str, str], ...] = ()
 
 
-def kubeconfig_path() -> Path:
-    """The first existing file of $KUBECONFIG, else ~/.kube/config (whether or not it exists)."""
+def kubeconfig_paths() -> list[Path]:
+    """The files of $KUBECONFIG that exist, else ~/.kube/config; what does not exist only where nothing does."""
     listed = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    for path in listed:
-        if path.exists():
-            return path
-    return listed[0] if listed else Path.home() / ".kube" / "config"
+    listed = listed or [Path.home() / ".kube" / "config"]
+    return [path for path in listed if path.exists()] or listed[:1]
 
 
 def load_kubeconfig(path: str | os.PathLike[str] | None = None, context: str | None = None) -> ClientConfig:
-    """Reads a kubeconfig; without a path and without a file, the in-cluster configuration where there is one."""
-    file = Path(path) if path is not None else kubeconfig_path()
-    if path is None and not file.exists() and "KUBERNETES_SERVICE_HOST" in os.environ:
+    """Reads a kubeconfig; without a path the files of $KUBECONFIG together, and without a file the in-cluster
+    configuration where there is one.
+
+    Of several files the first that names a cluster, user, context or current-context counts.
+    """
+    files = [Path(path)] if path is not None else kubeconfig_paths()
+    if path is None and not files[0].exists() and "KUBERNETES_SERVICE_HOST" in os.environ:
         return in_cluster_config()
-    try:
-        document = yaml.safe_load(file.read_text())
-    except OSError as error:
-        raise KubeconfigError(f"cannot read the kubeconfig {file}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise KubeconfigError(f"the kubeconfig {file} is not YAML: {error}") from error
-    if not isinstance(document, dict):
-        raise KubeconfigError(f"the kubeconfig {file} is empty")
-    return parse_kubeconfig(document, file.resolve().parent, context)
+    merged: dict[str, Any] = {"clusters": [], "users": [], "contexts": [], "current-context": None}
+    for file in files:
+        document = _read(file)
+        for section, names in _SECTIONS.items():
+            for entry in document.get(section) or ():
+                merged[section].append(_with_paths(entry, names, file.resolve().parent))
+        merged["current-context"] = merged["current-context"] or document.get("current-context")
+    return parse_kubeconfig(merged, Path(), context)
 
 
 def parse_kubeconfig(document: dict[str, Any], base: Path, context: str | None = None) -> ClientConfig:
@@ -92,6 +99,8 @@ def parse_kubeconfig(document: dict[str, Any], base: Path, context: str | None =
         token_file=_file(user, "tokenFile", base),
         basic=(user["username"], user.get("password") or "") if user.get("username") else None,
         exec_plugin=_exec_plugin(entry["user"], user["exec"], cluster, base) if user.get("exec") else None,
+        proxy=_proxy(entry.get("cluster", ""), cluster.get("proxy-url")),
+        impersonate=_impersonation(user),
     )
 
 
@@ -111,6 +120,55 @@ def in_cluster_config(directory: Path = SERVICE_ACCOUNT_DIR) -> ClientConfig:
         namespace=namespace_file.read_text().strip() if namespace_file.exists() else "default",
         token_file=token_file,
     )
+
+
+#: The names of files in each section, by the field that holds them.
+_SECTIONS = {
+    "clusters": ("cluster", ("certificate-authority",)),
+    "users": ("user", ("client-certificate", "client-key", "tokenFile")),
+    "contexts": ("context", ()),
+}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(file.read_text())
+    except OSError as error:
+        raise KubeconfigError(f"cannot read the kubeconfig {file}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise KubeconfigError(f"the kubeconfig {file} is not YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise KubeconfigError(f"the kubeconfig {file} is empty")
+    return document
+
+
+def _with_paths(entry: dict[str, Any], names: tuple[str, tuple[str, ...]], base: Path) -> dict[str, Any]:
+    """An entry whose names of files are not relative to its file any more."""
+    field, files = names
+    content = dict(entry.get(field) or {})
+    for name in files:
+        if content.get(name):
+            content[name] = str(base / content[name])
+    plugin = content.get("exec")
+    if isinstance(plugin, dict) and os.sep in (plugin.get("command") or ""):
+        content["exec"] = {**plugin, "command": str(base / plugin["command"])}
+    return {**entry, field: content}
+
+
+def _proxy(cluster: str, url: str | None) -> str | None:
+    if url and urlsplit(url).scheme not in SCHEMES:
+        raise KubeconfigError(f"cluster {cluster!r}: the proxy-url {url!r} is not one of http:// or https://")
+    return url or None
+
+
+def _impersonation(user: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    found = [("impersonate-user", user["as"])] if user.get("as") else []
+    if user.get("as-uid"):
+        found.append(("impersonate-uid", user["as-uid"]))
+    found += [("impersonate-group", group) for group in user.get("as-groups") or ()]
+    for key, values in (user.get("as-user-extra") or {}).items():
+        found += [(f"impersonate-extra-{quote(key.lower(), safe='')}", value) for value in values]
+    return tuple(found)
 
 
 def _named(document: dict[str, Any], section: str, field: str, name: str) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from kubeactors.client.arguments import PropagationPolicy
 from kubeactors.client.async_tasks import Objects
-from kubeactors.client.async_verbs import PropagationPolicy
 from kubeactors.client.resource import ResourceLike
 from kubeactors.client.results import Object
 from kubeactors.client.sync_bridge import SyncBridge

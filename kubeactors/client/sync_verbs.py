@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from kubeactors.client.async_verbs import FieldValidation, PatchType, PropagationPolicy, Served, VersionMatch
+from kubeactors.client.arguments import FieldValidation, PatchType, PropagationPolicy, Selector, VersionMatch
+from kubeactors.client.async_verbs import Served
 from kubeactors.client.resource import Resource, ResourceLike
 from kubeactors.client.results import Object, ObjectList, WatchEvent
 from kubeactors.client.sync_bridge import SyncBridge, SyncIterator
@@ -47,8 +48,8 @@ class SyncVerbs(SyncBridge):
         resource: ResourceLike,
         namespace: str | None = None,
         *,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
+        label_selector: Selector | None = None,
+        field_selector: Selector | None = None,
         limit: int | None = None,
         continue_: str | None = None,
         resource_version: str | None = None,
@@ -75,8 +76,8 @@ class SyncVerbs(SyncBridge):
         resource: ResourceLike,
         namespace: str | None = None,
         *,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
+        label_selector: Selector | None = None,
+        field_selector: Selector | None = None,
         page_size: int = 500,
         timeout: float | None = None,
     ) -> SyncIterator[Object]:
@@ -99,8 +100,8 @@ class SyncVerbs(SyncBridge):
         namespace: str | None = None,
         *,
         name: str | None = None,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
+        label_selector: Selector | None = None,
+        field_selector: Selector | None = None,
         resource_version: str | None = None,
         bookmarks: bool = False,
         timeout_seconds: int | None = None,
@@ -253,8 +254,8 @@ class SyncVerbs(SyncBridge):
         resource: ResourceLike,
         namespace: str | None = None,
         *,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
+        label_selector: Selector | None = None,
+        field_selector: Selector | None = None,
         grace_period_seconds: int | None = None,
         propagation_policy: PropagationPolicy | None = None,
         dry_run: bool = False,

@@ -14,6 +14,8 @@ def open_transport(config: ClientConfig, user_agent: str) -> Transport:
     if schemes == {"grpc"}:
         if config.basic is not None or config.exec_plugin is not None:
             raise ValueError("passwords and credential plugins are for kubeconfigs: only over HTTPS")
+        if config.proxy is not None:
+            raise ValueError("an HTTP proxy (proxy-url) carries https:// endpoints only")
         from kubeactors.client.grpc_transport import GrpcTransport
 
         return GrpcTransport([endpoint.removeprefix("grpc://") for endpoint in config.endpoints], config, user_agent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import orjson
@@ -39,7 +40,7 @@ def port_request(call: PortCall) -> tuple[str, Query]:
 
 
 def _path(namespace: str, pod: str, subresource: str) -> str:
-    return f"/api/v1/namespaces/{namespace}/pods/{pod}/{subresource}"
+    return f"/api/v1/namespaces/{quote(namespace, safe='')}/pods/{quote(pod, safe='')}/{subresource}"
 
 
 class WebSocketCommand:

@@ -31,8 +31,8 @@ from kubeactors.api.kinds import Kind, Strategy, registry
 from kubeactors.api.kinds.strategy import StatusStrategy
 from kubeactors.api.managedfields import Trackers
 from kubeactors.api.selectors import parse_field_selector, parse_label_selector
+from kubeactors.client.arguments import APPLY_CONTENT_TYPE
 from kubeactors.client.async_client import AsyncClient
-from kubeactors.client.async_verbs import APPLY_CONTENT_TYPE
 from kubeactors.client.calls import (
     Call,
     CreateCall,

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import orjson
 
-from kubeactors.api.errors import StatusError
+from kubeactors.api.errors import StatusError, unauthorized
 from kubeactors.client.calls import (
     Call,
     CreateCall,
@@ -52,6 +52,8 @@ class FakeGrpcServer(api_pb2_grpc.ResourcesServicer):
         """Unary List calls that came."""
         self.sessions = 0
         self.watch_streams = 0
+        self.token = ""
+        """Sessions that show another are refused, if this is not empty."""
         self._credentials = credentials
         self._server: Any = None
 
@@ -74,7 +76,12 @@ class FakeGrpcServer(api_pb2_grpc.ResourcesServicer):
 
     async def Session(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         self.sessions += 1
+        shown = [value for name, value in context.invocation_metadata() if name == "authorization"]
         async for frame in requests:
+            if self.token and shown != [f"Bearer {self.token}"]:
+                refusal = orjson.dumps(unauthorized().status)
+                yield pb.SessionReplies(replies=[pb.SessionReply(id=call.id, status=refusal) for call in frame.calls])
+                continue
             self.frames.append(len(frame.calls))
             await self.hold.wait()
             yield pb.SessionReplies(replies=[self._answer(call) for call in frame.calls])

@@ -9,7 +9,7 @@ from functools import partial
 
 from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object, finalizers, is_deleting, owner_references
-from kubeactors.client.async_verbs import PropagationPolicy
+from kubeactors.client.arguments import PropagationPolicy
 from kubeactors.client.informer import Informer
 from kubeactors.client.resource import Resource
 from kubeactors.controllers.controller import Controller, Surroundings

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from kubeactors.api.errors import StatusError
+from kubeactors.api.errors import StatusError, Unauthorized
 from kubeactors.client import ApiUnavailable, AsyncClient, Informer, OutcomeUnknown, TlsConfig
 from kubeactors.client.grpc_transport import GrpcTransport
 from kubeactors.client.kubeconfig import ClientConfig
@@ -238,3 +238,20 @@ async def test_a_fault_of_the_server_is_not_taken_for_a_lost_connection(
     with pytest.raises(StatusError) as error:
         await client.list("configmaps")
     assert error.value.code == 500
+
+
+async def test_a_renewed_token_is_taken_up_when_the_old_one_ends(server: FakeGrpcServer, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("first\n")
+    server.token = "first"
+    async with AsyncClient(config=ClientConfig((server.endpoint,), token_file=token), timeout=20) as client:
+        await client.create("configmaps", config_map("a"))
+        token.write_text("second\n")
+        await client.get("configmaps", "a")
+        assert server.sessions == 1
+        server.token = "second"
+        await client.create("configmaps", config_map("b"))
+        assert server.sessions == 2
+        server.token = "third"
+        with pytest.raises(Unauthorized):
+            await client.get("configmaps", "a")

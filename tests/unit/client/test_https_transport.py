@@ -223,3 +223,36 @@ async def test_renewed_certificates_are_taken_up(tmp_path: Path, monkeypatch: py
         await renewed.start()
         assert await client.get("configmaps", "a")
         await renewed.stop()
+
+
+async def test_a_proxy_and_somebody_to_act_as(tmp_path: Path) -> None:
+    pki = ThrowawayPki(tmp_path)
+    server = FakeRestServer(FakeApi(), context=pki.server_context())
+    await server.start()
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """CONNECT, and then bytes both ways."""
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        there_reader, there = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+
+        async def pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                sink.write(data)
+            sink.close()
+
+        await asyncio.gather(pass_on(reader, there), pass_on(there_reader, writer))
+
+    proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+    groups = (("impersonate-user", "jane"), ("impersonate-group", "a"), ("impersonate-group", "b"))
+    async with AsyncClient(config=ClientConfig((server.url,), pki.tls(), proxy=url, impersonate=groups)) as client:
+        await client.create("configmaps", config_map("a"))
+        async with aclosing(client.watch("configmaps")) as events:
+            assert (await anext(events)).object["metadata"]["name"] == "a"
+    assert set(asked) == {f"CONNECT {server.url.removeprefix('https://')} HTTP/1.1".encode()}
+    for _, _, headers in server.seen:
+        assert headers["impersonate-user"] == "jane"
+    proxy.close()
+    await server.stop()

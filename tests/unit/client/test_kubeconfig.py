@@ -13,10 +13,14 @@ from kubeactors.client import AsyncClient, KubeconfigError
 from kubeactors.client.kubeconfig import (
     ClientConfig,
     in_cluster_config,
-    kubeconfig_path,
+    kubeconfig_paths,
     load_kubeconfig,
     parse_kubeconfig,
 )
+from kubeactors.client.proxies import proxy_for
+from kubeactors.client.transports import open_transport
+
+V1 = "client.authentication.k8s.io/v1"
 
 
 def document(**user: Any) -> dict[str, Any]:
@@ -97,10 +101,10 @@ def test_files_are_found_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/none:{tmp_path}/some")
     (tmp_path / "some").write_text(yaml.safe_dump(document(token="t")))
-    assert kubeconfig_path() == tmp_path / "some"
+    assert kubeconfig_paths() == [tmp_path / "some"]
     assert load_kubeconfig().token == "t"
     monkeypatch.delenv("KUBECONFIG")
-    assert kubeconfig_path() == tmp_path / ".kube" / "config"
+    assert kubeconfig_paths() == [tmp_path / ".kube" / "config"]
     with pytest.raises(KubeconfigError, match="cannot read the kubeconfig"):
         load_kubeconfig()
     (tmp_path / "bad").write_text("{")
@@ -136,3 +140,57 @@ def test_the_scheme_chooses_the_transport() -> None:
         AsyncClient(config=ClientConfig(("h:6444",), basic=("u", "p")))
     with pytest.raises(ValueError, match="at least one endpoint"):
         AsyncClient([])
+
+
+def test_several_files_count_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, user in (("one", {"tokenFile": "secret/one"}), ("two", {"tokenFile": "secret/two"})):
+        (tmp_path / name).mkdir()
+        content = document(**user)
+        content["contexts"].append({"name": f"of-{name}", "context": content["contexts"][0]["context"]})
+        (tmp_path / name / "config").write_text(yaml.safe_dump(content))
+    second = yaml.safe_load((tmp_path / "two/config").read_text())
+    second["users"].append(
+        {"name": "other", "user": {"tokenFile": "secret/other", "exec": {"command": "bin/x", "apiVersion": V1}}}
+    )
+    cluster = second["contexts"][0]["context"]["cluster"]
+    second["contexts"].append({"name": "other", "context": {"cluster": cluster, "user": "other"}})
+    (tmp_path / "two/config").write_text(yaml.safe_dump(second))
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/none:{tmp_path}/one/config:{tmp_path}/two/config")
+    assert load_kubeconfig().token_file == tmp_path / "one/secret/one", "the first that names the user counts"
+    assert load_kubeconfig(context="of-two").token_file == tmp_path / "one/secret/one"
+    other = load_kubeconfig(context="other")
+    assert other.token_file == tmp_path / "two/secret/other"
+    assert other.exec_plugin is not None
+    assert other.exec_plugin.command == str(tmp_path / "two/bin/x")
+
+
+def test_proxies_and_whom_to_act_as() -> None:
+    given = document(**{"as": "jane", "as-groups": ["a", "b"], "as-user-extra": {"Scope/X": ["y"]}})
+    given["clusters"][0]["cluster"]["proxy-url"] = "http://proxy:3128"
+    config = parse_kubeconfig(given, Path("/"))
+    assert config.proxy == "http://proxy:3128"
+    assert config.impersonate == (
+        ("impersonate-user", "jane"),
+        ("impersonate-group", "a"),
+        ("impersonate-group", "b"),
+        ("impersonate-extra-scope%2Fx", "y"),
+    )
+    given["clusters"][0]["cluster"]["proxy-url"] = "socks5://proxy"
+    with pytest.raises(KubeconfigError, match="proxy-url 'socks5://proxy' is not one of http"):
+        parse_kubeconfig(given, Path("/"))
+    with pytest.raises(ValueError, match="proxy-url"):
+        open_transport(ClientConfig(("h:6444",), proxy="http://proxy:3128"), "")
+
+
+def test_which_proxy_a_connection_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    assert proxy_for("https://far:6443", None) is None
+    monkeypatch.setenv("HTTPS_PROXY", "proxy:3128")
+    monkeypatch.setenv("NO_PROXY", ".near,10.0.0.7")
+    assert proxy_for("https://far:6443", None) == "http://proxy:3128"
+    assert proxy_for("http://far:8080", None) is None
+    for near in ("https://a.near:6443", "https://10.0.0.7:6443", "https://127.0.0.1:6443", "https://localhost:6443"):
+        assert proxy_for(near, None) is None
+        assert proxy_for(near, "http://own:1") == "http://own:1"
