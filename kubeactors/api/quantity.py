@@ -136,6 +136,12 @@ def canonical(text: str | int | float) -> str:
     return str(Quantity.parse(text))
 
 
+def rounded_to_milli(text: str) -> str:
+    """The canonical text of a quantity without parts smaller than thousandths: they are rounded away from zero."""
+    quantity = Quantity.parse(text)
+    return str(Quantity.of_milli(quantity.milli_value, quantity.format))
+
+
 @lru_cache(maxsize=16384)
 def _parse(text: str) -> Quantity:
     if len(text) > _MAX_TEXT:

@@ -9,6 +9,8 @@ from kubeactors.api.meta import Object
 from kubeactors.api.validation.pod.ephemeral_update import ephemeral_containers_update_errors
 from kubeactors.api.validation.pod.resize import pod_resize_errors
 
+_RESIZED = ("resources", "resizePolicy")
+
 
 class _PartStrategy(Strategy):
     """The rest of the pod, its labels and annotations included, stays as it is."""
@@ -54,15 +56,17 @@ class EphemeralContainersStrategy(_PartStrategy):
 class ResizeStrategy(_PartStrategy):
     @property
     def own_fields(self) -> tuple[tuple[str, ...], ...]:
-        lists, parts = ("containers", "initContainers"), ("resources", "resizePolicy")
-        return tuple(("spec", each, "*", part) for each in lists for part in parts)
+        lists = ("containers", "initContainers")
+        return tuple(("spec", each, "*", part) for each in lists for part in _RESIZED)
 
     def spec(self, wanted: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+        lists = ("containers", "initContainers")
+        if any(len(wanted.get(field) or ()) != len(old.get(field) or ()) for field in lists):
+            return wanted  # for validation to refuse
         made = dict(old)
-        for field in ("containers", "initContainers"):
+        for field in lists:
             if old.get(field):
-                by_name = {c.get("name"): c for c in wanted.get(field) or ()}
-                made[field] = [_resized(c, by_name.get(c.get("name"))) for c in old[field]]
+                made[field] = _resized(wanted[field], old[field])
         made.pop("resources", None)
         if "resources" in wanted:
             made["resources"] = wanted["resources"]
@@ -72,12 +76,12 @@ class ResizeStrategy(_PartStrategy):
         return pod_resize_errors(new, old)
 
 
-def _resized(container: dict[str, Any], wanted: dict[str, Any] | None) -> dict[str, Any]:
-    if wanted is None:
-        return container
-    made = dict(container)
-    for field in ("resources", "resizePolicy"):
-        made.pop(field, None)
-        if field in wanted:
-            made[field] = wanted[field]
+def _resized(wanted: list[dict[str, Any]], old: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The old containers with the new ones' resources; the new ones as they are where names differ, to be refused."""
+    if [c.get("name") for c in wanted] != [c.get("name") for c in old]:
+        return wanted
+    made = []
+    for container, before in zip(wanted, old, strict=True):
+        kept = {name: value for name, value in before.items() if name not in _RESIZED}
+        made.append({**kept, **{name: container[name] for name in _RESIZED if name in container}})
     return made

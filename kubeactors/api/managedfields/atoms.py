@@ -149,6 +149,7 @@ _SCALARS: Final = {
     types.NUMBER: NUMERIC,
     types.INT_OR_STRING: UNTYPED,
     types.QUANTITY: UNTYPED,
+    types.AMOUNT: UNTYPED,
     types.TIME: UNTYPED,
     types.MICRO_TIME: UNTYPED,
 }

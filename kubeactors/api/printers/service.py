@@ -33,7 +33,7 @@ def endpoints_cells(endpoints: Object, now: datetime) -> list[Any]:
 
 def endpoint_slice_cells(endpoint_slice: Object, now: datetime) -> list[Any]:
     ports = [
-        str(p["port"]) if p.get("port") is not None else p.get("name") or "*" for p in endpoint_slice.get("ports") or ()
+        str(p["port"]) if p.get("port") is not None else p.get("name", "*") for p in endpoint_slice.get("ports") or ()
     ]
     addresses = [a for e in endpoint_slice.get("endpoints") or () for a in e.get("addresses") or ()]
     return [

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from kubeactors.api.fielderrors import go_quote
 from kubeactors.api.meta import now_rfc3339, now_rfc3339_micro, parse_time
-from kubeactors.api.quantity import QuantityError, canonical
+from kubeactors.api.quantity import QuantityError, canonical, rounded_to_milli
 from kubeactors.api.schema import overlay, types
 from kubeactors.api.schema.mismatch import ARRAY, MAP, Path, TypeMismatchError
 from kubeactors.api.schema.types import ListType, MapType, Scalar, SchemaType, Struct, struct
@@ -271,6 +271,12 @@ def _quantity(value: Any, path: Path, ctx: DecodeProblems) -> Any:
         raise TypeMismatchError(str(error)) from None
 
 
+def _amount(value: Any, path: Path, ctx: DecodeProblems) -> Any:
+    """Of a ResourceList, which has no parts smaller than thousandths."""
+    text = _quantity(value, path, ctx)
+    return rounded_to_milli(text) if text[-1] in "nu" or "e-" in text else text
+
+
 def _int_or_string(value: Any, path: Path, ctx: DecodeProblems) -> Any:
     if type(value) is str:
         return value
@@ -341,6 +347,7 @@ _SCALARS: Final[dict[str, _Decode]] = {
     types.NUMBER: _number,
     types.BYTES: _bytes,
     types.QUANTITY: _quantity,
+    types.AMOUNT: _amount,
     types.INT_OR_STRING: _int_or_string,
     types.TIME: _time,
     types.MICRO_TIME: _micro_time,
@@ -355,6 +362,7 @@ _ZEROS: Final[dict[str, Any]] = {
     types.INT64: 0,
     types.NUMBER: 0,
     types.QUANTITY: "0",
+    types.AMOUNT: "0",
     types.INT_OR_STRING: 0,
 }
 

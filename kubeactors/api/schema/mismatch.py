@@ -112,6 +112,7 @@ _GO_SCALARS: Final = {
     "number": "float64",
     "bytes": "[]uint8",
     "quantity": "resource.Quantity",
+    "amount": "resource.Quantity",
     "int-or-string": "intstr.IntOrString",
     "time": "v1.Time",
     "micro-time": "v1.MicroTime",

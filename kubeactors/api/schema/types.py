@@ -18,6 +18,7 @@ INT64: Final = "int64"
 NUMBER: Final = "number"
 BYTES: Final = "bytes"  # base64 text
 QUANTITY: Final = "quantity"
+AMOUNT: Final = "amount"  # a quantity in a ResourceList
 INT_OR_STRING: Final = "int-or-string"
 TIME: Final = "time"
 MICRO_TIME: Final = "micro-time"
@@ -87,6 +88,9 @@ _NAMED: Final = {
     "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": Scalar(MICRO_TIME),
 }
 
+# Whose maps of quantities are ResourceLists.
+_WITH_RESOURCE_LISTS: Final = ("io.k8s.api.core.v1.", "io.k8s.api.node.v1.")
+
 _structs: dict[str, SchemaType] = {}
 
 
@@ -120,6 +124,9 @@ def named_type(name: str) -> SchemaType:
 
 def _field(owner: str, name: str, schema: dict[str, Any], required: bool) -> Field:
     kind = _type_of(schema)
+    of_quantities = isinstance(kind, MapType) and isinstance(kind.value, Scalar) and kind.value.type == QUANTITY
+    if of_quantities and owner.startswith(_WITH_RESOURCE_LISTS):
+        kind = MapType(Scalar(AMOUNT))
     zero_kept = not isinstance(kind, Scalar) or overlay.keeps_zero(owner, name, kind.type, required)
     default = overlay.default(owner, name, kind.type, required) if isinstance(kind, Scalar) else NO_DEFAULT
     return Field(name, kind, required, zero_kept, _strategies(schema), schema.get("description") or "", default)

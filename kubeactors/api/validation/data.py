@@ -74,7 +74,7 @@ def secret_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list
 def _typed_errors(kind: str, data: Mapping[str, str]) -> list[FieldError]:
     errors: list[FieldError] = []
     for key in _NEEDED.get(kind, ()):
-        if key not in data:
+        if key not in data or (kind == "kubernetes.io/ssh-auth" and not data[key]):
             errors.append(required(f"data[{key}]"))
         elif kind in ("kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson"):
             errors += _json_errors(data[key], f"data[{key}]")
@@ -87,7 +87,7 @@ def _json_errors(encoded: str, path: str) -> list[FieldError]:
         parsed = orjson.loads(text)
     except ValueError as error:
         return [invalid(path, "<secret contents redacted>", syntax_error(text) or str(error))]
-    if not isinstance(parsed, dict):
+    if parsed is not None and not isinstance(parsed, dict):
         return [invalid(path, "<secret contents redacted>", "must be a JSON object")]
     return []
 

@@ -42,7 +42,7 @@ _UNSUPPORTED: Final = "unsupported scope"
 _UNSUPPORTED_FOR: Final = "unsupported scope applied to resource"
 _CONFLICTING: Final = "conflicting scopes"
 _MUST_EXIST: Final = (
-    "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, "
+    "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, "
     "ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"
 )
 _NEED_VALUES: Final = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"

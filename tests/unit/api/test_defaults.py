@@ -205,3 +205,9 @@ def test_pod_templates() -> None:
     made = completed("podtemplates", {"metadata": {"name": "t"}, "template": template})
     assert made["template"]["spec"]["restartPolicy"] == "Always"
     assert made["metadata"]["generation"] == 1
+
+
+def test_resources_have_no_parts_below_thousandths() -> None:
+    resources = {"limits": {"cpu": "100u", "memory": "1e-6", "example.com/x": "1001n"}}
+    made = completed("pods", pod(containers=[container(resources=resources)]))["spec"]["containers"][0]["resources"]
+    assert made["limits"] == {"cpu": "1m", "memory": "1e-3", "example.com/x": "1m"}

@@ -318,3 +318,31 @@ def test_profiles_named_by_annotations() -> None:
     assert made["spec"]["containers"][0]["securityContext"] == {"appArmorProfile": profile}
     same = completed("pods", annotated({key: "localhost/p"}, securityContext={"appArmorProfile": profile}))
     assert "securityContext" not in same["spec"]["containers"][0]
+
+
+def resized(before: Object, **spec: Any) -> list[str]:
+    old = completed("pods", before)
+    return update_errors("pods", old, {**old, "spec": {**old["spec"], **spec}}, "resize")
+
+
+def asking(cpu: str, name: str = "c", **fields: Any) -> Object:
+    return container(name=name, resources={"requests": {"cpu": cpu}}, **fields)
+
+
+def test_what_a_resize_may_change() -> None:
+    before = pod(containers=[asking("1")], initContainers=[asking("1", "i")], resources={"requests": {"cpu": "2"}})
+    assert resized(before, containers=[asking("2")], initContainers=[asking("2", "i")]) == []
+    assert resized(before, resources={"requests": {"cpu": "3"}}) == []
+    assert resized(before, resources={}) == [
+        "spec.resources.requests: Forbidden: pod-level resource requests cannot be removed"
+    ]
+    assert resized(before, containers=[asking("1"), asking("1", "d")]) == [
+        "spec.containers: Forbidden: containers may not be added or removed on resize"
+    ]
+    assert resized(before, containers=[asking("1", "d")]) == [
+        "spec.containers[0].name: Forbidden: containers may not be renamed or reordered on resize"
+    ]
+    policy = [{"resourceName": "cpu", "restartPolicy": "NotRequired"}]
+    assert resized(before, initContainers=[asking("1", "i", resizePolicy=policy)]) == [
+        "spec.initContainers[0]: Forbidden: only cpu and memory resources for init or sidecar containers are mutable"
+    ]
