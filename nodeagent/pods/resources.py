@@ -67,28 +67,34 @@ def container_resources(pod: Object, container: Object, node_memory: int) -> Res
 
 
 def pod_resources(pod: Object) -> Resources:
-    """The limits of the pod's own control group: sums over containers that run at once.
+    """The limits of the pod's own control group: sums over containers that run at once, and the pod's overhead.
 
-    A limit is set only when every container has one. Init containers count where one alone needs more.
+    A limit is set only when every container has one. Init containers count where one alone needs more. What is said of
+    the pod as a whole (KEP-2837) takes the sums' place.
     """
     spec = pod["spec"]
+    whole, overhead = spec.get("resources") or {}, spec.get("overhead") or {}
     sidecars = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
     inits = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") != "Always"]
     together = [*spec["containers"], *sidecars]
     everyone = [*together, *inits]
 
-    def total(of: Any, resource: str) -> Quantity:
+    def total(of: Any, part: str, resource: str) -> Quantity:
+        given = whole.get(part) or {}
+        if resource in given:
+            return _amount(given, resource) + _amount(overhead, resource)
         running = sum((_amount(of(c), resource) for c in together), Quantity())
-        return max([running, *(_amount(of(c), resource) for c in inits)])
+        return max([running, *(_amount(of(c), resource) for c in inits)]) + _amount(overhead, resource)
 
     def limited(resource: str) -> bool:
-        return all(_amount(limits_of(c), resource) for c in everyone)
+        return resource in (whole.get("limits") or {}) or all(_amount(limits_of(c), resource) for c in everyone)
 
+    cpu, memory = total(limits_of, "limits", "cpu"), total(limits_of, "limits", "memory")
     return Resources(
-        cpu_shares=cpu_shares(total(requests_of, "cpu").milli_value),
-        cpu_quota=cpu_quota(total(limits_of, "cpu").milli_value) if limited("cpu") else None,
+        cpu_shares=cpu_shares(total(requests_of, "requests", "cpu").milli_value),
+        cpu_quota=cpu_quota(cpu.milli_value) if limited("cpu") else None,
         cpu_period=PERIOD,
-        memory_limit=(total(limits_of, "memory").value or None) if limited("memory") else None,
+        memory_limit=(memory.value or None) if limited("memory") else None,
     )
 
 

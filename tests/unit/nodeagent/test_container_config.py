@@ -223,6 +223,14 @@ def test_podmans_body() -> None:
     assert body["unsetenv"] == ["container", "TERM"]
 
 
+def test_the_pods_own_group_by_what_is_said_of_the_whole_pod() -> None:
+    amounts = {"cpu": "1", "memory": "1Gi"}
+    obj = pod(c("a"), c("b"), resources={"limits": amounts, "requests": {"cpu": "500m"}})
+    obj["spec"]["overhead"] = {"cpu": "250m", "memory": "1Gi"}
+    made = pod_resources(obj)
+    assert (made.cpu_shares, made.cpu_quota, made.memory_limit) == (768, 125_000, 2 * GI)
+
+
 # -- files -----------------------------------------------------------------------------------------------------------
 
 
