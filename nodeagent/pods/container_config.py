@@ -60,8 +60,10 @@ def container_config(
     subpaths: Mapping[int, Path],
     surroundings: Surroundings,
     node_memory: int,
+    process_target: str = "",
 ) -> ContainerConfig:
-    """`volumes` is volume name → path; `subpaths` has the bound paths of mounts with a subPath, by their index.
+    """`volumes` is volume name → path; `subpaths` has the bound paths of mounts with a subPath, by their index;
+    `process_target` is the runtime's id of the container whose process namespace this one joins.
 
     Raises ConfigError.
     """
@@ -96,6 +98,7 @@ def container_config(
         ipc_path="" if spec.get("hostIPC") else surroundings.ipc,
         host_ipc=bool(spec.get("hostIPC")),
         host_pid=bool(spec.get("hostPID")),
+        pid_container=process_target,
         hostname="" if host_network else surroundings.hostname,
         sysctls={s["name"]: s["value"] for s in pod_security.get("sysctls") or ()},
         cgroup_parent=surroundings.cgroup,

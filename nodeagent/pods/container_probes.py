@@ -31,7 +31,7 @@ class ContainerProbes:
         """Begin; a container without a startup probe is started now, and ready if it has no readiness probe."""
         self._run, self._changed = run, changed
         container, spec = self._container, self._spec
-        if container.kind == "init":
+        if container.kind in ("init", "ephemeral"):
             container.started = True
             return
         if not spec.get("startupProbe"):

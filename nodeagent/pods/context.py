@@ -19,6 +19,8 @@ from nodeagent.runtime.interface import Runtime
 from nodeagent.slots import Slots
 from nodeagent.tokens import PodTokens
 
+_LISTS = {"main": "containers", "ephemeral": "ephemeralContainers"}
+
 
 @dataclass
 class NodeContext:
@@ -52,5 +54,5 @@ class NodeContext:
         """Record an event about the pod, or one of its containers."""
         path = None
         if container:
-            path = f"spec.{'containers' if kind == 'main' else 'initContainers'}{{{container}}}"
+            path = f"spec.{_LISTS.get(kind, 'initContainers')}{{{container}}}"
         self.recorder.event(pod, type, reason, message, field_path=path)

@@ -138,6 +138,9 @@ def plan(pod: Object, state: PodState, now: float) -> Plan:
             grace = failing.kill_grace if failing.kill_grace is not None else _grace(pod)
             result.actions.append(KillContainer(failing.name, failing.kill_message, now + grace))
     _plan_resize(pod, state, now, result)
+    for container in state.of_kind("ephemeral"):
+        if container.run is None:  # they run once
+            _plan_start(pod, state, container, now, result)
     if _plan_init_containers(pod, state, now, result):
         for container in state.of_kind("main"):
             _plan_start(pod, state, container, now, result)
@@ -294,7 +297,7 @@ def _plan_end(pod: Object, state: PodState, now: float) -> Plan:
     result.actions += [Abort(operation) for operation in aborting]
     # A pod that has come to its end by itself gives what still serves it (sidecars) the whole grace period.
     deadline = now + _grace(pod) if state.grace is None else state.terminating_since + state.grace
-    first = [c for c in state.of_kind("main", "init") if c.is_running]
+    first = [c for c in state.of_kind("main", "init", "ephemeral") if c.is_running]
     # Sidecars end after what they serve, the last one first.
     sidecars = [c for c in reversed(state.of_kind("sidecar")) if c.is_running][:1]
     for ending in first or sidecars:

@@ -22,6 +22,7 @@ from nodeagent.pods.context import NodeContext
 from nodeagent.pods.environment import references
 from nodeagent.pods.files import NameTooLong, hosts_text, kernel_hostname, parse_resolv_conf, resolv_conf_text
 from nodeagent.pods.resources import pod_resources, qos_class
+from nodeagent.pods.spec import all_containers
 from nodeagent.volumes.empty_dir import mount_tmpfs
 from nodeagent.volumes.interface import VolumeContext, VolumeError
 from nodeagent.volumes.manager import (
@@ -182,7 +183,7 @@ class PodSandbox:
         paths, config, spec = self._paths, self._context.config, pod["spec"]
         paths.root.mkdir(parents=True, exist_ok=True)
         paths.run.mkdir(parents=True, exist_ok=True)
-        for container in [*(spec.get("initContainers") or ()), *spec["containers"]]:
+        for container in all_containers(pod):
             paths.container(container["name"]).mkdir(parents=True, exist_ok=True)
         if not paths.hosts.exists():
             paths.hosts.touch()
@@ -203,7 +204,7 @@ class PodSandbox:
         """Have the objects and tokens that volumes and environments are made from. Raises TimeoutError."""
         namespace = pod["metadata"].get("namespace", "")
         needed = set(volume_references(pod))
-        for container in [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]:
+        for container in all_containers(pod):
             needed |= references(container)
         objects = self._context.objects.use(self._uid, [(r, namespace, name) for r, name in sorted(needed)])
         outcomes = await asyncio.gather(

@@ -51,6 +51,8 @@ class Attempt:
     container: Object
     state: ContainerState
     sandbox_attempt: int
+    #: The runtime's id of the container whose process namespace it joins; empty: one of its own.
+    process_target: str = ""
 
 
 async def start_container(
@@ -159,6 +161,7 @@ async def _create(
                 termination_log=str(termination),
             ),
             node_memory=context.node_memory,
+            process_target=attempt.process_target,
         )
     except (ConfigError, VolumeError, OSError) as error:
         tell("Warning", "Failed", f"Error: {error}")

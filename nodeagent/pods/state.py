@@ -10,7 +10,7 @@ from kubeactors.api.meta import Object
 from nodeagent.pods.backoff import BackOff
 
 RunStatus = Literal["created", "running", "exited"]
-Kind = Literal["init", "sidecar", "main"]
+Kind = Literal["init", "sidecar", "main", "ephemeral"]
 SandboxStatus = Literal["none", "ready", "changed", "removed"]
 
 
@@ -160,4 +160,13 @@ def new_state(pod: Object, now: float) -> PodState:
         containers[container["name"]] = ContainerState(container["name"], kind)
     for container in spec["containers"]:
         containers[container["name"]] = ContainerState(container["name"], "main")
-    return PodState(containers, start_time=now)
+    made = PodState(containers, start_time=now)
+    add_ephemeral_containers(made, pod)
+    return made
+
+
+def add_ephemeral_containers(state: PodState, pod: Object) -> None:
+    """Take up the ephemeral containers that the pod has by now; they never go away again."""
+    for container in pod["spec"].get("ephemeralContainers") or ():
+        name = container["name"]
+        state.containers.setdefault(name, ContainerState(name, "ephemeral"))

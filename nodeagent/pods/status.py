@@ -9,6 +9,7 @@ from nodeagent.pods.outcome import NEVER_FOUND
 from nodeagent.pods.planner import is_finished, is_initialized, should_restart
 from nodeagent.pods.resize import conditions as resize_conditions
 from nodeagent.pods.resources import qos_class
+from nodeagent.pods.spec import all_containers
 from nodeagent.pods.state import ContainerState, Failure, PodState, Run
 
 #: Conditions that are this agent's to write; others in the status are left alone.
@@ -60,6 +61,11 @@ def pod_status(pod: Object, state: PodState, host: Host, now: float, runtime: st
         _container_status(pod, c, state, ending, runtime, _spec_of(spec, c.name))
         for c in sorted(state.of_kind("main"), key=lambda c: c.name)
     ]
+    added = [
+        _container_status(pod, c, state, ending, runtime, _spec_of(spec, c.name)) for c in state.of_kind("ephemeral")
+    ]
+    if added:
+        status["ephemeralContainerStatuses"] = added
     if init:
         status["initContainerStatuses"] = init
     status["containerStatuses"] = mains
@@ -120,6 +126,7 @@ def _container_status(
         run is not None
         and run.status == "exited"
         and not ending
+        and container.kind != "ephemeral"
         and (container.kind == "sidecar" or should_restart(pod, container.name, run))
     )
     current: dict[str, Any]
@@ -160,7 +167,9 @@ def _container_status(
     }
     if shown:
         result["containerID"] = f"{runtime}://{shown.id}"
-    if container.kind != "init" and shown is not None:
+    if container.kind == "ephemeral":
+        del result["started"]  # nobody asks
+    elif container.kind != "init" and shown is not None:
         # What it was given, and what it runs with until a resize is done.
         given = _amounts_in(spec.get("resources"))
         present = run.resources if run is not None and run.status == "running" else None
@@ -282,8 +291,7 @@ def _condition(pod: Object, type: str, value: bool, reason: str, message: str, n
 
 
 def _spec_of(spec: Object, name: str) -> Object:
-    containers = [*(spec.get("initContainers") or ()), *spec["containers"]]
-    return next((c for c in containers if c["name"] == name), {"name": name})
+    return next((c for c in all_containers({"spec": spec}) if c["name"] == name), {"name": name})
 
 
 def _without_empty(**fields: str) -> dict[str, str]:

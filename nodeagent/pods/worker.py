@@ -17,13 +17,15 @@ from nodeagent.pods.admission import rejected
 from nodeagent.pods.container_probes import ContainerProbes
 from nodeagent.pods.context import NodeContext
 from nodeagent.pods.end import Ending
+from nodeagent.pods.holding import hold_pull, hold_restart
 from nodeagent.pods.hooks import HookFailure, run_hook
 from nodeagent.pods.outcome import exit_outcome
 from nodeagent.pods.provision import Provision
 from nodeagent.pods.record import RecordWriter
 from nodeagent.pods.sandbox import PodSandbox, SandboxError
+from nodeagent.pods.spec import all_containers, container_of
 from nodeagent.pods.start import Attempt, StartFailure, start_container
-from nodeagent.pods.state import ContainerState, PodState, Run, Waiting, new_state
+from nodeagent.pods.state import ContainerState, PodState, Run, add_ephemeral_containers, new_state
 from nodeagent.pods.status import pod_status
 from nodeagent.pods.tasks import PodTasks
 from nodeagent.probes.interface import Target
@@ -100,6 +102,7 @@ class PodWorker:
         """The pod object changed."""
         old, self._wanted = self.pod, pod
         self.pod = resize.with_given(pod, self.state.given)
+        add_ephemeral_containers(self.state, pod)
         if old["metadata"].get("labels") != pod["metadata"].get("labels") or old["metadata"].get("annotations") != pod[
             "metadata"
         ].get("annotations"):
@@ -231,9 +234,9 @@ class PodWorker:
             case planner.StartContainer(name):
                 self._tasks.operate(f"start/{name}", self._start_container(self.state.containers[name]))
             case planner.HoldBack(name, delay):
-                self._hold_back(self.state.containers[name], delay)
+                hold_restart(self._context, self.pod, self.state.containers[name], delay)
             case planner.HoldPull(name):
-                self._hold_pull(self.state.containers[name])
+                hold_pull(self._context, self.pod, self.state.containers[name])
             case planner.KillContainer(name, message, deadline):
                 self._kill(self.state.containers[name], message, deadline)
             case planner.ResizeContainers():
@@ -271,8 +274,7 @@ class PodWorker:
                 state.grace = grace
             for ending_run in self._endings.values():
                 ending_run.hasten(state.terminating_since + state.grace)
-        spec = self.pod["spec"]
-        for container in [*(spec.get("initContainers") or ()), *spec["containers"]]:
+        for container in all_containers(self.pod):
             known = state.containers.get(container["name"])
             if known is None or known.run is None or ending:
                 continue
@@ -333,7 +335,7 @@ class PodWorker:
 
     async def _start_container(self, container: ContainerState) -> None:
         spec = self._spec_of(container.name)
-        attempt = Attempt(self.pod, spec, container, self.state.sandbox.attempt)
+        attempt = Attempt(self.pod, spec, container, self.state.sandbox.attempt, self._target_of(spec))
         before = container.run
         now = self._context.clock()
 
@@ -364,22 +366,6 @@ class PodWorker:
             return
         if container.is_running:
             self._watch(container)
-
-    def _hold_back(self, container: ContainerState, delay: float) -> None:
-        metadata = self.pod["metadata"]
-        full = f"{metadata['name']}_{metadata.get('namespace', '')}({self.uid})"
-        text = f"Back-off restarting failed container {container.name} in pod {full}"
-        self._tell(container, "Warning", "BackOff", text)
-        message = f"back-off {_go_duration(delay)} restarting failed container={container.name} pod={full}"
-        container.waiting = Waiting("CrashLoopBackOff", message)
-
-    def _hold_pull(self, container: ContainerState) -> None:
-        image = self._spec_of(container.name)["image"]
-        cause = container.waiting.message if container.waiting else ""
-        self._tell(container, "Normal", "BackOff", f'Back-off pulling image "{image}"')
-        self._tell(container, "Warning", "Failed", "Error: ImagePullBackOff")
-        message = f'Back-off pulling image "{image}": ErrImagePull: {cause}'
-        container.waiting = Waiting("ImagePullBackOff", message)
 
     def _kill(self, container: ContainerState, message: str, deadline: float) -> None:
         run = container.run
@@ -531,16 +517,13 @@ class PodWorker:
         self._context.tell(self.pod, type, reason, message, container.name, container.kind)
 
     def _spec_of(self, name: str) -> Object:
-        spec = self.pod["spec"]
-        found: Object = next(c for c in [*(spec.get("initContainers") or ()), *spec["containers"]] if c["name"] == name)
-        return found
+        return container_of(self.pod, name)
+
+    def _target_of(self, spec: Object) -> str:
+        """The runtime's id of the container whose processes an ephemeral one sees; empty for none."""
+        target = self.state.containers.get(spec.get("targetContainerName") or "")
+        return target.run.id if target is not None and target.run is not None and target.is_running else ""
 
     def _target(self, spec: Object, run: Run) -> Target:
         ips = self.state.sandbox.ips
         return Target(self.pod, spec, run.id, ips[0] if ips else "127.0.0.1")
-
-
-def _go_duration(seconds: float) -> str:
-    """Go's text of whole seconds: 10s, 1m20s, 5m0s."""
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

@@ -87,6 +87,7 @@ class ContainerConfig:
     ipc_path: str = ""  # path of an IPC namespace; empty: one of its own
     host_ipc: bool = False
     host_pid: bool = False
+    pid_container: str = ""  # id of the container whose process namespace is joined; empty: one of its own
     hostname: str = ""  # empty: the node's
     sysctls: Mapping[str, str] = field(default_factory=dict)
     cgroup_parent: str = ""

@@ -13,6 +13,7 @@ import grpc
 from kubeactors.api.meta import Object
 from kubeactors.pb.node.v1 import node_pb2
 from nodeagent.pods.manager import PodManager
+from nodeagent.pods.spec import all_containers
 from nodeagent.pods.state import Run
 from nodeagent.runtime.interface import OutputName, Runtime, RuntimeFailure, Session
 from nodeagent.streams.refusal import Refusal
@@ -68,8 +69,7 @@ class Commands:
         found = worker.state.containers.get(start.container)
         if found is None or found.run is None or found.run.status != "running":
             raise Refusal(grpc.StatusCode.UNKNOWN, f'container not found ("{start.container}")')
-        spec = worker.pod["spec"]
-        for container in (*spec["containers"], *(spec.get("initContainers") or ())):
+        for container in all_containers(worker.pod):
             if container["name"] == start.container:
                 return container, found.run
         raise Refusal(grpc.StatusCode.UNKNOWN, f'container not found ("{start.container}")')

@@ -22,7 +22,7 @@ from tests.support.fake_api import FakeApi
 IMAGE = "localhost/busybox:test"
 _APPLETS = "sh sleep cat echo ls httpd wget nc true false id env sync stat mount kill head grep hostname touch test"
 _APPLETS += " seq dd tail printf mkdir rm ln readlink date nproc expr yes md5sum trap umask ipcs tar stty tee wc"
-_APPLETS += " chmod mv find sort awk cut od"
+_APPLETS += " chmod mv find sort awk cut od tr"
 
 
 class Machine:

@@ -47,6 +47,8 @@ def create_body(config: ContainerConfig, *, min_oom_score_adj: int = -1000) -> d
         body["ipcns"] = {"nsmode": "path", "value": config.ipc_path}
     if config.host_pid:
         body["pidns"] = {"nsmode": "host"}
+    elif config.pid_container:
+        body["pidns"] = {"nsmode": "container", "value": config.pid_container}
     if config.sysctls:
         body["sysctl"] = dict(config.sysctls)
     if config.devices:

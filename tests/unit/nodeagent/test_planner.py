@@ -360,3 +360,22 @@ def test_the_planner_is_pure() -> None:
     assert spec is not None and spec.origin is not None
     source = Path(spec.origin).read_text()
     assert not {"import asyncio", "import time", "import os", "import random"} & set(source.splitlines())
+
+
+# -- ephemeral containers ----------------------------------------------------------------------------------------------
+
+
+def test_an_ephemeral_container_runs_once_beside_the_others() -> None:
+    obj = pod(c("a"), ephemeralContainers=[c("debug")])
+    st = state(obj)
+    run_in(st, "a", running())
+    assert actions(obj, st) == [StartContainer("debug")]
+    run_in(st, "debug", exited(1))
+    assert actions(obj, st) == []
+    # It does not keep the pod from its end, and ends with it.
+    obj["spec"]["restartPolicy"] = "Never"
+    run_in(st, "debug", running())
+    run_in(st, "a", exited(0))
+    assert is_finished(obj, st)
+    (action,) = actions(obj, st)
+    assert isinstance(action, KillContainer) and action.name == "debug"

@@ -263,3 +263,17 @@ def test_a_pod_that_is_being_set_up_may_wait_but_trouble_may_not() -> None:
     assert _may_wait(status(obj, st))
     st.containers["c"].waiting = Waiting("ErrImagePull", "no")
     assert not _may_wait(status(obj, st))
+
+
+def test_ephemeral_containers_are_told_of_and_change_nothing() -> None:
+    obj = pod(ephemeralContainers=[c("debug")])
+    st = state(obj)
+    run_in(st, "c", running())
+    run_in(st, "debug", exited(3), ready=False)
+    status = pod_status(obj, st, HOST, NOW)
+    (added,) = status["ephemeralContainerStatuses"]
+    assert added["state"]["terminated"]["exitCode"] == 3
+    assert (added["ready"], added["restartCount"]) == (False, 0)
+    assert not {"started", "resources"} & added.keys()
+    assert status["phase"] == "Running"
+    assert [x["status"] for x in status["conditions"] if x["type"] == "Ready"] == ["True"]
