@@ -200,17 +200,17 @@ class ResourceRequests:
             accept,
             collection=collection,
             watch=verb == "watch",
-            transforms=verb != "deletecollection",
             # What is only created has no columns.
             tables="list" in path.kind.verbs and path.subresource not in _WITHOUT_TABLE,
             protobuf=not path.kind.custom or path.subresource == "scale",
         )
-        if media.kind in (None, "Table") or verb in ("watch", "delete", "deletecollection"):
+        if media.kind in (None, "Table") or verb in ("watch", "delete"):
             return media
-        if verb == "list" and media.kind == "PartialObjectMetadata":
+        lists = verb in ("list", "deletecollection")
+        if lists and media.kind == "PartialObjectMetadata":
             message = f"you requested {media.kind}, but the requested object is a list (*{_go_type(path.kind)}List)"
             raise NotAcceptable(message, routed=False)
-        if verb != "list" and media.kind == "PartialObjectMetadataList":
+        if not lists and media.kind == "PartialObjectMetadataList":
             message = f"you requested {media.kind}, but the requested object is not a list (*{_go_type(path.kind)})"
             raise NotAcceptable(message, routed=False)
         return media

@@ -14,7 +14,7 @@ from kubeactors.apiserver.options import DELETE_MEDIA_TYPES, DeleteOptions, chec
 from kubeactors.apiserver.registry import forms
 from kubeactors.apiserver.registry.deletion import Action, check_preconditions, decide, returns_deleted
 from kubeactors.apiserver.registry.objects import Objects, State, same
-from kubeactors.apiserver.registry.reads import Reader, list_document, list_response
+from kubeactors.apiserver.registry.reads import Reader
 from kubeactors.apiserver.registry.resource import Resource
 from kubeactors.apiserver.registry.selectors import check_selectors
 from kubeactors.apiserver.request import JSON, YAML, Form, Request, Response
@@ -132,8 +132,7 @@ class Deleter:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
-        token = page.token(request)
-        return list_response(list_document(resource, page.items, page.version, token, page.remaining))
+        return await self._reader.answer(resource, request, page)
 
 
 def parse_delete_options(body: bytes, content_type: str) -> object:

@@ -79,7 +79,10 @@ class Reader:
         return record.item
 
     async def list(self, resource: Resource, request: Request) -> Response:
-        page = await self.page(resource, request)
+        return await self.answer(resource, request, await self.page(resource, request))
+
+    async def answer(self, resource: Resource, request: Request, page: Page) -> Response:
+        """A page in the form that the request asks for."""
         token = page.token(request)
         if request.items and request.form is not Form.TABLE:
             show = resource.whole if request.form is Form.OBJECT else partial(forms.partial, resource.kind)

@@ -9,7 +9,7 @@ from kubeactors.api.errors import StatusError
 from kubeactors.api.kinds import registry
 from kubeactors.apiserver.options import DeleteOptions
 from kubeactors.apiserver.registry.deletion import Action, decide, deleted_by_update
-from kubeactors.apiserver.request import Options
+from kubeactors.apiserver.request import Form, Options
 from tests.support.api_core import running_core
 from tests.support.fake_store import FakeStore
 
@@ -192,6 +192,8 @@ async def test_collections(store: FakeStore) -> None:
         request = {"namespace": "ns", "options": Options(label_selector="g=1")}
         found = await api.call("deletecollection", "configmaps", body={"dryRun": ["All"]}, **request)
         assert [item["metadata"]["name"] for item in found["items"]] == ["a", "b"]
+        found = await api.call("deletecollection", "configmaps", body={"dryRun": ["All"]}, form=Form.TABLE, **request)
+        assert [row["cells"][0] for row in found["rows"]] == ["a", "b"]
         found = await api.call("deletecollection", "configmaps", **request)
         assert [item["metadata"]["name"] for item in found["items"]] == ["a", "b"]
         assert await api.names("configmaps") == ["c", "d"]
