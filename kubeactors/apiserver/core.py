@@ -35,6 +35,7 @@ from kubeactors.apiserver.admission.terminating_definition import TerminatingDef
 from kubeactors.apiserver.aggregation.aggregator import Aggregator
 from kubeactors.apiserver.aggregation.backing import Backing
 from kubeactors.apiserver.aggregation.front_proxy import FrontProxy
+from kubeactors.apiserver.aggregation.registration import Registration
 from kubeactors.apiserver.aggregation.trust import ClusterTrust, Trust
 from kubeactors.apiserver.authn.tokens import Tokens
 from kubeactors.apiserver.authz import AllowAuthenticated, Authorizer
@@ -161,6 +162,9 @@ class ApiCore:
         self.accounts = self._accounts(objects, now)
         self.tokens = Tokens([self.accounts.authenticator] if self.accounts is not None else ())
         self.aggregator = self._aggregate(writer, now)
+        api_services = finders.resource("apiservices", "apiregistration.k8s.io")
+        self._registration = Registration(api_services, registry, lambda: self.handler)
+        self._listeners.append(self._registration.kinds_changed)
         bindings = Bindings(objects, chain, now)
         subresources = self._subresources(reader, writer, bindings, now)
         budgets = registry.by_resource("policy", "v1", "poddisruptionbudgets")
@@ -203,6 +207,7 @@ class ApiCore:
                 await self._feed.stop()  # whoever called may try again
                 raise
         await self.aggregator.start()
+        self._registration.start()
         self._tasks = [
             asyncio.create_task(self._bookmarks(), name="watch-bookmarks"),
             asyncio.create_task(self._compactor.run(), name="store-compaction"),
@@ -215,6 +220,7 @@ class ApiCore:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        await self._registration.stop()
         await self.aggregator.stop()
         if self._definitions is not None:
             await self._definitions.stop()

@@ -30,6 +30,8 @@ _GROUP_PRIORITIES: Final = {
     "resource.k8s.io": 15900,
     "storagemigration.k8s.io": 15800,
 }
+#: The label of APIServices that the server makes by itself.
+AUTOMANAGED: Final = "kube-aggregator.kubernetes.io/automanaged"
 _VERSION_PRIORITIES: Final = {
     ("", "v1"): 1,
     ("autoscaling", "v2"): 30,
@@ -55,24 +57,23 @@ def priorities(group: str, version: str) -> tuple[int, int]:
     return _GROUP_PRIORITIES[group], _VERSION_PRIORITIES.get((group, version), _VERSION_PRIORITY)
 
 
+def api_service(group: str, version: str, automanaged: str) -> Object:
+    """The APIService of a group version of this server's own. `automanaged` says how it is kept."""
+    group_priority, version_priority = priorities(group, version)
+    return {
+        "apiVersion": f"{_AGGREGATOR}/v1",
+        "kind": "APIService",
+        "metadata": {"name": f"{version}.{group}", "labels": {AUTOMANAGED: automanaged}},
+        "spec": {
+            "group": group,
+            "version": version,
+            "groupPriorityMinimum": group_priority,
+            "versionPriority": version_priority,
+        },
+    }
+
+
 def local_api_services(registry: KindRegistry) -> list[Object]:
     """One for each built-in group version that the registry has."""
     versions = dict.fromkeys((kind.group, kind.version) for kind in registry.all())
-    return [
-        {
-            "apiVersion": f"{_AGGREGATOR}/v1",
-            "kind": "APIService",
-            "metadata": {
-                "name": f"{version}.{group}",
-                "labels": {"kube-aggregator.kubernetes.io/automanaged": "onstart"},
-            },
-            "spec": {
-                "group": group,
-                "version": version,
-                "groupPriorityMinimum": priorities(group, version)[0],
-                "versionPriority": priorities(group, version)[1],
-            },
-        }
-        for group, version in versions
-        if group in _GROUP_PRIORITIES
-    ]
+    return [api_service(group, version, "onstart") for group, version in versions if group in _GROUP_PRIORITIES]

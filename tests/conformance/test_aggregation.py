@@ -363,3 +363,23 @@ def test_the_sdk_over_both_transports(flunders: Sample, cluster: Cluster, namesp
     plane = cluster.plane
     for endpoint in (plane.url, plane.grpc_endpoint):
         assert cluster.call(use(AsyncClient([endpoint], plane.tls()))) == ["sdk"]
+
+
+def test_custom_resources_have_api_services(http: Http) -> None:
+    group = "registered.example"
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+    names = {"plural": "things", "kind": "Thing"}
+    spec = {"group": group, "scope": "Cluster", "names": names, "versions": [version]}
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    http.ok("POST", definitions, {"metadata": {"name": f"things.{group}"}, "spec": spec})
+
+    def registered() -> Any:
+        answer = http("GET", f"{SERVICES}/v1.{group}")
+        return answer.json if answer.status == 200 else None
+
+    found = eventually(registered, SECONDS)
+    assert found["metadata"]["labels"] == {"kube-aggregator.kubernetes.io/automanaged": "true"}
+    assert (found["spec"]["groupPriorityMinimum"], found["spec"]["versionPriority"]) == (1000, 100)
+    assert found["status"]["conditions"][0]["reason"] == "Local"
+    http.ok("DELETE", f"{definitions}/things.{group}")
+    eventually(lambda: registered() is None, SECONDS)

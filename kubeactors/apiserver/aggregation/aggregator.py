@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any
@@ -109,6 +110,10 @@ class Aggregator:
     def locations(self, route: Route) -> list[Location]:
         """Where its server is. Raises Unresolvable."""
         return forwarding.known_locations(route, self._backing)
+
+    async def tls(self, route: Route) -> ssl.SSLContext | None:
+        """What its server is reached with; None where that cannot be."""
+        return await self._proxy.prepare(route)
 
     @property
     def session(self) -> aiohttp.ClientSession:

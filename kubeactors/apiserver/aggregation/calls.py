@@ -71,7 +71,8 @@ class RemoteCalls:
             headers = CIMultiDict([("Accept", JSON), *identity_headers(request.user)])
         except (Unresolvable, ValueError) as error:
             raise errors.service_unavailable(f"{route.remote.name}: {error}") from error
-        if not route.available or route.tls is None:
+        tls = await self._aggregator.tls(route) if route.available else None
+        if tls is None:
             raise errors.service_unavailable(f"{route.remote.name} is not available")
         if request.user_agent:
             headers["User-Agent"] = request.user_agent
@@ -87,7 +88,7 @@ class RemoteCalls:
                     url,
                     headers=headers,
                     data=request.body or None,
-                    ssl=route.tls,
+                    ssl=tls,
                     server_hostname=route.remote.server_name,
                     allow_redirects=False,
                 ) as answer,

@@ -81,7 +81,6 @@ class Follower:
 
     async def _run(self) -> None:
         retry = _FIRST_RETRY
-        await self._make_tls()
         while True:
             self._wake.clear()
             try:
@@ -99,13 +98,6 @@ class Follower:
                     await self._wake.wait()
             except TimeoutError:
                 continue
-
-    async def _make_tls(self) -> None:
-        try:
-            self.route.tls = await asyncio.to_thread(self._proxy.context, self.route.remote)
-        except (OSError, ValueError) as error:
-            self.route.tls_error = str(error)
-            logger.warning("APIService %s: %s", self.route.remote.name, error)
 
     async def _check(self) -> bool:
         """Look once; whether to look again soon."""
@@ -167,7 +159,7 @@ class Follower:
 
     async def _discover(self, location: Location) -> None:
         """What the server tells of itself is believed only if it shows the right certificate."""
-        tls = self.route.tls
+        tls = await self._proxy.prepare(self.route)
         if tls is None:
             self._became_stale()
             return

@@ -38,8 +38,9 @@ async def forward(
     """The answer of the other server, or this one's in plain text where there is none, as kube-aggregator's."""
     if not route.available:
         return _failure(503, "service unavailable")
-    if route.tls is None:
-        return _failure(500, route.tls_error) if route.tls_error else _failure(503, "service unavailable")
+    tls = await proxy.prepare(route)
+    if tls is None:
+        return _failure(500, route.tls_error)
     try:
         location = random.choice(known_locations(route, backing))
     except Unresolvable as error:
@@ -49,9 +50,7 @@ async def forward(
     target = split_target(raw)
     query = raw.partition("?")[2]
     try:
-        passage = Passage(
-            route.tls, route.remote.server_name, identity_headers(user), _patience(target), redirects=False
-        )
+        passage = Passage(tls, route.remote.server_name, identity_headers(user), _patience(target), redirects=False)
         if wants_upgrade(http):
             return await upgraded.pass_on(http, location, target.path, query, passage)
         return await plain.pass_on(http, proxy.backends, location, target.path, query, target.path, passage)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+import logging
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +16,12 @@ from yarl import URL
 
 from kubeactors.apiserver.aggregation.identity import identity_headers
 from kubeactors.apiserver.aggregation.remote import Remote
+from kubeactors.apiserver.aggregation.route import Route
 from kubeactors.apiserver.request import UserInfo
 from kubeactors.apiserver.streams.proxy.http import Backends, failure_words
 from kubeactors.apiserver.streams.proxy.urls import Location
+
+logger = logging.getLogger(__name__)
 
 #: Whom this server asks as where it asks for itself.
 AGGREGATOR = UserInfo("system:kube-aggregator", ("system:masters",))
@@ -46,6 +51,16 @@ class FrontProxy:
         self.backends = backends
         self._certificate = certificate
         self._key = key
+
+    async def prepare(self, route: Route) -> ssl.SSLContext | None:
+        """The TLS of a route, made when it is first needed; None where it cannot be (`route.tls_error` says why)."""
+        if route.tls is None and not route.tls_error:
+            try:
+                route.tls = await asyncio.to_thread(self.context, route.remote)
+            except (OSError, ValueError) as error:
+                route.tls_error = str(error)
+                logger.warning("APIService %s: %s", route.remote.name, error)
+        return route.tls
 
     def context(self, remote: Remote) -> ssl.SSLContext:
         """The TLS with which requests go to a server. Reads files. Raises OSError, ValueError."""

@@ -18,6 +18,7 @@ from kubeactors.apiserver.aggregation.forwarding import _patience
 from kubeactors.apiserver.aggregation.identity import identity_headers
 from kubeactors.apiserver.aggregation.kinds import kinds_of
 from kubeactors.apiserver.aggregation.locations import Unresolvable, locations
+from kubeactors.apiserver.aggregation.registration import KEPT, to_write
 from kubeactors.apiserver.aggregation.remote import Discovered, Remote, remote_of
 from kubeactors.apiserver.aggregation.remote_discovery import Unreadable
 from kubeactors.apiserver.aggregation.route import Route
@@ -26,6 +27,7 @@ from kubeactors.apiserver.authn.request_header import FrontProxies, named_user
 from kubeactors.apiserver.authn.x509 import X509Authenticator
 from kubeactors.apiserver.discovery.documents import RemoteVersion, api_group_list, group_versions
 from kubeactors.apiserver.http.query import split_target
+from kubeactors.apiserver.local_apis import AUTOMANAGED, api_service, local_api_services
 from kubeactors.apiserver.openapi.merging import merged
 from kubeactors.apiserver.options import parse_query, query_of
 from kubeactors.apiserver.request import UserInfo
@@ -293,6 +295,20 @@ def test_servers_add_what_they_trust_to_what_others_do() -> None:
             combined(broken, Trust(one, one), NOW)
 
 
+def test_what_is_done_to_the_api_services_of_custom_resources() -> None:
+    wanted = api_service("example.com", "v1", KEPT)
+    assert to_write(None, None) is None
+    assert to_write(None, wanted) == ("create", wanted)
+    present = {**wanted, "spec": {**wanted["spec"], "service": None}}
+    assert to_write(present, wanted) is None
+    assert to_write(present, None) == ("delete", present)
+    moved = {**wanted, "spec": {**wanted["spec"], "versionPriority": 5}}
+    assert to_write(moved, wanted) == ("update", wanted)
+    foreign = {**moved, "metadata": {"name": "v1.example.com"}}
+    assert to_write(foreign, wanted) is to_write(foreign, None) is None
+    assert local_api_services(registry)[0]["metadata"]["labels"] == {AUTOMANAGED: "onstart"}
+
+
 def test_options_and_queries_say_the_same() -> None:
     query = [
         ("dryRun", "All"),
@@ -307,13 +323,13 @@ def test_options_and_queries_say_the_same() -> None:
 
 
 def test_which_group_versions_the_controllers_cannot_see() -> None:
-    def api_service(version: str, available: str, **spec: Any) -> dict[str, Any]:
+    def remote(version: str, available: str, **spec: Any) -> dict[str, Any]:
         conditions = [{"type": "Available", "status": available}]
         return {"spec": {"group": "g", "version": version, **spec}, "status": {"conditions": conditions}}
 
     services = [
-        api_service("v1", "True", service={}),
-        api_service("v2", "False", service={}),
-        api_service("v3", "False"),
+        remote("v1", "True", service={}),
+        remote("v2", "False", service={}),
+        remote("v3", "False"),
     ]
     assert split(services) == ({"g/v1"}, ["g/v2"])
