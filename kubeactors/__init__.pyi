@@ -8,6 +8,7 @@ from kubeactors.api.errors import StatusError as StatusError
 from kubeactors.api.errors import Unauthorized as Unauthorized
 from kubeactors.api.kinds import UnknownKindError as UnknownKindError
 from kubeactors.client.async_client import AsyncClient as AsyncClient
+from kubeactors.client.copying import CopyFailed as CopyFailed
 from kubeactors.client.errors import ApiUnavailable as ApiUnavailable
 from kubeactors.client.errors import OutcomeUnknown as OutcomeUnknown
 from kubeactors.client.errors import WaitFailed as WaitFailed
@@ -38,6 +39,7 @@ __all__ = [
     "Conflict",
     "Context",
     "Controller",
+    "CopyFailed",
     "Expired",
     "Forbidden",
     "Invalid",

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from kubeactors.api import meta
 from kubeactors.api.errors import AlreadyExists, Conflict, NotFound
 from kubeactors.api.kinds import UnknownKindError
-from kubeactors.client.arguments import PropagationPolicy, name_of
+from kubeactors.client import rollback
+from kubeactors.client.arguments import PropagationPolicy, name_of, one_name
 from kubeactors.client.async_verbs import AsyncVerbs
 from kubeactors.client.definitions import wait_served
 from kubeactors.client.manifests import in_order
@@ -139,6 +140,37 @@ class AsyncTasks(AsyncVerbs):
         patch = {"spec": {"template": {"metadata": {"annotations": stamp}}}}
         return await self.patch(resource, name, patch, namespace)
 
+    async def undo(
+        self, resource: ResourceLike, name: str, namespace: str | None = None, *, to_revision: int | None = None
+    ) -> Object:
+        """Gives a Deployment, StatefulSet or DaemonSet an earlier revision's template, by default that of the one
+        before the newest, as `kubectl rollout undo`. Returns it; `wait(…, condition="rollout")` waits for the end.
+
+        Raises LookupError when there is no such revision, ValueError for other kinds and for a paused deployment.
+        """
+        found = await self.resource(resource)
+        current = await self.get(found, name, namespace)
+        place = meta.namespace(current)
+        if found.kind == "Deployment":
+            sets = await self.list("replicasets.apps", place)
+            chosen = rollback.chosen(current, sets.items, rollback.replica_set_number, to_revision)
+            operations = rollback.deployment_patch(current, chosen)
+            return await self.patch(found, name, operations, place, patch_type="json") if operations else current
+        if found.kind not in ("StatefulSet", "DaemonSet"):
+            raise ValueError(f"a {found.kind} has no rollout")
+        revisions = await self.list("controllerrevisions.apps", place)
+        chosen = rollback.chosen(current, revisions.items, rollback.revision_number, to_revision)
+        return await self.patch(found, name, chosen["data"], place, patch_type="strategic")
+
+    async def events(self, resource: ResourceLike, name: str, namespace: str | None = None) -> Objects:
+        """What was told of an object, the latest last, as `kubectl events --for`; of one that is gone, too."""
+        found = await self.resource(resource)
+        about = {"involvedObject.kind": found.kind, "involvedObject.name": one_name(name, found)}
+        # Those of an object without a namespace lie in one that its reporter has chosen.
+        place = (namespace or self.default_namespace) if found.namespaced else None
+        events = await self.list("events", place, field_selector=about)
+        return sorted(events, key=_told)
+
     async def evict(self, pod: str, namespace: str | None = None, *, grace_period_seconds: int | None = None) -> Object:
         """Deletes a pod if its disruption budgets allow it; StatusError 429 (TooManyRequests) says that they do not."""
         place = namespace or self.default_namespace
@@ -150,3 +182,10 @@ class AsyncTasks(AsyncVerbs):
         if grace_period_seconds is not None:
             eviction["deleteOptions"] = {"gracePeriodSeconds": grace_period_seconds}
         return await self.create("pods", eviction, place, subresource="eviction", name=pod)
+
+
+def _told(event: Object) -> datetime:
+    """When an event was last told."""
+    series = event.get("series") or {}
+    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
+    return meta.parse_time(meta.newest(times) or event["metadata"]["creationTimestamp"])

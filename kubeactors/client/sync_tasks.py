@@ -77,6 +77,16 @@ class SyncTasks(SyncBridge):
         """See `AsyncClient.restart`."""
         return self._run(self._async.restart(resource, name, namespace))
 
+    def undo(
+        self, resource: ResourceLike, name: str, namespace: str | None = None, *, to_revision: int | None = None
+    ) -> Object:
+        """See `AsyncClient.undo`."""
+        return self._run(self._async.undo(resource, name, namespace, to_revision=to_revision))
+
+    def events(self, resource: ResourceLike, name: str, namespace: str | None = None) -> Objects:
+        """See `AsyncClient.events`."""
+        return self._run(self._async.events(resource, name, namespace))
+
     def evict(self, pod: str, namespace: str | None = None, *, grace_period_seconds: int | None = None) -> Object:
         """See `AsyncClient.evict`."""
         return self._run(self._async.evict(pod, namespace, grace_period_seconds=grace_period_seconds))

@@ -28,7 +28,7 @@ EXAMPLES = [
 PRINTED = {
     "Connect": "n1\n",
     "Read and write": "",
-    "Manifests": "Namespace shop\nDeployment web\n3\n",
+    "Manifests": "Namespace shop\nDeployment web\n3\n{'ScalingReplicaSet'}\n",
     "Wait": "job\n",
     "List and watch": "page-0\npage-1\npage-2\nDELETED page-0\nDELETED page-1\nDELETED page-2\n",
     "Custom resources": (

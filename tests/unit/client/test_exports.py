@@ -21,6 +21,7 @@ def test_names_of_the_package() -> None:
         "Conflict",
         "Context",
         "Controller",
+        "CopyFailed",
         "Expired",
         "Forbidden",
         "Invalid",

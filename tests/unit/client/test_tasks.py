@@ -8,6 +8,7 @@ import pytest
 
 from kubeactors import AsyncClient, Conflict, NotFound, Object
 from kubeactors.api import errors, meta
+from kubeactors.client import rollback
 from kubeactors.client.calls import CreateCall, ListCall
 from tests.support.fake_api import FakeApi
 from tests.support.fake_rest_server import FakeRestServer
@@ -82,6 +83,76 @@ async def test_labels_annotations_scale_and_restart(api: FakeApi, client: AsyncC
     found = api.get("deployments", "web") or {}
     assert (found["metadata"]["labels"], found["metadata"]["annotations"]) == ({"b": "2"}, {"c": "3"})
     assert [*found["spec"]["template"]["metadata"]["annotations"]] == ["kubectl.kubernetes.io/restartedAt"]
+
+
+def revision(number: int, image: str, of: Object, **annotations: str) -> Object:
+    """A ReplicaSet of a deployment."""
+    template = {"metadata": {"labels": {"app": "w", "pod-template-hash": str(number)}}, "spec": {"image": image}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": f"w-{number}",
+            "annotations": {rollback.REVISION: str(number), **annotations},
+            "ownerReferences": [meta.controller_ref(of, "apps/v1", "Deployment")],
+        },
+        "spec": {"template": template},
+    }
+
+
+async def test_undo_a_deployment(api: FakeApi, client: AsyncClient) -> None:
+    wanted = deployment("w")
+    wanted["metadata"]["annotations"] = {rollback.REVISION: "12", "why": "new"}
+    wanted["spec"]["template"] = {"metadata": {"labels": {"app": "w"}}, "spec": {"image": "i:3"}}
+    (made,) = api.seed(wanted)
+    (other,) = api.seed(deployment("other"))
+    with pytest.raises(LookupError, match="no rollout history found for Deployment default/w"):
+        await client.undo("deployments", "w")
+    api.seed(revision(2, "i:1", made), revision(9, "i:2", made, why="old"), revision(12, "i:3", made))
+    api.seed({**revision(11, "i:9", other), "metadata": {**revision(11, "i:9", other)["metadata"], "name": "o"}})
+    undone = await client.undo("deployments", "w")
+    assert undone["spec"]["template"] == {"metadata": {"labels": {"app": "w"}}, "spec": {"image": "i:2"}}
+    assert undone["metadata"]["annotations"] == {rollback.REVISION: "12", "why": "old"}
+    assert (await client.undo("deploy", "w", to_revision=2))["spec"]["template"]["spec"] == {"image": "i:1"}
+    written = len(api.writes())
+    assert await client.undo("deploy", "w", to_revision=2) == api.get("deployments", "w"), "it has that template"
+    assert len(api.writes()) == written
+    with pytest.raises(LookupError, match="has no revision 3, but 2, 9, 12"):
+        await client.undo("deploy", "w", to_revision=3)
+    await client.patch("deploy", "w", {"spec": {"paused": True}})
+    with pytest.raises(ValueError, match="paused"):
+        await client.undo("deploy", "w")
+    with pytest.raises(ValueError, match="a ReplicaSet has no rollout"):
+        await client.undo("rs", "w-2")
+
+
+async def test_undo_a_stateful_set(api: FakeApi, client: AsyncClient) -> None:
+    (made,) = api.seed({**deployment("s"), "kind": "StatefulSet"})
+    for number in (1, 2):
+        owner = meta.controller_ref(made, "apps/v1", "StatefulSet")
+        data = {"spec": {"template": {"spec": {"image": f"i:{number}"}}}}
+        name = {"name": f"s-{number}", "ownerReferences": [owner]}
+        api.seed(
+            {"apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": name, "revision": number, "data": data}
+        )
+    assert (await client.undo("sts", "s"))["spec"] == {"replicas": 1, "template": {"spec": {"image": "i:1"}}}
+
+
+async def test_events_of_an_object(api: FakeApi, client: AsyncClient) -> None:
+    def told(name: str, about: str, kind: str = "Pod", **times: object) -> Object:
+        metadata = {"name": name, "creationTimestamp": "2026-01-01T00:00:05Z"}
+        about_it = {"kind": kind, "name": about, "namespace": "default"}
+        return {"apiVersion": "v1", "kind": "Event", "metadata": metadata, "involvedObject": about_it, **times}
+
+    api.seed(
+        told("last", "p", series={"lastObservedTime": "2026-01-01T00:00:09.000001Z"}),
+        told("middle", "p", lastTimestamp="2026-01-01T00:00:09Z"),
+        told("first", "p"),
+        told("another", "q"),
+        told("of-node", "p", "Node"),
+    )
+    assert [each["metadata"]["name"] for each in await client.events("po", "p")] == ["first", "middle", "last"]
+    assert [each["metadata"]["name"] for each in await client.events("nodes", "p")] == ["of-node"]
 
 
 async def test_evict_asks_the_pod_s_subresource(api: FakeApi, client: AsyncClient) -> None:
