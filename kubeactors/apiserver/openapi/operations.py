@@ -20,6 +20,7 @@ DELETE_OPTIONS = META + "DeleteOptions"
 WATCH_EVENT = META + "WatchEvent"
 API_RESOURCE_LIST = META + "APIResourceList"
 
+_OLD_WATCH = "deprecated: use the 'watch' parameter with a list operation instead"
 _CONNECT_METHODS = ("get", "post")
 _PROXY_METHODS = ("delete", "get", "head", "options", "patch", "post", "put")
 
@@ -112,6 +113,34 @@ def _kind_paths(kind: Kind) -> Iterator[Path]:
         operations = tuple(_subresource_operations(kind, each, scoped))
         if operations:
             yield Path(f"{item}/{each.name}", (*scope, "name"), operations)
+    if "watch" in kind.verbs and not kind.custom:
+        yield from _watch_paths(kind, collection, scope, scoped)
+
+
+def _watch_paths(kind: Kind, collection: str, scope: tuple[str, ...], scoped: str) -> Iterator[Path]:
+    """The old paths of watches, before a watch became a parameter of a list."""
+    base = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+
+    def watch(url: str, parameters_of_path: tuple[str, ...], name: str, *, one: bool = False) -> Path:
+        what, how = "individual changes to a list", "."
+        if one:
+            what, how = "changes to an object", ", filtered to a single item with the 'fieldSelector' parameter."
+        operation = _operation(
+            kind,
+            "get",
+            f"watch{_prefix(kind)}{name}",
+            f"watch {what} of kind {kind.kind}. {_OLD_WATCH}{how}",
+            "watch" if one else "watchlist",
+            WATCH_EVENT,
+            query=parameters.LIST,
+            streams=True,
+        )
+        return Path(f"{base}/watch{url.removeprefix(base)}", parameters_of_path, (operation,))
+
+    yield watch(collection, scope, f"{scoped}{kind.kind}List")
+    if kind.namespaced:
+        yield watch(kind.url(), (), f"{kind.kind}ListForAllNamespaces")
+    yield watch(f"{collection}/{{name}}", (*scope, "name"), f"{scoped}{kind.kind}", one=True)
 
 
 def _connect_paths(kind: Kind, each: Subresource, item: str, scope: tuple[str, ...], scoped: str) -> Iterator[Path]:

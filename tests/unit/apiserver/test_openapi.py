@@ -255,3 +255,20 @@ def test_what_belongs_to_no_version_has_documents_of_its_own(swagger: dict[str, 
     assert group["get"]["operationId"] == "getRbacAuthorizationAPIGroup"
     assert {path.path for path in general.values()} <= set(swagger["paths"])
     assert len({entry["serverRelativeURL"].partition("?hash=")[2] for entry in index.values()}) == len(index)
+
+
+def test_the_old_paths_of_watches_are_told() -> None:
+    paths = documents.document_v3(_kinds("", "v1"))["paths"]
+    told = {
+        "/api/v1/watch/pods": ("watchCoreV1PodListForAllNamespaces", "watchlist"),
+        "/api/v1/watch/namespaces/{namespace}/pods": ("watchCoreV1NamespacedPodList", "watchlist"),
+        "/api/v1/watch/namespaces/{namespace}/pods/{name}": ("watchCoreV1NamespacedPod", "watch"),
+        "/api/v1/watch/nodes": ("watchCoreV1NodeList", "watchlist"),
+        "/api/v1/watch/nodes/{name}": ("watchCoreV1Node", "watch"),
+    }
+    for path, (identifier, action) in told.items():
+        operation = paths[path]["get"]
+        assert (operation["operationId"], operation["x-kubernetes-action"]) == (identifier, action)
+        assert "deprecated: use the 'watch' parameter" in operation["description"]
+        assert {"pretty", "watch", "resourceVersion"} < {each["name"] for each in paths[path]["parameters"]}
+    assert not any("bindings" in path or "componentstatuses" in path for path in paths if "/watch/" in path)
