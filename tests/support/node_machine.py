@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -198,6 +199,18 @@ def container(name: str = "c", *command: str, **fields: Any) -> Object:
     """A container that runs a shell script, or sleeps."""
     script = " ".join(command) or "trap 'exit 0' TERM; while true; do sleep 0.1; done"
     return {"name": name, "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", script], **fields}
+
+
+def with_this_python(script: str, **fields: Any) -> tuple[Object, list[Object]]:
+    """A container that runs the script by the Python of this process, and the volumes that it needs for that."""
+    needed = {str(Path(sys.prefix).resolve()), sys.base_prefix, "/lib", "/lib64", "/usr/lib"}
+    volumes, mounts = [], []
+    for number, path in enumerate(sorted(path for path in needed if Path(path).exists())):
+        volumes.append({"name": f"host-{number}", "hostPath": {"path": path}})
+        mounts.append({"name": f"host-{number}", "mountPath": path, "readOnly": True})
+    python = str(Path(sys.prefix).resolve() / "bin" / Path(sys.executable).name)
+    made = {**container("c", volumeMounts=mounts, **fields), "command": [python, "-c", script]}
+    return made, volumes
 
 
 def pod_object(name: str, node: str, *containers: Object, namespace: str = "default", **spec: Any) -> Object:
