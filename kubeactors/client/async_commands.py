@@ -10,13 +10,16 @@ from os import PathLike
 from pathlib import Path
 
 from kubeactors.client import copying
-from kubeactors.client.arguments import command_line
+from kubeactors.client.arguments import command_line, one_name
 from kubeactors.client.calls import LogsCall
 from kubeactors.client.command import CommandSession, Completed, run
 from kubeactors.client.errors import ApiUnavailable
 from kubeactors.client.port_forward import PortForward
+from kubeactors.client.resource import resolve
 from kubeactors.client.streams import CommandCall, PortCall
 from kubeactors.client.transport import ConnectionLost, Transport
+
+PODS = resolve("pods")
 
 
 class AsyncCommands:
@@ -48,7 +51,7 @@ class AsyncCommands:
         """
         call = LogsCall(
             namespace or self.default_namespace,
-            pod,
+            one_name(pod, PODS),
             container or "",
             follow,
             previous,
@@ -153,7 +156,7 @@ class AsyncCommands:
         With `tty` it has a terminal: one output, and sizes (`CommandSession.resize`).
         """
         place = namespace or self.default_namespace
-        call = CommandCall("exec", place, pod, container or "", command_line(command), stdin, tty)
+        call = CommandCall("exec", place, one_name(pod, PODS), container or "", command_line(command), stdin, tty)
         async with self._command(call) as session:
             yield session
 
@@ -170,7 +173,9 @@ class AsyncCommands:
         """The first process of a pod's container: its output from now on, and with `stdin` its input. Leaving the block
         does not end it. `tty` must be what the container's spec says."""
         place = namespace or self.default_namespace
-        async with self._command(CommandCall("attach", place, pod, container or "", (), stdin, tty)) as session:
+        async with self._command(
+            CommandCall("attach", place, one_name(pod, PODS), container or "", (), stdin, tty)
+        ) as session:
             yield session
 
     @asynccontextmanager
@@ -185,7 +190,7 @@ class AsyncCommands:
     ) -> AsyncGenerator[PortForward, None]:
         """Within the block, connections to `address`:`local_port` (0: any free one, see `PortForward.local_port`) reach
         the pod's port."""
-        call = PortCall(namespace or self.default_namespace, pod, port)
+        call = PortCall(namespace or self.default_namespace, one_name(pod, PODS), port)
         connect = partial(self._transport.port, call, self.timeout)
         forward = PortForward(connect, port, address=address, local_port=local_port)
         try:

@@ -41,6 +41,8 @@ async def test_an_empty_name_never_means_the_collection(client: AsyncClient) -> 
         client.patch("configmaps", "", {}),
         client.modify("configmaps", "", lambda obj: None),
         client.create("pods", {}, subresource="binding"),
+        client.exec("", ["ls"]),
+        anext(client.logs("")),
     ]
     for call in calls:
         with pytest.raises(ValueError, match="The name is empty"):
