@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from kubeactors.api.meta import Object
-from kubeactors.api.printers.text import age, name
+from kubeactors.api.printers.text import age, label_selector_text, name
 
 _UNSET = "<unset>"
 
@@ -28,7 +28,7 @@ def policy_binding_cells(binding: Object, now: datetime) -> list[Any]:
     if ref.get("name"):
         shown = f"{ref.get('namespace') or '*'}/{ref['name']}"
     elif ref.get("selector") is not None:
-        shown = _selector(ref["selector"])
+        shown = label_selector_text(ref["selector"])
     return [name(binding), spec.get("policyName") or "", shown, age(binding, now)]
 
 
@@ -37,17 +37,3 @@ def _policy_cells(policy: Object, rules: str, now: datetime) -> list[Any]:
     kind = spec.get("paramKind")
     shown = f"{kind.get('apiVersion') or ''}/{kind.get('kind') or ''}" if kind is not None else _UNSET
     return [name(policy), len(spec.get(rules) or ()), shown, age(policy, now)]
-
-
-def _selector(selector: dict[str, Any]) -> str:
-    """As Go prints the message."""
-    labels = "".join(f"{key}: {value}," for key, value in sorted((selector.get("matchLabels") or {}).items()))
-    expressions = "".join(
-        f"LabelSelectorRequirement{{Key:{e.get('key') or ''},Operator:{e.get('operator') or ''},"
-        f"Values:[{' '.join(e.get('values') or ())}],}},"
-        for e in selector.get("matchExpressions") or ()
-    )
-    return (
-        f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},"
-        f"MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
-    )

@@ -47,3 +47,17 @@ def list_with_more(values: Sequence[str]) -> str:
     shown = ",".join(values[:_SHOWN])
     more = len(values) - _SHOWN
     return f"{shown} + {more} more..." if more > 0 else shown
+
+
+def label_selector_text(selector: Mapping[str, Any]) -> str:
+    """A LabelSelector as Go prints the message."""
+    labels = "".join(f"{key}: {value}," for key, value in sorted((selector.get("matchLabels") or {}).items()))
+    expressions = "".join(
+        f"LabelSelectorRequirement{{Key:{e.get('key') or ''},Operator:{e.get('operator') or ''},"
+        f"Values:[{' '.join(e.get('values') or ())}],}},"
+        for e in selector.get("matchExpressions") or ()
+    )
+    return (
+        f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},"
+        f"MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
+    )

@@ -6,6 +6,7 @@ from kubeactors.api.disruption import selects
 from kubeactors.api.errors import StatusError
 from kubeactors.api.kinds import registry
 from kubeactors.api.meta import Object, controller_of, is_deleting, name, namespace
+from kubeactors.api.printers.text import label_selector_text
 from kubeactors.controllers.controller import Controller, Surroundings, by_controller, pod_informer
 from kubeactors.controllers.disruption.status import (
     aim,
@@ -18,7 +19,7 @@ from kubeactors.controllers.disruption.status import (
 
 
 class NoScale(Exception):
-    """A pod has no controller that says how many of its pods it wants."""
+    """A pod's controller does not say how many of its pods it wants."""
 
 
 class DisruptionController(Controller):
@@ -51,8 +52,12 @@ class DisruptionController(Controller):
         pods = [pod for pod in self._pods.lister.list(namespace(budget)) if selects(budget, pod)]
         if not pods:
             self.recorder.event(budget, "Normal", "NoPods", "No matching pods found")
+        scaled = needs_scale(budget)
+        if scaled and any(controller_of(pod) is None for pod in pods):
+            # They count among the healthy ones only. An error would be tried again for ever.
+            self.recorder.event(budget, "Warning", "UnmanagedPods", _unmanaged_text(budget))
         try:
-            scale = await self._scale(pods) if needs_scale(budget) else 0
+            scale = await self._scale(pods) if scaled else 0
         except NoScale as error:
             message = f"Failed to calculate the number of expected pods: {error}"
             self.recorder.event(budget, "Warning", "CalculateExpectedPodCountFailed", message)
@@ -76,7 +81,7 @@ class DisruptionController(Controller):
         for pod in pods:
             owner = controller_of(pod)
             if owner is None:
-                raise NoScale(f'found no controller ref for pod "{name(pod)}"')
+                continue
             if owner["uid"] not in wanted:
                 uid, replicas = await self._wanted(pod, owner)
                 wanted[owner["uid"]] = 0  # counted under its own controller, if it has one
@@ -107,3 +112,12 @@ class DisruptionController(Controller):
             if error.code == 404:
                 return None
             raise
+
+
+def _unmanaged_text(budget: Object) -> str:
+    selector = label_selector_text(budget["spec"].get("selector") or {})
+    return (
+        f"Pods selected by this PodDisruptionBudget (selector: {selector}) were found to be unmanaged. As a result, "
+        "the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for "
+        'these pods please set ".spec.minAvailable" field of the PDB to an integer value.'
+    )
