@@ -79,6 +79,8 @@ def _config(settings: ComponentSettings, pki: ClusterPki, store_endpoints: list[
         store_tls = TlsFiles(directory / "ca.crt", directory / "client.crt", directory / "client.key")
     else:
         store_tls = None
+    # A master of an earlier version has none before its next `kubeactors up`.
+    front_proxy = pki.certificate("front-proxy-client")
     return ApiServerConfig(
         advertise_address=settings.address,
         store_endpoints=store_endpoints,
@@ -88,9 +90,9 @@ def _config(settings: ComponentSettings, pki: ClusterPki, store_endpoints: list[
         client_ca=pki.ca,
         kubelet_client_cert=pki.certificate("apiserver-kubelet-client"),
         kubelet_client_key=pki.key("apiserver-kubelet-client"),
-        requestheader_client_ca=pki.front_proxy_ca,
-        proxy_client_cert=pki.certificate("front-proxy-client"),
-        proxy_client_key=pki.key("front-proxy-client"),
+        requestheader_client_ca=pki.front_proxy_ca if front_proxy.exists() else None,
+        proxy_client_cert=front_proxy if front_proxy.exists() else None,
+        proxy_client_key=pki.key("front-proxy-client") if front_proxy.exists() else None,
         service_account_key=pki.service_account_key,
         service_account_public_key=pki.service_account_public_key,
         service_account_issuer=f"https://kubernetes.default.svc.{config.cluster_domain}",
