@@ -56,6 +56,7 @@ def pod_affinity(**term: Any) -> Object:
                 f'{AT}.env[0].valueFrom.fileKeyRef.volumeName: Not found: "v"',
             ],
         ),
+        (of(envFrom=[{"secretRef": {"name": "abc-"}}]), []),
         (
             {**init(ports=[{"containerPort": 1, "hostPort": 2}] * 2)},
             ['spec.initContainers[0].ports[1].hostPort: Duplicate value: "TCP//2"'],

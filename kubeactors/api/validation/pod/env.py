@@ -7,7 +7,12 @@ from typing import Any, Final
 from kubeactors.api.fielderrors import FieldError, invalid, not_found, not_supported, required
 from kubeactors.api.quantity import Quantity
 from kubeactors.api.validation.common import dns1123_label, dns1123_subdomain, no_backsteps, qualified_name
-from kubeactors.api.validation.names import config_map_key_errors, env_name_errors, is_env_name
+from kubeactors.api.validation.names import (
+    config_map_key_errors,
+    dns1123_subdomain_errors,
+    env_name_errors,
+    is_env_name,
+)
 
 _ENV_FIELDS: Final = (
     "metadata.name",
@@ -62,13 +67,19 @@ def env_from_errors(sources: Sequence[Mapping[str, Any]], path: str) -> list[Fie
                 continue
             given += 1
             name = reference.get("name") or ""
-            errors += dns1123_subdomain(name, f"{at}.{field}.name") if name else [required(f"{at}.{field}.name")]
+            errors += _prefix_errors(name, f"{at}.{field}.name") if name else [required(f"{at}.{field}.name")]
         if not given:
             message = "must specify one of: `configMapRef` or `secretRef`"
             errors.append(invalid(path, "", message))
         elif given > 1:
             errors.append(invalid(path, "", "may not have more than one field specified at a time"))
     return errors
+
+
+def _prefix_errors(name: str, path: str) -> list[FieldError]:
+    """Of a name that may end with a dash, as if something came behind it."""
+    masked = f"{name[:-2]}a" if len(name) > 1 and name.endswith("-") else name
+    return [invalid(path, name, m) for m in dns1123_subdomain_errors(masked)]
 
 
 def _source_errors(source: Mapping[str, Any], has_value: bool, path: str) -> list[FieldError]:

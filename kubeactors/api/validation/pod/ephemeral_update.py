@@ -5,7 +5,8 @@ from typing import Any
 
 from kubeactors.api.fielderrors import FieldError, forbidden, go_quote
 from kubeactors.api.meta import is_static
-from kubeactors.api.validation.pod.spec import pod_spec_errors
+from kubeactors.api.validation.pod.annotations import pod_annotation_errors, pod_annotation_update_errors
+from kubeactors.api.validation.pod.pod import pod_kept_errors
 
 
 def ephemeral_containers_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
@@ -13,7 +14,10 @@ def ephemeral_containers_update_errors(new: Mapping[str, Any], old: Mapping[str,
     if is_static(old):
         return [forbidden("", "static pods do not support ephemeral containers")]
     spec = new.get("spec") or {}
-    errors = pod_spec_errors(spec, "spec", (new.get("metadata") or {}).get("name") or "")
+    annotations, before = ((o.get("metadata") or {}).get("annotations") or {} for o in (new, old))
+    errors = pod_kept_errors(new)
+    errors += pod_annotation_update_errors(annotations, before, "metadata.annotations")
+    errors += pod_annotation_errors(annotations, spec, "metadata.annotations")
     present = {c.get("name"): c for c in spec.get("ephemeralContainers") or ()}
     for container in (old.get("spec") or {}).get("ephemeralContainers") or ():
         name = container.get("name") or ""
