@@ -63,7 +63,7 @@ _FORMS = {
 }
 
 
-#: Larger answers than this (bytes of JSON) are made protobuf on another thread.
+#: Larger answers than this (bytes of JSON) are made protobuf or YAML on another thread.
 _OWN_THREAD = 64 * 1024
 #: Where a request keeps what its answer is to warn of, whether it succeeds or not.
 WARNINGS = "warnings"
@@ -231,7 +231,7 @@ async def _encode(
         body = document.whole()
     if media.version == "v1beta1":
         body = as_beta(body)
-    if media.protobuf and len(body) > _OWN_THREAD:
+    if (media.protobuf or media.yaml) and len(body) > _OWN_THREAD:
         body, content_type = await asyncio.to_thread(render, body, media, pretty=pretty)
     else:
         body, content_type = render(body, media, pretty=pretty)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
+import aiohttp
 import pytest
 
-from kubeactors.apiserver.http import connection
-from kubeactors.apiserver.http.negotiate import parse_accept
+from kubeactors.apiserver.http import connection, resources
+from kubeactors.apiserver.http.negotiate import MediaForm, parse_accept
 from kubeactors.apiserver.request import Response
 from tests.unit.apiserver.conftest import RunningFronts
 
@@ -91,3 +93,28 @@ async def test_a_slow_body_is_no_slow_header(running: RunningFronts, monkeypatch
 
 def test_an_accept_header_is_read_so_far() -> None:
     assert len(parse_accept("a," * 30_000)) == 256
+
+
+@pytest.mark.parametrize("form", ["application/yaml", "application/vnd.kubernetes.protobuf"])
+async def test_long_answers_in_other_forms_are_made_beside_the_loop(
+    running: RunningFronts, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    threads: list[str] = []
+    made = resources.render
+
+    def render(body: bytes, media: MediaForm, *, pretty: bool) -> tuple[bytes, str]:
+        threads.append(threading.current_thread().name)
+        return made(body, media, pretty=pretty)
+
+    monkeypatch.setattr(resources, "render", render)
+    running.handler.respond = lambda request: Response(
+        200, b'{"kind":"ConfigMap","apiVersion":"v1","data":{"a":"%b"}}' % (b"x" * int(request.name))
+    )
+    connector = aiohttp.TCPConnector(ssl=running.tls())
+    async with aiohttp.ClientSession(running.url, connector=connector) as client:
+        for size in (10, 70_000):
+            path = f"/api/v1/namespaces/a/configmaps/{size}"
+            async with client.get(path, headers={"Accept": form}) as answer:
+                assert (answer.status, answer.headers["Content-Type"]) == (200, form)
+    assert threads[0] == threading.current_thread().name
+    assert threads[1] != threads[0]
