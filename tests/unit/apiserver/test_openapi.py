@@ -226,14 +226,20 @@ def test_a_version_says_where_its_resources_are_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "answer"),
+    ("group", "path", "answer"),
     [
-        ("/api/v1/namespaces/{namespace}/services/{name}", "io.k8s.api.core.v1.Service"),
-        ("/api/v1/namespaces/{namespace}/secrets/{name}", "io.k8s.apimachinery.pkg.apis.meta.v1.Status"),
+        ("", "/api/v1/namespaces/{namespace}/services/{name}", "io.k8s.api.core.v1.Service"),
+        ("", "/api/v1/namespaces/{namespace}/secrets/{name}", "io.k8s.apimachinery.pkg.apis.meta.v1.Status"),
+        ("resource.k8s.io", "/apis/resource.k8s.io/v1/deviceclasses/{name}", "io.k8s.api.resource.v1.DeviceClass"),
+        (
+            "resource.k8s.io",
+            "/apis/resource.k8s.io/v1/devicetaintrules/{name}",
+            "io.k8s.apimachinery.pkg.apis.meta.v1.Status",
+        ),
     ],
 )
-def test_deletions_answer_with_what_they_say(path: str, answer: str) -> None:
-    delete = documents.document_v3(_kinds("", "v1"))["paths"][path]["delete"]
+def test_deletions_answer_with_what_they_say(group: str, path: str, answer: str) -> None:
+    delete = documents.document_v3(_kinds(group, "v1"))["paths"][path]["delete"]
     schema = delete["responses"]["200"]["content"]["application/json"]["schema"]
     assert schema == {"$ref": f"#/components/schemas/{answer}"}
 
