@@ -86,7 +86,7 @@ async def test_watch_lines_may_come_in_pieces(client: AsyncClient, server: FakeR
 async def test_an_informer_works_and_survives_broken_connections(client: AsyncClient, server: FakeRestServer) -> None:
     informer = Informer(client, "configmaps")
     await informer.start()
-    await informer.wait_synced(2)
+    await informer.wait_synced(30)
     await eventually(lambda: server.api.watch_count)
     server.api.break_watches()
     server.api.seed(config_map("a"))

@@ -61,7 +61,7 @@ async def test_what_is_there_and_what_changes_reaches_lister_and_handlers(api: F
     told = Recorder()
     informer.add_handler(told.add, told.update, told.delete)
     await informer.start()
-    await informer.wait_synced(1)
+    await informer.wait_synced(30)
     assert told.seen == [("add", "default/a"), ("add", "other/b")]
     api.modify("pods", "a", lambda p: p["metadata"]["labels"].update(x="y"))
     api.seed(pod("c"))
@@ -80,7 +80,7 @@ async def test_what_is_there_and_what_changes_reaches_lister_and_handlers(api: F
 async def test_indexes_follow_the_objects(api: FakeApi, informer: Informer) -> None:
     api.seed(pod("a", node="n1"), pod("b", node="n1"), pod("c"))
     await informer.start()
-    await informer.wait_synced(1)
+    await informer.wait_synced(30)
     assert [meta.name(p) for p in informer.lister.by_index("node", "n1")] == ["a", "b"]
     api.modify("pods", "c", lambda p: p["spec"].update(nodeName="n1"))
     api.modify("pods", "a", lambda p: p["spec"].update(nodeName="n2"))
@@ -100,7 +100,7 @@ async def test_a_broken_watch_goes_on_where_it_was_without_a_list(api: FakeApi, 
     told = Recorder()
     informer.add_handler(told.add, told.update, told.delete)
     await informer.start()
-    await informer.wait_synced(1)
+    await informer.wait_synced(30)
     await eventually(lambda: api.watch_count)
     api.bookmark()
     api.break_watches()
@@ -116,7 +116,7 @@ async def test_after_expiry_it_lists_again_and_reports_what_it_missed(api: FakeA
     told = Recorder()
     informer.add_handler(told.add, told.update, told.delete)
     await informer.start()
-    await informer.wait_synced(1)
+    await informer.wait_synced(30)
     await eventually(lambda: api.watch_count)
     told.seen.clear()
     api.down = True
@@ -143,7 +143,7 @@ async def test_after_expiry_it_lists_again_and_reports_what_it_missed(api: FakeA
 async def test_a_bookmark_moves_the_version_from_which_it_resumes(api: FakeApi, informer: Informer) -> None:
     api.seed(pod("a"))
     await informer.start()
-    await informer.wait_synced(1)
+    await informer.wait_synced(30)
     await eventually(lambda: api.watch_count)
     api.seed({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}})
     api.bookmark()
@@ -157,7 +157,7 @@ async def test_a_bookmark_moves_the_version_from_which_it_resumes(api: FakeApi, 
 async def test_long_lists_come_in_pages(api: FakeApi, informer: Informer) -> None:
     api.seed(*(pod(f"p{number}") for number in range(PAGE + 10)))
     await informer.start()
-    await informer.wait_synced(5)
+    await informer.wait_synced(30)
     assert len(informer.lister) == PAGE + 10
     assert sum(isinstance(call, ListCall) for call in api.calls) == 2
 
@@ -166,7 +166,7 @@ async def test_selectors_limit_what_is_kept(api: FakeApi, client: AsyncClient) -
     api.seed(pod("a", node="n1", app="web"), pod("b", node="n2", app="web"), pod("c", node="n1"))
     informer = Informer(client, "pods", label_selector="app=web", field_selector="spec.nodeName=n1")
     await informer.start()
-    await informer.wait_synced(1)
+    await informer.wait_synced(30)
     assert [meta.name(p) for p in informer.lister.list()] == ["a"]
     await eventually(lambda: api.watch_count)
     api.modify("pods", "b", lambda p: p["spec"].update(nodeName="n1"))
@@ -186,7 +186,7 @@ async def test_a_failing_handler_stops_nothing(
     informer.add_handler(told.add)
     api.seed(pod("a"))
     await informer.start()
-    await informer.wait_synced(1)
+    await informer.wait_synced(30)
     assert told.seen == [("add", "default/a")]
     assert "a handler of pods failed" in caplog.text
 
@@ -197,14 +197,14 @@ async def test_a_server_that_refuses_is_named_and_tried_again(api: FakeApi, info
     with pytest.raises(TimeoutError, match=r"pods has no list after 0\.05 s: pods is forbidden: not you"):
         await informer.wait_synced(0.05)
     assert informer.problem
-    await informer.wait_synced(1)
+    await informer.wait_synced(30)
     assert informer.problem is None
 
 
 async def test_the_lister_shares_objects(api: FakeApi, informer: Informer) -> None:
     api.seed(pod("a"))
     await informer.start()
-    await informer.wait_synced(1)
+    await informer.wait_synced(30)
     first = informer.lister.get("default", "a")
     assert first is not None
     assert informer.lister.list()[0] is first
@@ -219,7 +219,7 @@ async def test_a_factory_shares_informers_and_runs_them_together(api: FakeApi, c
     assert factory.informer("pods", namespace="kube-system") is not pods
     assert (await factory.health())["informer pods"] == "not started"
     await factory.start()
-    await factory.wait_synced(1)
+    await factory.wait_synced(30)
     assert [meta.name(p) for p in pods.lister.by_index("node", "n1")] == ["a"]
     assert set((await factory.health()).values()) == {"ok"}
     await factory.stop()
