@@ -66,7 +66,7 @@ _FORMS = {
 #: Larger answers than this (bytes of JSON) are made protobuf or YAML on another thread.
 _OWN_THREAD = 64 * 1024
 #: Where a request keeps what its answer is to warn of, whether it succeeds or not.
-WARNINGS = "warnings"
+WARNINGS = web.RequestKey("warnings", tuple[str, ...])
 
 _WITHOUT_TABLE = frozenset({"binding", "eviction", "token"})
 

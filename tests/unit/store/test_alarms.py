@@ -13,6 +13,7 @@ from kubeactors.store.errors import CorruptCluster, LeaseNotFound, NoSpace, Stor
 from kubeactors.store.machine.alarm import AlarmTable, cost
 from kubeactors.store.machine.command import Command, Kind
 from kubeactors.store.machine.machine import StateMachine
+from tests.support.eventually import eventually
 from tests.support.store import member_config, running_member
 
 ACTIVATE, DEACTIVATE = rpc_pb2.AlarmRequest.ACTIVATE, rpc_pb2.AlarmRequest.DEACTIVATE
@@ -126,7 +127,7 @@ async def test_an_alarm_is_in_a_snapshot(tmp_path: Path) -> None:
         await maintenance.Alarm(alarm(ACTIVATE, rpc_pb2.NOSPACE, 77))
         for _ in range(20):
             await kv.DeleteRange(rpc_pb2.DeleteRangeRequest(key=b"nothing"))
-    assert list(tmp_path.rglob("*.snap"))
+        await eventually(lambda: list(tmp_path.rglob("*.snap")))  # written beside the requests
     async with running_member(config) as member, grpc.aio.insecure_channel(member.client_urls[0][7:]) as channel:
         raised = await rpc_pb2_grpc.MaintenanceStub(channel).Alarm(rpc_pb2.AlarmRequest())
         assert [(a.memberID, a.alarm) for a in raised.alarms] == [(77, rpc_pb2.NOSPACE)]
