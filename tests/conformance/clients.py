@@ -14,7 +14,7 @@ import urllib3
 from tests.conformance.cluster import Cluster
 
 T = TypeVar("T")
-SECONDS = 15
+SECONDS = 60
 
 
 def official_client(cluster: Cluster, **configuration: Any) -> kubernetes.client.ApiClient:

@@ -140,8 +140,12 @@ def dynamic(api: ApiClient, tmp_path_factory: pytest.TempPathFactory) -> Dynamic
 
 
 @pytest.fixture
-def kind(request: pytest.FixtureRequest, dynamic: DynamicClient, namespace: str) -> Kind:
-    return Kind(request.param, dynamic, namespace)
+def kind(request: pytest.FixtureRequest, dynamic: DynamicClient, namespace: str) -> Iterator[Kind]:
+    made = Kind(request.param, dynamic, namespace)
+    yield made
+    if not made.resource.namespaced:  # no namespace takes them along, and some hold others: a server that is away
+        for left in made.list()["items"]:
+            made.resource.delete(name=left["metadata"]["name"])
 
 
 def _parameters(samples: list[Sample], *, titles: bool = False) -> pytest.MarkDecorator:
