@@ -84,7 +84,7 @@ async def test_example(
     with contextlib.redirect_stdout(output):
         # In a thread, where the example may block or have a loop of its own.
         code = compile(dict(EXAMPLES)[title], f"docs/sdk.md: {title}", "exec")
-        await asyncio.wait_for(asyncio.to_thread(exec, code, {"__name__": "__main__"}), 30)
+        await asyncio.wait_for(asyncio.to_thread(exec, code, {"__name__": "__main__"}), 120)
     assert output.getvalue() == printed
 
 
