@@ -13,7 +13,7 @@ from tests.fuzz import hostile
 from tests.fuzz.choices import Choices
 
 DEADLINE = 30.0
-STREAMED = 3.0  # of a stream, which may go on for ever: so long it is read
+STREAMED = 0.5  # of a stream, which may go on for ever: so long it is read
 #: How a server ends a call that it does not understand itself, or that made it stumble.
 FAULTS = (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS)
 _INTEGERS = {
