@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -47,8 +48,12 @@ class Client:
         headers: Iterable[tuple[str, str | bytes]] = (),
         content_type: str = JSON,
         deadline: float = DEADLINE,
+        stream: bool = False,
     ) -> Answer:
-        """Send a request and read the whole answer. Raises TimeoutError past the deadline (seconds)."""
+        """Send a request and read the whole answer, or of one with `stream` that is granted (200) the head alone.
+
+        Raises TimeoutError past the deadline (seconds).
+        """
         raw = target if isinstance(target, bytes) else target.encode("utf-8", "surrogateescape")
         lines = [method.encode() + b" " + raw + b" HTTP/1.1", b"Host: localhost"]
         lines += [
@@ -58,28 +63,30 @@ class Client:
         if body is not None:
             lines += [b"Content-Type: " + content_type.encode(), b"Content-Length: %d" % len(body)]
         message = b"\r\n".join(lines) + b"\r\n\r\n" + (body or b"")
-        kept = self._socket is not None
-        try:
-            return self._exchange(method, message, deadline)
-        except (ConnectionError, ssl.SSLError):
-            self.close()
-            if not kept:
-                raise
-        return self._exchange(method, message, deadline)  # an idle connection may end at any time
+        if self._socket is not None:
+            # An idle connection may end at any time.
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                answer = self._exchange(method, message, deadline, stream)
+                if answer.status:
+                    return answer
+        return self._exchange(method, message, deadline, stream)
 
     def json(self, method: str, target: str, value: Any = None, **more: Any) -> Answer:
         """The same with a JSON document."""
         return self.request(method, target, None if value is None else json.dumps(value).encode(), **more)
 
-    def _exchange(self, method: str, message: bytes, deadline: float) -> Answer:
+    def _exchange(self, method: str, message: bytes, deadline: float, stream: bool) -> Answer:
         until = time.monotonic() + deadline
-        connection = self._connected(deadline)
-        connection.settimeout(deadline)
-        connection.sendall(message)
-        answer, ends = read_answer(connection, until, method)
-        if ends:
-            self.close()
-        return answer
+        ends = True  # what is left of an answer that was given up would be taken for the next one
+        try:
+            connection = self._connected(deadline)
+            connection.settimeout(deadline)
+            connection.sendall(message)
+            answer, ends = read_answer(connection, until, method, stream)
+            return answer
+        finally:
+            if ends:
+                self.close()
 
     def _connected(self, deadline: float) -> ssl.SSLSocket:
         if self._socket is None:
@@ -104,11 +111,15 @@ def connect(address: tuple[str, int], context: ssl.SSLContext, timeout: float = 
         raise
 
 
-def read_answer(connection: socket.socket, until: float, method: str = "GET") -> tuple[Answer, bool]:
+def read_answer(
+    connection: socket.socket, until: float, method: str = "GET", stream: bool = False
+) -> tuple[Answer, bool]:
     """The next answer, and whether the connection ends with it. Raises TimeoutError at `until` (monotonic)."""
     response = http.client.HTTPResponse(_Timed(connection, until), method=method)  # type: ignore[arg-type]
     try:
         response.begin()
+        if stream and response.status == 200:
+            return Answer(200), True
         pieces = []
         size = 0
         while piece := response.read1(1 << 16):

@@ -19,8 +19,9 @@ from tests.fuzz.documents import Documents, Operation
 from tests.fuzz.effort import attempt
 from tests.fuzz.samples import sample
 
-#: Streams have tests of their own.
-_STREAMS = {"connect"}
+#: Connections have tests of their own.
+_CONNECTIONS = {"connect"}
+_WATCHES = {"watch", "watchlist"}
 _PATCH_TYPES = tuple(each for each in queries.CONTENT_TYPES if "patch+" in each and "cbor" not in each)
 
 
@@ -31,14 +32,16 @@ class Case:
     accept: str
     content_type: str = ""
     body: bytes | None = None
+    stream: bool = False
 
     def send(self, client: Client) -> Any:
-        return client.request(self.method, self.target, self.body, [("Accept", self.accept)], self.content_type)
+        accept = [("Accept", self.accept)]
+        return client.request(self.method, self.target, self.body, accept, self.content_type, stream=self.stream)
 
 
 def test_every_operation(client: Client, served: Documents) -> None:
     for operation in served.operations:
-        if operation.action in _STREAMS:
+        if operation.action in _CONNECTIONS:
             continue
 
         def make(choose: Choices, operation: Operation = operation) -> Case:
@@ -56,8 +59,8 @@ def _case(operation: Operation, bodies: Bodies, choose: Choices) -> Case:
     if operation.method == "DELETE" and operation.path.endswith("/customresourcedefinitions"):
         # Other tests need theirs. A body would take the parameters' place.
         return Case("DELETE", target + ("&" if "?" in target else "?") + "dryRun=All", accept)
-    if "watch=" in target:
-        target += "&timeoutSeconds=1"
+    if operation.action in _WATCHES:
+        return Case(operation.method, target, accept, stream=True)
     if operation.body is None:
         return Case(operation.method, target, accept)
     if operation.method == "PATCH":
