@@ -56,7 +56,7 @@ class Daemon:
                 raise OSError(f"could not launch {command[0]}; see {log_file}")
             while True:
                 written, pid = self.pid_file.exists(), self.pid()
-                if pid is not None and not _is_still_the_shell(pid):
+                if pid is not None and _is_the_program(pid):
                     return pid
                 if written and pid is None:
                     raise OSError(f"{command[0]} ended at once; see {log_file}")
@@ -101,8 +101,10 @@ class Daemon:
         self.pid_file.unlink(missing_ok=True)
 
 
-def _is_still_the_shell(pid: int) -> bool:
+def _is_the_program(pid: int) -> bool:
+    """Not the shell before it any more. False too for what is ending, which its process id will tell."""
     try:
-        return _RECORD_AND_EXEC.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:  # it has ended, which its process id will tell
-        return True
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes()  # empty once its memory is gone
+    except OSError:
+        return False
+    return bool(arguments) and _RECORD_AND_EXEC.encode() not in arguments.split(b"\0")
