@@ -19,6 +19,7 @@ from kubeactors.api.go_json import syntax_error
 from kubeactors.api.meta import Object
 from kubeactors.api.patched_text import quoted
 from kubeactors.api.protobuf.messages import known
+from kubeactors.api.raw_extension import keep_text
 from kubeactors.api.schema.decoder import (
     MAX_PROBLEMS,
     DecodeProblems,
@@ -53,7 +54,7 @@ class Decoded:
 
 def decode(kind: Kind, body: bytes, *, content_type: str = JSON, field_validation: str = WARN) -> Decoded:
     """Decode the body of a create or update. Raises StatusError (400, 415)."""
-    return decode_as(
+    decoded = decode_as(
         kind.kind,
         kind.api_version,
         kind.decoder,
@@ -62,6 +63,9 @@ def decode(kind: Kind, body: bytes, *, content_type: str = JSON, field_validatio
         field_validation=field_validation,
         custom=kind.custom,
     )
+    if kind.text_member and content_type == JSON:
+        keep_text(decoded.obj, kind.text_member, body)
+    return decoded
 
 
 def decode_definition(

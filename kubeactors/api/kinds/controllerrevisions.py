@@ -5,6 +5,7 @@ from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubeactors.api.kinds.strategy import Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.apps import controller_revision_cells
+from kubeactors.api.raw_extension import TextKept
 from kubeactors.api.validation.controllerrevision import (
     controller_revision_errors,
     controller_revision_update_errors,
@@ -26,6 +27,8 @@ KIND = Kind(
     plural="controllerrevisions",
     schema="io.k8s.api.apps.v1.ControllerRevision",
     strategy=ControllerRevisionStrategy(),
+    conversion=TextKept("data"),
+    text_member="data",
     columns=(
         NAME_COLUMN,
         Column("Controller", description="Controller of the object"),

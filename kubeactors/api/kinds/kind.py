@@ -116,7 +116,8 @@ class Kind:
     # Annotations that stand for a field of Kubernetes' own form: objects have them, PartialObjectMetadata has not.
     field_annotations: frozenset[str] = frozenset()
     storage_path: str = ""  # below /registry; empty: the plural
-    conversion: Conversion | None = None  # another kind of the same storage_path is the one that is stored
+    conversion: Conversion | None = None  # where the stored form is another one, as that of a kind of the same path
+    text_member: str = ""  # kept as the text that it was sent as (`kubeactors.api.raw_extension`)
     list_kind: str = ""  # empty: the kind with "List" behind it
     custom: bool = False  # made of a CustomResourceDefinition (see CustomKind)
 

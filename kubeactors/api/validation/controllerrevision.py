@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kubeactors.api.fielderrors import FieldError, required
-from kubeactors.api.validation.common import immutable, not_negative
+from kubeactors.api.fielderrors import FieldError, invalid, required
+from kubeactors.api.raw_extension import changed
+from kubeactors.api.validation.common import not_negative
+from kubeactors.api.validation.metadata import FIELD_IMMUTABLE
 
 
 def controller_revision_errors(obj: Mapping[str, Any]) -> list[FieldError]:
@@ -14,4 +16,6 @@ def controller_revision_errors(obj: Mapping[str, Any]) -> list[FieldError]:
 
 
 def controller_revision_update_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
-    return controller_revision_errors(new) + immutable(new.get("data"), old.get("data"), "data")
+    data = new.get("data")
+    frozen = [invalid("data", data, FIELD_IMMUTABLE)] if changed(data, old.get("data")) else []
+    return controller_revision_errors(new) + frozen

@@ -13,6 +13,7 @@ from kubeactors.api.kinds import KindRegistry, Strategy
 from kubeactors.api.managedfields import Trackers, differ_in_time_only, name_of
 from kubeactors.api.meta import Object, now_rfc3339
 from kubeactors.api.owner_references import drop_repeated_owners
+from kubeactors.api.raw_extension import drop_text
 from kubeactors.apiserver.admission import AdmissionChain, Attributes, Operation
 from kubeactors.apiserver.options import check_write
 from kubeactors.apiserver.own_thread import OwnThread
@@ -122,7 +123,11 @@ class Writer:
         again = self._objects.hook(resource) is not None or obj["metadata"].get("generateName")
 
         async def make() -> Object:
-            new = codec.copy(obj) if again else obj
+            new = obj
+            if again:
+                new = codec.copy(obj)
+                if member := resource.kind.text_member:
+                    new[member] = obj.get(member)
             await self._prepare_new(write, name, new)
             return new
 
@@ -246,7 +251,10 @@ class Writer:
                 return await self._changed_to_new(write, wanted(None))
             old: Object = state.obj
             # What is wanted may be made out of the old object, which is compared with afterwards.
-            new = wanted(resource.decode(state.item) if derived else None)
+            base = resource.decode(state.item) if derived else None
+            if base is not None and (member := resource.kind.text_member):
+                drop_text(base, member)
+            new = wanted(base)
             if uid_is_precondition:
                 self._check_uid(write, new, old)
             return await self._changed(write, new, old)
