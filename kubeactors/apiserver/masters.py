@@ -92,6 +92,8 @@ class MasterLeases:
             await self.reconcile()
         except (StoreError, StatusError) as error:  # two servers may write at once: the next round agrees
             logger.warning("cannot keep the endpoints of default/kubernetes: %s", error)
+        except Exception:
+            logger.exception("cannot keep the endpoints of default/kubernetes")
 
     async def _announce(self) -> None:
         if self._lease:

@@ -103,8 +103,12 @@ class Registration:
                 if isinstance(error, StatusError) and error.reason in ("AlreadyExists", "NotFound", "Conflict"):
                     continue  # another server was first; its change is looked at
                 logger.warning("APIService %s: %s; trying again", name, error)
-                await asyncio.sleep(_RETRY_SECONDS)
-                self._look(name)
+            except Exception:
+                logger.exception("APIService %s; trying again", name)
+            else:
+                continue
+            await asyncio.sleep(_RETRY_SECONDS)
+            self._look(name)
 
     async def _sync(self, name: str) -> None:
         version, _, group = name.partition(".")

@@ -67,7 +67,7 @@ def combined(data: Mapping[str, str], trust: Trust, now: datetime) -> dict[str, 
 
 def _names(before: str, more: Sequence[str]) -> str:
     listed = orjson.loads(before) if before else []
-    if not isinstance(listed, list):
+    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
         raise ValueError("not a list of names")
     return orjson.dumps(list(dict.fromkeys([*listed, *more]))).decode()
 
@@ -124,8 +124,12 @@ class ClusterTrust:
                 await self.write()
             except (StatusError, StoreError) as error:
                 logger.warning("ConfigMap %s/%s: %s; trying again", NAMESPACE, NAME, error)
-                await asyncio.sleep(_RETRY_SECONDS)
-                self._wake.set()
+            except Exception:
+                logger.exception("ConfigMap %s/%s; trying again", NAMESPACE, NAME)
+            else:
+                continue
+            await asyncio.sleep(_RETRY_SECONDS)
+            self._wake.set()
 
     async def write(self) -> None:
         """Make the ConfigMap say what it has to. Raises StatusError."""

@@ -55,6 +55,8 @@ class Repair:
                 await self.step()
             except StatusError as error:
                 logger.warning("the claims of services were not checked: %s", error.message)
+            except Exception:
+                logger.exception("the claims of services were not checked")
             await asyncio.sleep(self._interval)
 
     async def step(self) -> None:

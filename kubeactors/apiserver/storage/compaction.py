@@ -36,6 +36,8 @@ class Compactor:
                 await self.step()
             except StoreError as error:
                 logger.warning("the store was not compacted: %s", error.message)
+            except Exception:
+                logger.exception("the store was not compacted")
 
     async def begin(self) -> None:
         """Take the key up before anything is served. Raises StoreError.

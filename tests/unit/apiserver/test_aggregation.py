@@ -290,7 +290,8 @@ def test_servers_add_what_they_trust_to_what_others_do() -> None:
     fresh = Authority.create("three", later).certificate
     assert combined(both, Trust(fresh, fresh, ["front"]), later)["client-ca-file"].encode() == fresh
     assert set(combined({}, Trust(one), NOW)) == {"client-ca-file"}
-    for broken in ({"client-ca-file": "-"}, {**first, "requestheader-group-headers": "{"}):
+    names = "requestheader-group-headers"
+    for broken in ({"client-ca-file": "-"}, {**first, names: "{"}, {**first, names: "[{}]"}, {**first, names: "5"}):
         with pytest.raises(ValueError):
             combined(broken, Trust(one, one), NOW)
 
