@@ -9,13 +9,14 @@ import subprocess
 from pathlib import Path
 
 from nodeagent.runtime.interface import RuntimeUnavailable
+from nodeagent.runtime.podman import processes
 from nodeagent.runtime.podman.configuration import Directories, PodmanConfiguration
 from nodeagent.runtime.podman.rest import PodmanRest
-from nodeagent.waiting import wait_event
 
 logger = logging.getLogger(__name__)
 
 _START_DEADLINE = 20.0
+_REMNANT_ROUNDS = 5  # one that is ended may have begun another
 
 _SPAWN = """
 exec </dev/null >>"$1" 2>&1
@@ -52,19 +53,31 @@ class PodmanService:
                 return
             if pid is not None:
                 logger.info("replacing the podman service %d", pid)
-                await self._end(pid)
+                await processes.end(pid)
             await rest.close()
             await self._start(rest)
 
     async def end(self) -> None:
-        """End the service for good. Containers go on."""
+        """End the service for good, and what it left beside it. To be called when there are no containers any more."""
         async with self._lock:
             pid = await asyncio.to_thread(self._running_pid)
             if pid is not None:
-                await self._end(pid)
+                await processes.end(pid)
+            await self._end_remnants()
             for leftover in (self._pid_file, Path(self._directories.socket)):
                 with contextlib.suppress(FileNotFoundError):
                     leftover.unlink()
+
+    async def _end_remnants(self) -> None:
+        """Monitors outlive the execs that they watched, and clean up after them in our directories when they end."""
+        variable = "CONTAINERS_CONF", self._configuration.environment["CONTAINERS_CONF"]
+        for _ in range(_REMNANT_ROUNDS):
+            remnants = await asyncio.to_thread(processes.with_variable, *variable)
+            if not remnants:
+                return
+            for pid in remnants:
+                await processes.end(pid, first=signal.SIGKILL)
+        logger.warning("processes of Podman's are still there: %s", sorted(remnants))
 
     async def _start(self, rest: PodmanRest) -> None:
         pid = await asyncio.to_thread(self._spawn)
@@ -118,26 +131,6 @@ class PodmanService:
         except (OSError, ValueError):
             return None
         return pid if f"unix://{self._directories.socket}".encode() in command else None
-
-    async def _end(self, pid: int) -> None:
-        try:
-            descriptor = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
-        loop = asyncio.get_running_loop()
-        gone = asyncio.Event()
-        loop.add_reader(descriptor, gone.set)
-        try:
-            signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-            if not await wait_event(gone, 5.0):
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                if not await wait_event(gone, 5.0):
-                    logger.warning("the podman service %d does not end after SIGKILL", pid)
-        except ProcessLookupError:
-            logger.debug("the podman service %d had ended", pid)
-        finally:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
 
     def _log_tail(self) -> str:
         try:
