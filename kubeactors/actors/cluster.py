@@ -25,6 +25,7 @@ from kubeactors.actors.record import ClusterRecord
 from kubeactors.actors.settings import CLUSTER, NODE_AGENT, ComponentSettings, master_components
 from kubeactors.actors.state import ClusterState, StateFile
 from kubeactors.actors.succession import Succession, earlier
+from kubeactors.actors.unplaced import unplaced
 from kubeactors.api.errors import StatusError
 from kubeactors.client.async_client import AsyncClient
 from kubeactors.client.tls import TlsConfig
@@ -103,7 +104,7 @@ class Cluster:
             "ray_address": state.ray_address if state is not None else "",
             "failure": self._failure,
             "pid": os.getpid(),
-            "components": [own, *map(self._entry, self._fleet.actors)],
+            "components": [own, *map(self._entry, self._fleet.actors), *self._not_placed(state)],
             "advice": self._advice,
         }
 
@@ -319,6 +320,23 @@ class Cluster:
                     logger.exception("%s failed", name)
                 self._failures[name] = problem
             await asyncio.sleep(period())
+
+    def _not_placed(self, state: ClusterState | None) -> list[dict[str, Any]]:
+        if state is None or not self._acts:
+            return []
+        placed = {(watched.settings.component, watched.machine.address) for watched in self._fleet.actors}
+        placed.add((CLUSTER, self._settings.address))
+        alive = {machine.address for machine in self._alive}
+        return [
+            {
+                "component": component,
+                "node": state.name(address),
+                "address": address,
+                "pid": None,
+                "health": {component: reason},
+            }
+            for component, address, reason in unplaced(state, self._config, placed, alive)
+        ]
 
     def _entry(self, watched: Watched) -> dict[str, Any]:
         return {
