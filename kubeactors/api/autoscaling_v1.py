@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from kubeactors.api.defaults.autoscaling import cpu_metric, default_cpu_metric
+from kubeactors.api.go_values import go_json
 from kubeactors.api.meta import Object
 from kubeactors.api.schema import TypeMismatchError, decoder_for
 
@@ -34,13 +35,13 @@ def to_v1(autoscaler: Object) -> Object:
     annotations = _own_annotations(autoscaler)
     others = [_metric_to_v1(m, "target") for m in metrics if _cpu_utilization(m) is None]
     if others:
-        annotations[METRICS] = _dump(others)
+        annotations[METRICS] = go_json(others)
     if current:
-        annotations[CURRENT_METRICS] = _dump([_metric_to_v1(m, "current") for m in current])
+        annotations[CURRENT_METRICS] = go_json([_metric_to_v1(m, "current") for m in current])
     if spec.get("behavior") is not None:
-        annotations[BEHAVIOR] = _dump(_capitalised_behavior(spec["behavior"]))
+        annotations[BEHAVIOR] = go_json(_capitalised_behavior(spec["behavior"]))
     if status.get("conditions"):
-        annotations[CONDITIONS] = _dump([_condition_to_v1(c) for c in status["conditions"]])
+        annotations[CONDITIONS] = go_json([_condition_to_v1(c) for c in status["conditions"]])
     made: Object = {**autoscaler, "metadata": _with_annotations(autoscaler["metadata"], annotations)}
     if "apiVersion" in autoscaler:
         made["apiVersion"] = V1
@@ -249,12 +250,6 @@ def _own_annotations(autoscaler: Object) -> dict[str, str]:
 def _with_annotations(metadata: JsonObject, annotations: dict[str, str]) -> JsonObject:
     kept = {k: v for k, v in metadata.items() if k != "annotations"}
     return {**kept, "annotations": annotations} if annotations else kept
-
-
-def _dump(value: Any) -> str:
-    """As Go's encoder writes it: safe inside of HTML."""
-    text = orjson.dumps(value).decode()
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _load(text: str | None) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
+from kubeactors.api.go_values import go_json, go_number
 
 REQUIRED: Final = "FieldValueRequired"
 INVALID: Final = "FieldValueInvalid"
@@ -110,11 +110,9 @@ def _show(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, str):
-        return go_quote(value)
-    return orjson.dumps(value).decode()
+    if isinstance(value, int | float):
+        return go_number(value)
+    return go_quote(value) if isinstance(value, str) else go_json(value)
 
 
 _ESCAPES: Final = {

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import orjson
-
 from kubeactors.api.protobuf.messages import json_fields
 
 LABEL_SELECTOR: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector"
-_HTML: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
 def in_go_order(value: Any, code: str) -> Any:
@@ -33,14 +30,6 @@ def sorted_throughout(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: sorted_throughout(value[key]) for key in sorted(value)}
     return [sorted_throughout(each) for each in value] if isinstance(value, list) else value
-
-
-def go_json(value: Any) -> str:
-    """JSON as Go's encoder writes it: safe within HTML."""
-    text = orjson.dumps(value).decode()
-    for character, escaped in _HTML.items():
-        text = text.replace(character, escaped)
-    return text
 
 
 def map_shown(value: Any) -> Any:

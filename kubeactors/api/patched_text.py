@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-from kubeactors.api.go_order import go_json, in_go_order, sorted_throughout
+from kubeactors.api.go_order import in_go_order, sorted_throughout
+from kubeactors.api.go_values import go_json
 from kubeactors.api.protobuf.messages import json_fields
 
 

@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from kubeactors.api.customresources.jsonpath import JsonPathError, json_path
-from kubeactors.api.customresources.numbers import go_number
 from kubeactors.api.duration import since
+from kubeactors.api.go_order import sorted_throughout
+from kubeactors.api.go_values import go_json, go_number
 from kubeactors.api.kinds.kind import NAME_COLUMN, Cells, Column
 from kubeactors.api.meta import Object, parse_time
 
@@ -56,8 +55,6 @@ def _columns(definitions: Sequence[Mapping[str, Any]], doc: str = "") -> tuple[t
 
 
 def _cell(kind: str, value: Any, now: datetime) -> Any:
-    if value is None:
-        return None
     if kind == "string":
         return _text(value)
     if kind == "date":
@@ -74,14 +71,16 @@ def _cell(kind: str, value: Any, now: datetime) -> Any:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
+    if value is None:
+        return "<no value>"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
-        return go_number(value)
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    return go_number(value) if isinstance(value, int | float) else go_json(sorted_throughout(value))
 
 
 def _age(value: str, now: datetime) -> str:
+    if value in ("", "null"):
+        return "<unknown>"
     try:
         parse_time(value)
     except (ValueError, OverflowError):

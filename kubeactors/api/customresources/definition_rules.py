@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from kubeactors.api import fielderrors, meta
 from kubeactors.api.customresources.conditions import ESTABLISHED, is_true
 from kubeactors.api.customresources.field_path import FieldPathError, find_field
+from kubeactors.api.customresources.internal_schema import version_shown
 from kubeactors.api.customresources.schema_rules import schema_errors
-from kubeactors.api.customresources.structural import structural, unsupported
+from kubeactors.api.customresources.structural import Schema, children, structural, unsupported
 from kubeactors.api.customresources.values import same_json
 from kubeactors.api.fielderrors import FieldError, go_quote
 from kubeactors.api.meta import Object
@@ -31,6 +32,7 @@ _COLUMN_TYPES: Final = ("boolean", "date", "integer", "number", "string")
 _COLUMN_FORMATS: Final = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
 _MAX_SELECTABLE: Final = 8
 _MAX_WARNING: Final = 256
+_WITHOUT_SCHEMA: Final = ("version.schema.openAPIV3Schema is not included", "validations.schema is included")
 _PER_VERSION: Final = ("schema", "subresources", "additionalPrinterColumns", "selectableFields")
 
 
@@ -90,6 +92,9 @@ def _spec_errors(spec: Mapping[str, Any], old: Object | None) -> list[FieldError
             if not (version.get("schema") or {}).get("openAPIV3Schema"):
                 where = f"spec.versions[{index}].schema.openAPIV3Schema"
                 errors.append(fielderrors.required(where))
+    if spec.get("preserveUnknownFields") and any(map(_has_defaults, map(_schema_of, versions))):
+        message = "must be false in order to use defaults in the schema"
+        errors.append(fielderrors.invalid("spec.preserveUnknownFields", True, message))
     errors += _versions_errors(versions, shared, own)
     names = spec.get("names") or {}
     for key in ("plural", "singular", "kind", "listKind"):
@@ -98,8 +103,20 @@ def _spec_errors(spec: Mapping[str, Any], old: Object | None) -> list[FieldError
     errors += name_errors(names, "spec.names")
     any_status = any("status" in (version.get("subresources") or {}) for version in versions)
     errors += _part_errors(shared, "spec", "spec.validation", status=any_status)
-    errors += _conversion_errors(spec.get("conversion"), old)
+    conversion = spec.get("conversion")
+    if spec.get("preserveUnknownFields") and conversion is not None and conversion.get("strategy") != "None":
+        message = "must be None if spec.preserveUnknownFields is true"
+        errors.append(fielderrors.invalid("spec.conversion.strategy", conversion.get("strategy") or "", message))
+    errors += _conversion_errors(conversion, old)
     return errors
+
+
+def _schema_of(version: Mapping[str, Any]) -> Schema:
+    return (version.get("schema") or {}).get("openAPIV3Schema") or {}
+
+
+def _has_defaults(schema: Schema) -> bool:
+    return schema.get("default") is not None or any(map(_has_defaults, children(schema)))
 
 
 def _group_errors(group: str) -> list[FieldError]:
@@ -146,33 +163,18 @@ def _versions_errors(
         errors += _warning_errors(version, f"{where}.deprecationWarning")
         errors += _part_errors(version, where, f"{where}.schema", status="status" in subresources)
     names = [version.get("name") or "" for version in versions]
+    wrong = []
     if len(set(names)) != len(names):
-        errors.append(fielderrors.invalid("spec.versions", _as_go(own), "must contain unique version names"))
+        wrong.append("must contain unique version names")
     if sum(bool(version.get("storage")) for version in versions) != 1:
-        message = "must have exactly one version marked as storage version"
-        errors.append(fielderrors.invalid("spec.versions", _as_go(own), message))
+        wrong.append("must have exactly one version marked as storage version")
+    if wrong:
+        shown = [version_shown(version) for version in own]
+        errors += [fielderrors.invalid("spec.versions", shown, message) for message in wrong]
     if versions:
         # The name of the first version stands at the top of the internal form once more.
         errors += _label_errors(versions[0].get("name") or "", "spec.version")
     return errors
-
-
-def _as_go(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Versions as the message about them quotes them: with the names of Go's fields."""
-    return [
-        {
-            "Name": version.get("name") or "",
-            "Served": bool(version.get("served")),
-            "Storage": bool(version.get("storage")),
-            "Deprecated": bool(version.get("deprecated")),
-            "DeprecationWarning": version.get("deprecationWarning"),
-            "Schema": version.get("schema"),
-            "Subresources": version.get("subresources"),
-            "AdditionalPrinterColumns": version.get("additionalPrinterColumns"),
-            "SelectableFields": version.get("selectableFields"),
-        }
-        for version in versions
-    ]
 
 
 def _warning_errors(version: Mapping[str, Any], path: str) -> list[FieldError]:
@@ -205,8 +207,14 @@ def _part_errors(part: Mapping[str, Any], path: str, schema_path: str, *, status
     errors += _scale_errors((part.get("subresources") or {}).get("scale"), f"{path}.subresources.scale")
     for index, column in enumerate(part.get("additionalPrinterColumns") or ()):
         errors += _column_errors(column, f"{path}.additionalPrinterColumns[{index}]")
-    if part.get("selectableFields") and schema is not None and not unsupported(schema):
-        errors += _selectable_errors(part["selectableFields"], schema, f"{path}.selectableFields")
+    if part.get("selectableFields"):
+        where = f"{path}.selectableFields"
+        if schema is None:
+            # Among them the fields of versions which differ in nothing else: what is alike was taken out of them.
+            message = f"selectableFields may only be set when {_WITHOUT_SCHEMA[path == 'spec']}"
+            errors.append(fielderrors.invalid(where, "", message))
+        elif not unsupported(schema):
+            errors += _selectable_errors(part["selectableFields"], schema, where)
     return errors
 
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 from kubeactors.api.customresources.columns import columns_of
 from kubeactors.api.customresources.decoder import CustomDecoder
 from kubeactors.api.customresources.jsonpath import json_path
-from kubeactors.api.customresources.numbers import go_number
 from kubeactors.api.customresources.object_type import object_type
 from kubeactors.api.customresources.strategy import CustomStatusStrategy, CustomStrategy
 from kubeactors.api.customresources.structural import Structural, structural
+from kubeactors.api.go_values import go_number
 from kubeactors.api.kinds.kind import STATUS_VERBS, Fields, Kind, Subresource
 from kubeactors.api.meta import Object
 from kubeactors.api.schema import Decoder, Struct

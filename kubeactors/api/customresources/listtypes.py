@@ -7,6 +7,7 @@ import orjson
 from kubeactors.api import fielderrors
 from kubeactors.api.customresources.structural import Structural
 from kubeactors.api.fielderrors import FieldError
+from kubeactors.api.go_order import sorted_throughout
 
 
 def list_errors(obj: Any, schema: Structural, path: str = "") -> list[FieldError]:
@@ -21,7 +22,7 @@ def list_errors(obj: Any, schema: Structural, path: str = "") -> list[FieldError
                 errors += list_errors(value, schema.values, f"{path}[{key}]")
     elif isinstance(obj, list):
         if schema.list_type == "set":
-            errors += [fielderrors.duplicate(f"{path}[{i}]", obj[i]) for i in _repeated(obj)]
+            errors += [fielderrors.duplicate(f"{path}[{i}]", sorted_throughout(obj[i])) for i in _repeated(obj)]
         elif schema.list_type == "map":
             errors += _map_errors(obj, schema.map_keys, path)
         if schema.items is not None:
@@ -36,7 +37,7 @@ def _map_errors(items: list[Any], keys: tuple[str, ...], path: str) -> list[Fiel
             message = "must be an object for an array of list-type map"
             return [fielderrors.invalid(f"{path}[{index}]", item, message)]
     of_items = [{key: (item or {})[key] for key in keys if key in (item or {})} for item in items]
-    return [fielderrors.duplicate(f"{path}[{i}]", of_items[i]) for i in _repeated(of_items)]
+    return [fielderrors.duplicate(f"{path}[{i}]", sorted_throughout(of_items[i])) for i in _repeated(of_items)]
 
 
 def _repeated(items: list[Any]) -> list[int]:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kubeactors.api.go_values import go_number
+
 LIMITS: Final = ("multipleOf", "maximum", "minimum")
 
 _INT32: Final = (-(2**31), 2**31 - 1)
@@ -22,20 +24,6 @@ def is_whole(number: float) -> bool:
     if number == 0 or nearest == 0:
         return False
     return abs(number - nearest) / (abs(number) + abs(nearest)) < 1e-9
-
-
-def go_number(number: float) -> str:
-    """A number as Go's %v prints it."""
-    if isinstance(number, int):
-        return str(number)
-    if number.is_integer() and abs(number) < 1e21:
-        return str(int(number))
-    text = repr(number)
-    if "e" in text:
-        mantissa, _, exponent = text.partition("e")
-        sign = exponent[0] if exponent[0] in "+-" else "+"
-        return f"{mantissa}e{sign}{exponent.lstrip('+-').zfill(2)}"
-    return text
 
 
 def range_errors(value: int | float, kind: str, format: str, what: str, path: str) -> list[str]:

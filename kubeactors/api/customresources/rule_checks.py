@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from kubeactors.api import fielderrors
 from kubeactors.api.cel.declared import MAX_REQUEST, Declared, escape
 from kubeactors.api.cel.estimates import MAX
 from kubeactors.api.customresources.cel_types import declared
+from kubeactors.api.customresources.internal_schema import rule_shown
 from kubeactors.api.customresources.rules import KEY, Rule, compile_rules, has_rules
 from kubeactors.api.customresources.structural import Schema, Structural, structural
 from kubeactors.api.fielderrors import FieldError
@@ -119,7 +120,7 @@ def _own_errors(schema: Structural, path: str, place: _Place, costs: _Costs) -> 
         costs.add(f"{where}.rule", cost)
         source = schema.source[KEY][index]
         if rule.error:
-            errors.append(fielderrors.invalid(f"{where}.rule", _shown(source), rule.error))
+            errors.append(fielderrors.invalid(f"{where}.rule", rule_shown(source), rule.error))
         errors += _message_errors(rule, source, f"{where}.messageExpression", costs)
         if rule.uses_old and place.uncorrelated:
             text = f"oldSelf cannot be used on the uncorrelatable portion of the schema within {place.uncorrelated}"
@@ -132,7 +133,7 @@ def _own_errors(schema: Structural, path: str, place: _Place, costs: _Costs) -> 
 
 def _message_errors(rule: Rule, source: Schema, where: str, costs: _Costs) -> list[FieldError]:
     if rule.message_error:
-        return [fielderrors.invalid(where, _shown(source), rule.message_error)]
+        return [fielderrors.invalid(where, rule_shown(source), rule.message_error)]
     if rule.message_program is None:
         return []
     costs.add(where, rule.message_cost)
@@ -140,18 +141,6 @@ def _message_errors(rule: Rule, source: Schema, where: str, costs: _Costs) -> li
         return []
     text = _too_expensive("estimated messageExpression cost", rule.message_cost, _EXPRESSION_LIMIT)
     return [fielderrors.forbidden(where, text)]
-
-
-def _shown(rule: Schema) -> dict[str, Any]:
-    """A rule as Kubernetes' own form of it is printed."""
-    return {
-        "Rule": rule.get("rule") or "",
-        "Message": rule.get("message") or "",
-        "MessageExpression": rule.get("messageExpression") or "",
-        "Reason": rule.get("reason"),
-        "FieldPath": rule.get("fieldPath") or "",
-        "OptionalOldSelf": rule.get("optionalOldSelf"),
-    }
 
 
 def _too_expensive(name: str, cost: int, limit: int) -> str:

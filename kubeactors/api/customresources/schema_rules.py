@@ -10,6 +10,7 @@ from kubeactors.api.choices import FIELD_VALUE_ERROR_REASONS
 from kubeactors.api.codec import copy
 from kubeactors.api.customresources.embedded import coerce, embedded_errors
 from kubeactors.api.customresources.field_path import FieldPathError, find_field
+from kubeactors.api.customresources.internal_schema import fields_set, go_name, schema_shown
 from kubeactors.api.customresources.pruning import prune
 from kubeactors.api.customresources.rule_checks import schema_errors as rule_errors
 from kubeactors.api.customresources.rule_evaluation import RuleSet
@@ -17,7 +18,8 @@ from kubeactors.api.customresources.rules import has_rules
 from kubeactors.api.customresources.structural import META_FIELDS, Schema, Structural, structural, unsupported
 from kubeactors.api.customresources.structural_rules import structural_errors
 from kubeactors.api.customresources.values import same_json, value_errors
-from kubeactors.api.fielderrors import FieldError
+from kubeactors.api.fielderrors import FieldError, aggregate
+from kubeactors.api.go_order import sorted_throughout
 from kubeactors.api.schema.mismatch import TypeMismatchError
 from kubeactors.api.validation.common import duplicates
 
@@ -54,7 +56,6 @@ _AT_ROOT: Final = (
     "x-kubernetes-preserve-unknown-fields",
     _RULES,
 )
-_GO_NAMES: Final = {"x-kubernetes-preserve-unknown-fields": "XPreserveUnknownFields", _RULES: "XValidations"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,59 +89,91 @@ def schema_errors(schema: Schema, path: str, *, status: bool) -> list[FieldError
 
 
 def _root_errors(schema: Schema, path: str) -> list[FieldError]:
-    for key, value in schema.items():
-        if value in (None, "", [], {}, False):
-            continue
-        if key == "type" and value != "object":
+    for key in fields_set(schema):
+        if key == "type" and schema[key] != "object":
             allowed = 'only "object" is allowed as the type'
             message = f"{allowed} at the root of the schema if the status subresource is enabled"
-            return [fielderrors.invalid(f"{path}.type", value, message)]
+            return [fielderrors.invalid(f"{path}.type", schema[key], message)]
         if key not in _AT_ROOT:
-            allowed = " ".join(_GO_NAMES.get(each, each[0].upper() + each[1:]) for each in _AT_ROOT)
+            allowed = " ".join(map(go_name, _AT_ROOT))
             message = (
                 f"only [{allowed}] fields are allowed at the root of the schema if the status subresource is enabled"
             )
-            return [fielderrors.invalid(path, schema, message)]
+            return [fielderrors.invalid(path, schema_shown(schema), message)]
     return []
 
 
 def default_errors(schema: Structural, path: str) -> list[FieldError]:
     """Defaults that are not values which the schema would accept unchanged."""
-    return _default_errors(replace(schema, embedded=True), path, False)
+    root = replace(schema, embedded=True)
+    return _default_errors(root, path, _Around(root, inside_meta=False))
 
 
-def _default_errors(schema: Structural, path: str, inside_meta: bool) -> list[FieldError]:
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """The whole object that a schema lies in. `steps`: the way to its values; None stands for an item of a list."""
+
+    root: Structural
+    inside_meta: bool
+    steps: tuple[str | None, ...] = ()
+
+    def into(self, step: str | None, *, meta: bool = False) -> "_Around":
+        return replace(self, inside_meta=self.inside_meta or meta, steps=(*self.steps, step))
+
+    def object_with(self, value: Any) -> dict[str, Any]:
+        """An object with nothing but a type and the value."""
+        for step in reversed(self.steps):
+            value = [value] if step is None else {step: value}
+        return {**value, "kind": "Validation", "apiVersion": "validation/v1"}
+
+
+def _default_errors(schema: Structural, path: str, around: _Around) -> list[FieldError]:
     errors: list[FieldError] = []
     if schema.embedded:
-        inside_meta = False
+        around = _Around(schema, inside_meta=False)
     if schema.default is not None:
-        errors += _one_default(schema, f"{path}.default", inside_meta)
+        errors += _one_default(schema, f"{path}.default", around)
     if schema.items is not None:
-        errors += _default_errors(schema.items, f"{path}.items", inside_meta)
+        errors += _default_errors(schema.items, f"{path}.items", around.into(None))
     for name, each in sorted(schema.properties.items()):
-        meta = inside_meta or (schema.embedded and name in META_FIELDS)
-        errors += _default_errors(each, f"{path}.properties[{name}]", meta)
+        meta = schema.embedded and name in META_FIELDS
+        errors += _default_errors(each, f"{path}.properties[{name}]", around.into(name, meta=meta))
     return errors
 
 
-def _one_default(schema: Structural, path: str, inside_meta: bool) -> list[FieldError]:
-    value = copy(schema.default)
-    if not inside_meta:
+def _one_default(schema: Structural, path: str, around: _Around) -> list[FieldError]:
+    errors: list[FieldError] = []
+    if around.inside_meta:
+        wrong = _metadata_errors(around.object_with(copy(schema.default)), around.root)
+        if wrong:
+            return [fielderrors.invalid(path, schema.default, f"must result in valid metadata: {wrong}")]
+    else:
+        value = copy(schema.default)
         prune(value, schema, root=schema.embedded)
         if not same_json(value, schema.default):
-            return [fielderrors.invalid(path, schema.default, "must not have unknown fields")]
+            shown = sorted_throughout(schema.default)
+            errors.append(fielderrors.invalid(path, shown, "must not have unknown fields"))
         try:
-            coerce(value, schema)
+            coerce(copy(schema.default), schema)
         except TypeMismatchError as error:
-            return [fielderrors.invalid(path, schema.default, str(error))]
-        errors = embedded_errors(value, schema, path)
-        if errors:
-            return errors
-    errors = value_errors(schema.source, schema.default, path)
-    if errors or not has_rules(schema.source):
-        return errors
+            return [*errors, fielderrors.invalid(path, schema.default, str(error))]
+        wrong_inside = embedded_errors(schema.default, schema, path)
+        if wrong_inside:
+            return errors + wrong_inside
+    wrong_values = value_errors(schema.source, schema.default, path)
+    if wrong_values or not has_rules(schema.source):
+        return errors + wrong_values
     rules = RuleSet(schema, root=schema.embedded)
-    return rules.evaluate(schema.default, schema.default, path, ratcheting=False)[0]
+    return errors + rules.evaluate(schema.default, schema.default, path, ratcheting=False)[0]
+
+
+def _metadata_errors(obj: dict[str, Any], root: Structural) -> str:
+    """What is wrong with the apiVersion, kind and metadata of an object and of those inside it; empty: nothing."""
+    try:
+        coerce(obj, root)
+    except TypeMismatchError as error:
+        return str(error)
+    return aggregate(map(str, errors)) if (errors := embedded_errors(obj, root)) else ""
 
 
 def _openapi_errors(schema: Schema, path: str, context: _Context, *, root: bool = False) -> list[FieldError]:
@@ -176,6 +209,12 @@ def _openapi_errors(schema: Schema, path: str, context: _Context, *, root: bool 
     items = schema.get("items")
     if isinstance(items, dict):
         errors += _openapi_errors(items, f"{path}.items", context)
+    elif items:
+        for index, each in enumerate(items):
+            errors += _openapi_errors(each, f"{path}.items[{index}]", context)
+    for name, each in sorted((schema.get("dependencies") or {}).items()):
+        if isinstance(each, dict):
+            errors += _openapi_errors(each, f"{path}.dependencies[{name}]", context)
     if schema.get("x-kubernetes-preserve-unknown-fields") is False:
         where = f"{path}.x-kubernetes-preserve-unknown-fields"
         errors.append(fielderrors.invalid(where, False, "must be true or undefined"))
@@ -263,7 +302,8 @@ def _map_key_errors(keys: list[str], items: Any, path: str) -> list[FieldError]:
         return errors
     if not isinstance(items, dict):
         message = f"must only have a single schema if {_LIST_TYPE} is map"
-        return [*errors, fielderrors.invalid(f"{path}.items", items, message)]
+        shown = {"Schema": None, "JSONSchemas": [schema_shown(each) for each in items]}
+        return [*errors, fielderrors.invalid(f"{path}.items", shown, message)]
     if items.get("type") != "object":
         message = f"must be object if parent array's {_LIST_TYPE} is map"
         return [*errors, fielderrors.invalid(f"{path}.items.type", items.get("type") or "", message)]

@@ -23,6 +23,7 @@ from kubeactors.api.fielderrors import (
     too_long,
     too_many,
 )
+from kubeactors.api.go_order import sorted_throughout
 from kubeactors.api.regular_expressions import PatternError, found_in
 
 
@@ -32,6 +33,7 @@ class _Unset:
 
 _UNSET: Final = _Unset()
 _NULL: Final = "null"
+_LARGEST: Final = 2.0**63
 NO_PATH: Final = "<nil>"  # what Kubernetes prints for an error without a place
 
 
@@ -326,10 +328,19 @@ class _OldItems:
 
 def _check_enum(schema: Schema, value: Any, path: str) -> _Result | None:
     allowed = schema.get("enum")
-    if not allowed or any(same_json(value, each) for each in allowed if each is not None):
+    if not allowed or any(_is_one(value, each) for each in allowed if each is not None):
         return None
     text = f"{path} in body should be one of {allowed}"
-    return _Result.of(_Problem(NOT_SUPPORTED, path, text, value, allowed))
+    return _Result.of(_Problem(NOT_SUPPORTED, path, text, sorted_throughout(value), allowed))
+
+
+def _is_one(value: Any, allowed: Any) -> bool:
+    """Whether a value is one of an enumeration's, with Go's conversions: a float loses its fraction beside integers."""
+    if isinstance(value, float) and type(allowed) is int:
+        return abs(value) < _LARGEST and int(value) == allowed
+    if type(value) is int and isinstance(allowed, float):
+        return float(value) == allowed
+    return same_json(value, allowed)
 
 
 def _check_object(schema: Schema, value: dict[str, Any], path: str, old: Any) -> _Result:

@@ -6,7 +6,7 @@ from typing import Any
 from kubeactors.api.customresources import formats
 from kubeactors.api.customresources.definition_rules import definition_errors, name_errors
 from kubeactors.api.customresources.structural import Schema, children
-from kubeactors.api.fielderrors import FieldError
+from kubeactors.api.fielderrors import FieldError, go_quote
 from kubeactors.api.kinds.kind import STATUS_VERBS, Kind, Subresource
 from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
@@ -60,12 +60,11 @@ class DefinitionStrategy(Strategy):
         return definition_errors(new, old)
 
     def warnings_on_create(self, obj: Object) -> list[str]:
-        found: dict[str, None] = {}
-        for version in (obj.get("spec") or {}).get("versions") or ():
-            schema = (version.get("schema") or {}).get("openAPIV3Schema")
-            if schema is not None:
-                _unknown_formats(schema, found)
-        return [f'unrecognized format "{format}"' for format in found]
+        return [f"unrecognized format {go_quote(format)}" for format in _unrecognized(obj)]
+
+    def warnings_on_update(self, new: Object, old: Object) -> list[str]:
+        before = _unrecognized(old)
+        return [f"unrecognized format {go_quote(format)}" for format in _unrecognized(new) if format not in before]
 
 
 class _Named(Strategy):
@@ -75,6 +74,16 @@ class _Named(Strategy):
 
     def __init__(self, check_name: Any) -> None:
         self.check_name = check_name
+
+
+def _unrecognized(crd: Object) -> dict[str, None]:
+    """Formats in schemas that mean nothing, in the order in which they are found."""
+    found: dict[str, None] = {}
+    for version in (crd.get("spec") or {}).get("versions") or ():
+        schema = (version.get("schema") or {}).get("openAPIV3Schema")
+        if schema is not None:
+            _unknown_formats(schema, found)
+    return found
 
 
 def _unknown_formats(schema: Schema, found: dict[str, None]) -> None:

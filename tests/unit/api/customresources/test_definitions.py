@@ -247,3 +247,68 @@ def test_json_path(path: str, found: list[Any]) -> None:
 def test_a_broken_json_path() -> None:
     with pytest.raises(JsonPathError):
         json_path(".a[")
+
+
+def of(properties: dict[str, Any], **root: Any) -> dict[str, Any]:
+    return {"openAPIV3Schema": {"type": "object", "properties": properties, **root}}
+
+
+def test_quoted_versions_have_gos_names() -> None:
+    made = definition(schema=of({"a": {"type": "integer", "minimum": 1.0}}))
+    made["spec"]["versions"].append({"name": "v2", "served": False, "storage": True, "schema": ANYTHING})
+    (error,) = [error for error in definition_errors(made) if error.field == "spec.versions"]
+    shown = error.bad_value[0]["Schema"]["OpenAPIV3Schema"]
+    assert list(shown)[:5] == ["ID", "Schema", "Ref", "Description", "Type"]
+    assert len(shown) == 44
+    assert shown["Properties"]["a"]["Minimum"] == 1
+    assert error.bad_value[1]["Schema"]["OpenAPIV3Schema"]["XPreserveUnknownFields"] is True
+
+
+def test_root_beside_a_status() -> None:
+    schema = of({}, oneOf=[{"required": ["a"]}], type="string")
+    wrong = texts(definition(subresources={"status": {}}, schema=schema))
+    assert wrong[0].startswith(
+        'spec.validation.openAPIV3Schema.type: Invalid value: "string": only "object" is allowed'
+    )
+    schema = of({}, oneOf=[{"required": ["a"]}])
+    (wrong_root,) = texts(definition(subresources={"status": {}}, schema=schema))
+    assert wrong_root.startswith('spec.validation.openAPIV3Schema: Invalid value: {"ID":"","Schema":"","Ref":null,')
+
+
+def test_unknown_fields_are_preserved_by_no_definition_with_more_than_that() -> None:
+    made = definition(schema=of({"a": {"type": "string", "default": "x"}}))
+    made["spec"]["preserveUnknownFields"] = True
+    made["spec"]["conversion"] = {"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"]}}
+    where = "spec.preserveUnknownFields: Invalid value: true:"
+    assert texts(made) == [
+        f"{where} must be false in order to use defaults in the schema",
+        'spec.conversion.strategy: Invalid value: "Webhook": must be None if spec.preserveUnknownFields is true',
+        "spec.conversion.webhookClientConfig: Required value: required when strategy is set to Webhook",
+        f"{where} cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema "
+        "instead",
+    ]
+
+
+def test_selectable_fields_need_a_schema_of_their_own() -> None:
+    schema = of({"a": {"type": "string"}, "b": {"type": "string"}})
+    made = definition(schema=schema, selectableFields=[{"jsonPath": ".a"}])
+    other = {"name": "v2", "served": True, "storage": False, "schema": schema}
+    made["spec"]["versions"].append({**other, "selectableFields": [{"jsonPath": ".b"}]})
+    told = "selectableFields may only be set when version.schema.openAPIV3Schema is not included"
+    assert texts(made) == [f'spec.versions[{i}].selectableFields: Invalid value: "": {told}' for i in (0, 1)]
+
+
+def test_unrecognised_formats_are_told_once() -> None:
+    old = definition(schema=of({"a": {"type": "string", "format": "x"}}))
+    new = definition(schema=of({name: {"type": "string", "format": name} for name in ("x", "y")}))
+    assert KIND.strategy.warnings_on_create(old) == ['unrecognized format "x"']
+    assert KIND.strategy.warnings_on_update(new, old) == ['unrecognized format "y"']
+
+
+def test_columns_of_odd_values() -> None:
+    columns = [{"name": name, "type": kind, "jsonPath": f".{name}"} for name, kind in (("a", "string"), ("b", "date"))]
+    (kind,) = kinds_of(definition(additionalPrinterColumns=columns))
+    row = {"metadata": {"name": "n"}, "a": None, "b": ""}
+    assert cells(kind, row, NOW) == ["n", "<no value>", "<unknown>"]
+    assert cells(kind, {**row, "a": {"z": 1, "b": "<"}}, NOW)[1] == '{"b":"\\u003c","z":1}'
+    assert cells(kind, {**row, "a": 1500000.5}, NOW)[1] == "1.5000005e+06"

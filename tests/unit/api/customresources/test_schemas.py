@@ -143,3 +143,25 @@ def test_only_some_keywords_stand_beside_a_status_subresource() -> None:
     schema = {**root(status=root()), "maxProperties": 3}
     assert wrong(schema) == []
     assert "fields are allowed at the root of the schema" in wrong(schema, status=True)[0]
+
+
+def test_defaults_with_unknown_fields_and_wrong_values_are_told_of_both() -> None:
+    inner = {**root(a={"type": "string"}), "default": {"z": 1, "a": 2}}
+    assert wrong(root(o=inner)) == [
+        's.properties[o].default: Invalid value: {"a":2,"z":1}: must not have unknown fields',
+        's.properties[o].default.a: Invalid value: "integer": a in body must be of type string: "integer"',
+    ]
+
+
+def test_defaults_of_metadata_make_valid_metadata() -> None:
+    names = root(name={"type": "string", "default": "a/b"}, labels={"type": "object", "default": {"a b": "c"}})
+    names["properties"]["labels"]["additionalProperties"] = {"type": "string"}
+    embedded = {**root(metadata=names), "x-kubernetes-embedded-resource": True}
+    labels, name = wrong(root(e=embedded))
+    start = "s.properties[e].properties[metadata].properties"
+    told = "must result in valid metadata"
+    assert labels.startswith(f'{start}[labels].default: Invalid value: {{"a b":"c"}}: {told}: metadata.labels: ')
+    assert name == (
+        f"""{start}[name].default: Invalid value: "a/b": {told}: metadata.name: Invalid value: "a/b": """
+        "may not contain '/'"
+    )

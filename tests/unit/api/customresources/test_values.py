@@ -163,3 +163,11 @@ def test_many_problems_take_time_that_grows_with_their_number() -> None:
 
 def test_a_pattern_that_would_backtrack_takes_no_time() -> None:
     assert of({"pattern": "^(a+)+$"}, "a" * 50_000 + "b") != []
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed", "held"),
+    [(1, [1.0], True), (1.5, [1], True), (1.5, [2], False), (True, [1], False), ("1", [1], False), (2, [2.5], False)],
+)
+def test_numbers_in_enumerations(value: Any, allowed: list[Any], held: bool) -> None:
+    assert (not value_errors({"enum": allowed}, value, "a")) is held
