@@ -23,6 +23,8 @@ class Format(StrEnum):
 
 NANO: Final = 10**9
 _MAX_NANOS: Final = (2**63 - 1) * NANO
+_INT64_DIGITS: Final = 18
+_BINARY_DIGITS: Final = 14
 _MAX_EXPONENT: Final = 10_000  # beyond it every value is cut or rounded all the same
 _SYNTAX: Final = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*[-+]?[0-9]*)")
 _REGEX_ERROR: Final = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
@@ -172,6 +174,29 @@ def _parse(text: str) -> Quantity:
     if format is Format.BINARY_SI and nanos < NANO:
         format = Format.DECIMAL_SI
     return Quantity(-nanos if sign == "-" else nanos, format)
+
+
+def int64_form(text: str) -> tuple[int, int] | None:
+    """(value, power of ten) where apimachinery holds a valid text's quantity as such, None where as a big decimal."""
+    match = _SYNTAX.fullmatch(text)
+    assert match is not None
+    sign, whole, fraction, suffix = match.groups()
+    whole, fraction = whole.lstrip("0") or "0", fraction or ""
+    length = len(whole) + len(fraction)
+    power, factor = 0, 1
+    if suffix not in _BINARY:
+        exponent = _EXPONENT.fullmatch(suffix)
+        power = _DECIMAL[suffix] if exponent is None else int(exponent[1])
+        fits = length <= _INT64_DIGITS
+    else:
+        # A power of two is taken for some three digits in ten.
+        fits = not fraction and length <= _BINARY_DIGITS - _BINARY[suffix] * 3 // 10
+        factor = 1 << _BINARY[suffix]
+    power -= len(fraction)
+    if not fits or power < -9:
+        return None
+    value = int(whole + fraction) * factor
+    return (-value if sign == "-" else value), power
 
 
 def _to_nanos(numerator: int, exponent10: int) -> int:

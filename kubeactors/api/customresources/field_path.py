@@ -1,11 +1,15 @@
 """Paths to fields of a schema: `.spec.color`, `.spec['a.b']`; of selectable fields and of validation rules."""
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from kubeactors.api.customresources.structural import Structural
 
-_TOKEN: Final = re.compile(r"'(?:\\.|[^'\\])*'|[.\[\]]|[^.\[\]']+")
+# A quoted string with its escapes, a delimiter, or what stands between delimiters.
+_TOKEN: Final = re.compile(r"'(?:[^']|(?<=\\)')*'|[.\[\]]|'.*|[^.\[\]']+[^.\[\]]*", re.S)
+_ESCAPE: Final = re.compile(r"\\(.)", re.S)
+_ESCAPED: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "'": "'", "\\": "\\"}
 
 
 class FieldPathError(ValueError):
@@ -14,34 +18,39 @@ class FieldPathError(ValueError):
 
 def find_field(path: str, schema: Structural, *, brackets: bool = True) -> tuple[tuple[str, ...], Structural]:
     """(names along the path, the schema at its end). `brackets`: `['a']` is allowed. Raises FieldPathError."""
-    tokens = _TOKEN.findall(path)
-    if "".join(tokens) != path:
-        raise FieldPathError("unable to parse the path")
+    tokens = iter(_TOKEN.findall(path))
     names: list[str] = []
-    at = 0
-    while at < len(tokens):
-        if tokens[at] == "[":
+    for token in tokens:
+        if token == ".":
+            name = _next(tokens)
+            schema = _step(schema, name)
+        elif token == "[":
             if not brackets:
                 raise FieldPathError("array notation is not allowed")
-            if at + 2 >= len(tokens) or tokens[at + 2] != "]":
-                raise FieldPathError("unexpected end of JSON path" if at + 2 >= len(tokens) else "expected ]")
-            quoted = tokens[at + 1]
-            if len(quoted) < 2 or quoted[0] != "'":
-                raise FieldPathError(f"expected single quoted string but got {quoted}")
-            name = re.sub(r"\\(.)", r"\1", quoted[1:-1])
-            at += 3
-        elif tokens[at] == ".":
-            if at + 1 >= len(tokens) or tokens[at + 1] in ".[]":
-                raise FieldPathError("unexpected end of JSON path")
-            name = tokens[at + 1]
-            at += 2
+            name = _unquoted(_next(tokens))
+            schema = _step(schema, name)
+            end = _next(tokens)
+            if end != "]":
+                raise FieldPathError(f"expected ] but got {end}")
         else:
-            raise FieldPathError(f"expected [ or . but got: {tokens[at]}")
-        schema = _step(schema, name)
+            raise FieldPathError(f"expected [ or . but got: {token}")
         names.append(name)
-    if not names:
-        raise FieldPathError("unexpected end of JSON path")
     return tuple(names), schema
+
+
+def _next(tokens: Iterator[str]) -> str:
+    for token in tokens:
+        return token
+    raise FieldPathError("unexpected end of JSON path")
+
+
+def _unquoted(text: str) -> str:
+    if len(text) < 2 or text[0] != "'" or text[-1] != "'":
+        raise FieldPathError(f"expected single quoted string but got {text}")
+    wrong = [match[0] for match in _ESCAPE.finditer(text[1:-1]) if match[1] not in _ESCAPED]
+    if wrong:
+        raise FieldPathError(f"invalid string literal: invalid escape char {wrong[-1]}")
+    return _ESCAPE.sub(lambda match: _ESCAPED[match[1]], text[1:-1])
 
 
 def _step(schema: Structural, name: str) -> Structural:

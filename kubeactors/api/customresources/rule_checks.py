@@ -76,10 +76,9 @@ def _errors(schema: Structural, path: str, place: _Place, costs: _Costs) -> list
     if schema.values is not None:
         values = replace(inside, declared=_inside(known and known.element, schema.values))
         errors += _errors(schema.values, f"{path}.additionalProperties", values, costs)
-    apart = path if schema.map_type == "atomic" else ""
     for name, each in sorted(schema.properties.items()):
         found = (known.fields or {}).get(escape(name)) if known is not None else None
-        below = replace(inside, declared=_inside(found, each), uncorrelated=place.uncorrelated or apart)
+        below = replace(inside, declared=_inside(found, each))
         errors += _errors(each, f"{path}.properties[{name}]", below, costs)
     if schema.items is not None:
         apart = "" if schema.list_type == "map" else path

@@ -110,27 +110,27 @@ class RuleSet:
         if isinstance(obj, dict):
             self._map(run, obj, old if isinstance(old, dict) else {}, path, current, parent)
         elif isinstance(obj, list) and self._items is not None:
-            self._list(run, obj, old if isinstance(old, list) else [], path, current)
+            self._list(run, obj, old if isinstance(old, list) else [], path, current, parent)
 
     def _map(
         self, run: _Run, obj: dict[str, Any], old: dict[str, Any], path: str, current: _Old | None, parent: _Old | None
     ) -> None:
-        correlated = self._schema.map_type != "atomic"
         if self._values is not None:
             for key, value in obj.items():
-                before = old.get(key) if correlated else None
-                inside = _key(current, key, correlated)
-                self._values._value(run, value, before, f"{path}[{key}]", inside, current or parent)
+                inside = _key(current, key)
+                self._values._value(run, value, old.get(key), f"{path}[{key}]", inside, current or parent)
         for key, rules in self._properties.items():
             if key not in obj:
                 continue
             where = f"{path}.{key}" if path else key
-            before = old.get(key) if correlated else None
             at_root = not path and key in _NOT_CORRELATED
-            inside = None if at_root else _key(current, key, correlated)
-            rules._value(run, obj[key], before, where, inside, None if at_root else current or parent)
+            inside = None if at_root else _key(current, key)
+            rules._value(run, obj[key], old.get(key), where, inside, None if at_root else current or parent)
 
-    def _list(self, run: _Run, obj: list[Any], old: list[Any], path: str, current: _Old | None) -> None:
+    def _list(
+        self, run: _Run, obj: list[Any], old: list[Any], path: str, current: _Old | None, parent: _Old | None
+    ) -> None:
+        """Rules see the old items of lists of type map alone; ratcheting knows those of lists without a type, too."""
         assert self._items is not None
         known: dict[bytes, Any] = {}
         keys = self._schema.map_keys if self._schema.list_type == "map" else ()
@@ -139,8 +139,11 @@ class RuleSet:
         for index, value in enumerate(obj):
             before = known.get(map_key(value, keys), MISSING) if keys else MISSING
             found = before is not MISSING
-            inside = _Old(value, before) if found and current is not None else None
-            self._items._value(run, value, before if found else None, f"{path}[{index}]", inside, current)
+            beside = before if found else None
+            if not self._schema.list_type and index < len(old):
+                beside = old[index]
+            inside = _Old(value, beside) if beside is not None and current is not None else None
+            self._items._value(run, value, before if found else None, f"{path}[{index}]", inside, current or parent)
 
     # --- rules
 
@@ -177,7 +180,8 @@ class RuleSet:
             errors = run.warnings if ratcheted else run.errors
             value = OMITTED if kind in ("object", "array") else obj
             try:
-                message = _message(run, rule, values) or (
+                # Kubernetes shows oldSelf to messages as it is, even where the rule sees an optional.
+                message = _message(run, rule, (new_value, old_value)) or (
                     rule.message.strip() if rule.message else f"failed rule: {rule.told}"
                 )
             except _MessageError as error:
@@ -218,9 +222,9 @@ class RuleSet:
         return None
 
 
-def _key(current: _Old | None, key: str, correlated: bool) -> _Old | None:
+def _key(current: _Old | None, key: str) -> _Old | None:
     """The value of a key with the one before it."""
-    if current is None or not correlated or not isinstance(current.old, dict):
+    if current is None or not isinstance(current.old, dict):
         return None
     return _Old(current.new.get(key), current.old[key]) if key in current.old else None
 

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubeactors.api.cel.declarations import Library, overload
+from kubeactors.api.cel.libraries.address_texts import AddressError, check_address
 from kubeactors.api.cel.types import Type, opaque, type_of
 from kubeactors.api.cel.values import EvaluationError
+from kubeactors.api.fielderrors import go_quote
 
 IP_TYPE: Final = opaque("net.IP")
 CIDR_TYPE: Final = opaque("net.CIDR")
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
-_PREFIX: Final = re.compile(r"0|[1-9][0-9]{0,2}")
+_PREFIX: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,54 +50,44 @@ class Cidr:
 
 def parse_ip(text: str) -> Ip:
     """Raises EvaluationError."""
+    quoted = go_quote(text)
     try:
-        address = ipaddress.ip_address(text)
-    except ValueError as error:
-        message = f'IP Address "{text}" parse error during conversion from string: ParseAddr("{text}"): '
-        message += _reason(text, error)
-        raise EvaluationError(message) from None
+        check_address(text)
+    except AddressError as error:
+        raise EvaluationError(f"IP Address {quoted} parse error during conversion from string: {error}") from None
     if "%" in text:
-        raise EvaluationError(f'IP address "{text}" with zone value is not allowed')
+        raise EvaluationError(f"IP address {quoted} with zone value is not allowed")
+    address = ipaddress.ip_address(text)
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        raise EvaluationError(f'IPv4-mapped IPv6 address "{text}" is not allowed')
+        raise EvaluationError(f"IPv4-mapped IPv6 address {quoted} is not allowed")
     return Ip(address)
-
-
-def _reason(text: str, error: ValueError) -> str:
-    """In Go's words, as far as it has one."""
-    if ":" in text or "." not in text:
-        return "unable to parse IP" if ":" not in text else "unexpected character"
-    parts = text.split(".")
-    if any(part.isdigit() and int(part) > 255 for part in parts):
-        return "IPv4 field has value >255"
-    if any(len(part) > 1 and part[0] == "0" for part in parts):
-        return "IPv4 field has octet with leading zero"
-    if len(parts) < 4:
-        return "IPv4 address too short"
-    return "unexpected character"
 
 
 def parse_cidr(text: str) -> Cidr:
     """Raises EvaluationError."""
-    address, slash, prefix = text.rpartition("/")
     said = "network address parse error during conversion from string: "
-    if not slash:
-        raise EvaluationError(f"{said}{said}netip.ParsePrefix(\"{text}\"): no '/'")
     try:
-        found = ipaddress.ip_address(address)
-    except ValueError as error:
-        raise EvaluationError(
-            f'{said}{said}netip.ParsePrefix("{text}"): ParseAddr("{address}"): {_reason(address, error)}'
-        ) from None
-    if "%" in address:
-        raise EvaluationError(f'{said}{said}netip.ParsePrefix("{text}"): IPv6 zones cannot be present in a prefix')
+        address, prefix = _checked_prefix(text)
+    except AddressError as error:
+        raise EvaluationError(f"{said}{said}netip.ParsePrefix({go_quote(text)}): {error}") from None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        raise EvaluationError(f"{said}IPv4-mapped IPv6 address {go_quote(text)} is not allowed")
+    return Cidr(address, prefix)
+
+
+def _checked_prefix(text: str) -> tuple[_Address, int]:
+    start, slash, prefix = text.rpartition("/")
+    if not slash:
+        raise AddressError("no '/'")
+    check_address(start)
+    if "%" in start:
+        raise AddressError("IPv6 zones cannot be present in a prefix")
     if not _PREFIX.fullmatch(prefix):
-        raise EvaluationError(f'{said}{said}netip.ParsePrefix("{text}"): bad bits after slash: "{prefix}"')
-    if int(prefix) > found.max_prefixlen:
-        raise EvaluationError(f'{said}{said}netip.ParsePrefix("{text}"): prefix length out of range')
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        raise EvaluationError(f'{said}IPv4-mapped IPv6 address "{text}" is not allowed')
-    return Cidr(found, int(prefix))
+        raise AddressError(f"bad bits after slash: {go_quote(prefix)}")
+    address = ipaddress.ip_address(start)
+    if int(prefix) > address.max_prefixlen:
+        raise AddressError("prefix length out of range")
+    return address, int(prefix)
 
 
 def _is_ip(text: str) -> bool:

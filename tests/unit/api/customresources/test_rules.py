@@ -314,3 +314,27 @@ def test_rules_are_compiled_when_they_are_needed_and_once() -> None:
     assert rules.evaluate({"a": "y"}) == ([], [])
     with allowance.limited(5000):
         assert rules.evaluate({"a": "y"}) == ([], [])
+
+
+def test_messages_of_optional_old_self_see_it_as_it_is() -> None:
+    rule = {"rule": "self.min >= oldSelf.orValue(self).min", "optionalOldSelf": True}
+    values = {"min": 1}, {"min": 3}
+    assert found(schema(RANGE, {**rule, "messageExpression": "'was ' + string(oldSelf.value().min)"}), *values) == [
+        f"spec: Invalid value: failed rule: {rule['rule']}"
+    ]
+
+
+def test_fields_of_atomic_maps_are_correlated() -> None:
+    inner = {**TEXT, KEY: [{"rule": "self == oldSelf", "message": "fixed"}]}
+    root = schema({**properties(a=inner), "x-kubernetes-map-type": "atomic"})
+    assert checked(root) == []
+    assert found(root, {"a": "x"}, {"a": "y"}) == ['spec.a: Invalid value: "x": fixed']
+
+
+def test_items_of_plain_lists_are_ratcheted_by_their_places() -> None:
+    item = {**TEXT, KEY: [{"rule": "self != 'bad'", "message": "bad"}]}
+    root = schema(properties(l={"type": "array", "items": item}))
+    assert found(root, {"l": ["bad", "new"]}, {"l": ["bad"]}) == []
+    assert found(root, {"l": ["new", "bad"]}, {"l": ["bad"]}) == ['spec.l[1]: Invalid value: "bad": bad']
+    root["properties"]["spec"]["properties"]["l"]["x-kubernetes-list-type"] = "atomic"
+    assert found(root, {"l": ["bad", "new"]}, {"l": ["bad"]}) == ['spec.l[0]: Invalid value: "bad": bad']

@@ -1,11 +1,13 @@
 """Structural schemas: pruning, defaulting, the rules that they keep."""
 
+import re
 from typing import Any
 
 import pytest
 
 from kubeactors.api.customresources.decoder import CustomDecoder
 from kubeactors.api.customresources.embedded import embedded_errors
+from kubeactors.api.customresources.field_path import FieldPathError, find_field
 from kubeactors.api.customresources.listtypes import list_errors
 from kubeactors.api.customresources.pruning import prune
 from kubeactors.api.customresources.schema_rules import schema_errors
@@ -165,3 +167,28 @@ def test_defaults_of_metadata_make_valid_metadata() -> None:
         f"""{start}[name].default: Invalid value: "a/b": {told}: metadata.name: Invalid value: "a/b": """
         "may not contain '/'"
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("spec", "expected [ or . but got: spec"),
+        (".spec.", "unexpected end of JSON path"),
+        (".spec..a", "does not refer to a valid field"),
+        (".spec'a", "does not refer to a valid field"),
+        (".spec[a]", "expected single quoted string but got a"),
+        (".spec['a'x", "expected ] but got x"),
+        (".spec['a'", "unexpected end of JSON path"),
+        (".spec['\\q']", "invalid string literal: invalid escape char \\q"),
+    ],
+)
+def test_wrong_paths(path: str, said: str) -> None:
+    with pytest.raises(FieldPathError, match=f"^{re.escape(said)}$"):
+        find_field(path, structural(root(spec=root(a={"type": "string"}))))
+
+
+def test_paths() -> None:
+    names = {"it's": {"type": "string"}, "a.b": {"type": "string"}}
+    tree = structural(root(spec={"type": "object", "properties": names}))
+    assert find_field(".spec['it\\'s']", tree)[0] == ("spec", "it's")
+    assert find_field("['spec']['a.b']", tree)[0] == ("spec", "a.b")
