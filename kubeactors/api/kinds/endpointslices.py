@@ -11,6 +11,8 @@ from kubeactors.api.validation.service_warnings import endpoint_slice_warnings
 
 
 class EndpointSliceStrategy(Strategy):
+    metadata_rechecks = 1
+    metadata_compared_twice = False
     generation_fields = ("addressType", "endpoints", "ports")
 
     def default(self, obj: Object) -> None:

@@ -9,7 +9,8 @@ from kubeactors.api.validation.quota import limit_range_errors
 
 
 class LimitRangeStrategy(Strategy):
-    metadata_rechecks = 0
+    metadata_rechecks = 1
+    metadata_compared_twice = False
 
     def default(self, obj: Object) -> None:
         default_limit_range(obj)

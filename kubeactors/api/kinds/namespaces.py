@@ -17,7 +17,6 @@ FINALIZER: Final = "kubernetes"
 
 
 class NamespaceStrategy(Strategy):
-    metadata_rechecks = 1
     namespaced = False
     has_status = True
     check_name = staticmethod(dns1123_label_errors)
@@ -48,6 +47,7 @@ class NamespaceStrategy(Strategy):
 class NamespaceFinalizeStrategy(Strategy):
     """Writes to namespaces/finalize: only spec.finalizers may change."""
 
+    metadata_rechecks = 1
     namespaced = False
 
     @property

@@ -12,7 +12,6 @@ from kubeactors.api.validation.node import node_errors, node_status_update_error
 
 
 class NodeStrategy(Strategy):
-    metadata_rechecks = 1
     namespaced = False
 
     def default(self, obj: Object) -> None:

@@ -16,6 +16,7 @@ _SNAPSHOT = ("snapshot.storage.k8s.io", "VolumeSnapshot")
 
 
 class PersistentVolumeClaimStrategy(Strategy):
+    metadata_rechecks = 3
     has_status = True
 
     def default(self, obj: Object) -> None:

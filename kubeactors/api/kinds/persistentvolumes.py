@@ -13,7 +13,8 @@ from kubeactors.api.validation.volume_warnings import persistent_volume_warnings
 
 
 class PersistentVolumeStrategy(Strategy):
-    metadata_rechecks = 1
+    metadata_rechecks = 2
+    metadata_compared_twice = False
     namespaced = False
     has_status = True
 

@@ -14,7 +14,6 @@ from kubeactors.api.validation.workload import replica_status_errors, replicatio
 
 
 class ReplicationControllerStrategy(Strategy):
-    metadata_rechecks = 1
     has_status = True
     generation_fields = ("spec",)
 

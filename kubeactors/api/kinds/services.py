@@ -32,6 +32,8 @@ class ServiceStrategy(Strategy):
         normalize_cluster_ips(new_spec, old_spec)
         drop_type_dependent(new_spec, old_spec)
         keep_allocated(new_spec, old_spec)
+        if new_spec.get("type") != "LoadBalancer":
+            new["status"] = {**(new.get("status") or {}), "loadBalancer": {}}
 
     def warnings_on_create(self, obj: Object) -> list[str]:
         return service_warnings(obj)

@@ -19,6 +19,7 @@ from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.meta import Object
 from kubeactors.api.validation.metadata import (
     NameCheck,
+    builtin_finalizer_errors,
     common_metadata_errors,
     metadata_errors,
     metadata_update_errors,
@@ -37,6 +38,8 @@ class Strategy:
     empty_status: Mapping[str, Any] = {}  # what a new object's status is, where the kind has one
     # How often an update reports what is wrong with labels, annotations and owners, beyond twice.
     metadata_rechecks = 2
+    # Whether an update reports what may not change in the metadata twice.
+    metadata_compared_twice = True
     # Whether validation compiles or evaluates expressions that clients wrote (`kubeactors.api.allowance`).
     may_take_long = False
 
@@ -78,12 +81,21 @@ class Strategy:
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         # Kubernetes checks metadata several times on updates, in the registry and in the kind; its causes show that.
-        errors = metadata_update_errors(new.get("metadata") or {}, old.get("metadata") or {})
+        metadata = new.get("metadata") or {}
+        errors = metadata_update_errors(metadata, old.get("metadata") or {})
         if errors:
-            again = common_metadata_errors(new.get("metadata") or {})
-            errors = errors + errors + again * self.metadata_rechecks
+            common = common_metadata_errors(metadata)
+            changes = errors[: len(errors) - len(common)] if self.metadata_compared_twice else []
+            errors = common + errors + changes
+            errors += (common + self._kind_finalizer_errors(metadata)) * self.metadata_rechecks
+        else:
+            errors = self._kind_finalizer_errors(metadata) * self.metadata_rechecks
         errors.extend(self.validate_change(new, old))
         return errors
+
+    def _kind_finalizer_errors(self, metadata: Mapping[str, Any]) -> list[FieldError]:
+        finalizers = metadata.get("finalizers")
+        return builtin_finalizer_errors(finalizers, "metadata.finalizers") if finalizers else []
 
     def validate(self, obj: Object) -> list[FieldError]:
         """What is wrong besides the metadata."""
@@ -110,6 +122,8 @@ class StatusStrategy(Strategy):
 
     `keep_metadata`: labels, annotations, finalizers and owners are kept as well.
     """
+
+    metadata_rechecks = 1
 
     def __init__(
         self,

@@ -37,7 +37,7 @@ def metadata_errors(
     errors: list[FieldError] = []
     prefix = meta.get("generateName")
     if prefix:
-        masked = prefix[:-1] + "a" if prefix.endswith("-") and len(prefix) > 1 else prefix
+        masked = prefix[:-2] + "a" if prefix.endswith("-") and len(prefix) > 1 else prefix
         errors += [fielderrors.invalid(f"{path}.generateName", prefix, m) for m in check_name(masked)]
     name = meta.get("name") or ""
     if not name:

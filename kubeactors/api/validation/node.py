@@ -7,6 +7,7 @@ from typing import Any, Final
 from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, go_quote, invalid
 from kubeactors.api.internal_form import internal_form
 from kubeactors.api.validation.addresses import legacy_cidr_errors, sloppy_network
+from kubeactors.api.validation.common import duplicates
 from kubeactors.api.validation.metadata import builtin_finalizer_errors
 from kubeactors.api.validation.names import DNS1123_SUBDOMAIN_MAX, qualified_name_errors
 from kubeactors.api.validation.pod.resources import quantity_value_errors
@@ -34,6 +35,7 @@ def node_errors(node: Mapping[str, Any]) -> list[FieldError]:
         if len(ranges) > 2 or len(versions) < 2:
             message = "may specify no more than one CIDR for each IP family"
             found.append(invalid("spec.podCIDRs", ranges, message))
+        found += [duplicate(f"spec.podCIDRs[{i}]", ranges[i]) for i in duplicates(ranges)]
     return errors + found
 
 

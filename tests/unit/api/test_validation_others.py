@@ -315,3 +315,5 @@ def test_amounts_features_and_ranges_of_nodes() -> None:
         'spec.podCIDRs: Invalid value: ["10.0.0.1/24","10.1.0.0/24"]: '
         "may specify no more than one CIDR for each IP family",
     ]
+    twice = create_errors("nodes", {**node, "spec": {"podCIDRs": ["10.1.0.0/24", "10.1.0.0/24"]}})
+    assert twice[1:] == ['spec.podCIDRs[1]: Duplicate value: "10.1.0.0/24"']
