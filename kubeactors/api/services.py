@@ -90,9 +90,8 @@ def drop_type_dependent(new: Spec, old: Spec) -> None:
             for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
                 new.pop(field, None)
         _clear_unchanged(new, old, "internalTrafficPolicy")
-        _clear_unchanged(new, old, "trafficDistribution")
     lost = may_have_node_port(old) and not may_have_node_port(new)
-    if lost and _node_ports(new) == _node_ports(old):
+    if lost and _node_ports(new) <= _node_ports(old):
         for port in new.get("ports") or ():
             port.pop("nodePort", None)
     if needs_health_check_port(old) and not needs_health_check_port(new):
@@ -100,8 +99,6 @@ def drop_type_dependent(new: Spec, old: Spec) -> None:
     if old.get("type") == "LoadBalancer" and new.get("type") != "LoadBalancer":
         _clear_unchanged(new, old, "allocateLoadBalancerNodePorts")
         _clear_unchanged(new, old, "loadBalancerClass")
-    if old.get("type") == "ExternalName" and new.get("type") != "ExternalName":
-        _clear_unchanged(new, old, "externalName")
     if externally_accessible(old) and not externally_accessible(new):
         _clear_unchanged(new, old, "externalTrafficPolicy")
 

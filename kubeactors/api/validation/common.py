@@ -1,5 +1,6 @@
 """Checks that many kinds share: numbers, addresses, selectors, changes of what is immutable."""
 
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -23,6 +24,7 @@ NOT_NEGATIVE: Final = "must be greater than or equal to 0"
 MAX_INT32: Final = 2**31 - 1
 IMMUTABLE_WHEN_SET: Final = "field is immutable when `immutable` is set"
 
+_LINK_LOCAL_MULTICAST: Final = ipaddress.IPv4Network("224.0.0.0/24")
 _LOOPBACK: Final = "may not be in the loopback range (127.0.0.0/8, ::1/128)"
 
 
@@ -90,7 +92,7 @@ def endpoint_ip(value: str, path: str) -> list[FieldError]:
         return [invalid(path, value, f"may not be unspecified ({value})")]
     if address.is_loopback:
         return [invalid(path, value, _LOOPBACK)]
-    if address.is_multicast and ((address.version == 4 and value.startswith("224.0.0.")) or address.version == 6):
+    if address in _LINK_LOCAL_MULTICAST or (address.version == 6 and int(address) >> 112 & 0xFF0F == 0xFF02):
         return [invalid(path, value, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")]
     if address.is_link_local:
         return [invalid(path, value, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")]

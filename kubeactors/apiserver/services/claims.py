@@ -35,6 +35,9 @@ ADDRESS_PREFIX = "/registry/ipaddresses/"
 PORT_PREFIX = "/registry/ranges/servicenodeports/"
 
 
+_PORT_TAKEN = "provided port is already allocated"
+
+
 class _First(random.Random):
     """Always the lowest number."""
 
@@ -105,17 +108,18 @@ class ServiceClaims:
         if found:
             raise errors.invalid("Service", name, found)
         held = needs_of(old)
+        if spec.get("type") != "ExternalName":
+            set_families(name, spec, before if old is not None else None, self._address_range.family)
         if needs_address(spec) and not _address_changes(spec, before):
-            set_families(name, spec, self._address_range.family)
-            await self._allocate_address(name, spec, held, rng)
-        elif spec.get("clusterIPs") == ["None"]:
-            set_families(name, spec, self._address_range.family)
+            await self._allocate_address(name, spec, held, rng, dry_run=dry_run)
         if needs_node_ports(spec):
             await self._allocate_ports(name, spec, held, rng, creating=old is None)
-        if needs_health_check_port(spec):
+        if needs_health_check_port(spec) and not needs_health_check_port(before):
             await self._allocate_health_check_port(spec, held, rng)
 
-    async def _allocate_address(self, name: str, spec: dict[str, Any], held: Needs, rng: random.Random) -> None:
+    async def _allocate_address(
+        self, name: str, spec: dict[str, Any], held: Needs, rng: random.Random, *, dry_run: bool
+    ) -> None:
         wanted: list[str] = spec.get("clusterIPs") or []
         if not wanted:
             chosen = self._address_range.choose(self._address_taken, rng)
@@ -129,8 +133,9 @@ class ServiceClaims:
         for address in wanted:
             if family_of(address) is None or address in held.addresses:
                 continue  # validation has something to say about it, or it is ours
-            refusal = self._address_range.refusal(address)
-            if not refusal and self._address_taken(address):
+            refusal = self._address_range.refusal(address, dry_run=dry_run)
+            # Kubernetes does not look who has an address that is not to be taken really.
+            if not refusal and not dry_run and self._address_taken(address):
                 await self._freshness.latest()
                 if self._address_taken(address):
                     refusal = "provided IP is already allocated"
@@ -157,8 +162,10 @@ class ServiceClaims:
                 number = by_port.get(port["port"]) or requested.get(port["port"]) or 0
             if not number:
                 number = await self._choose_port(chosen, rng)
-            elif number not in held.ports and number not in chosen:
-                refusal = await self._port_refusal(number)
+            elif number not in held.ports and (
+                number not in chosen or (creating and number != by_port.get(port["port"]))
+            ):
+                refusal = _PORT_TAKEN if number in chosen else await self._port_refusal(number)
                 if refusal:
                     cause = fielderrors.invalid(f"spec.ports[{index}].nodePort", number, refusal)
                     raise errors.invalid("Service", name, [cause])
@@ -196,7 +203,7 @@ class ServiceClaims:
         if not refusal and self._port_taken(str(number)):
             await self._freshness.latest()
             if self._port_taken(str(number)):
-                refusal = "provided port is already allocated"
+                refusal = _PORT_TAKEN
         return refusal
 
     def _address_taken(self, address: str) -> bool:
@@ -245,6 +252,6 @@ def claim_value(key: bytes, name: str, service: Object, now: datetime) -> bytes:
 
 
 def _address_changes(spec: dict[str, Any], before: dict[str, Any]) -> bool:
-    """Whether an update asks for another address than the service has, which validation will refuse."""
+    """Whether an update asks for another address than the service has (or has not), which validation will refuse."""
     held = before.get("clusterIPs") or []
-    return bool(needs_address(before) and held and (spec.get("clusterIPs") or [])[:1] != held[:1])
+    return bool(held and (spec.get("clusterIPs") or [])[:1] != held[:1])

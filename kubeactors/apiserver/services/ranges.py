@@ -46,12 +46,14 @@ class AddressRange:
     def family(self) -> str:
         return "IPv4" if self.network.version == 4 else "IPv6"
 
-    def refusal(self, address: str) -> str:
-        """Why an address cannot be had from this range; empty if it can."""
+    def refusal(self, address: str, *, dry_run: bool = False) -> str:
+        """Why an address cannot be had from this range; empty if it can. Kubernetes words it otherwise on a dry run."""
         parsed = ipaddress.ip_address(address)
         first, last = self._bounds()
         if parsed.version == self.network.version and first <= int(parsed) <= last:
             return ""
+        if not dry_run:
+            return "the provided network does not match the current range"
         return f"the provided IP ({address}) is not in the valid range. The range of valid IPs is {self.network}"
 
     def choose(self, taken: Taken, rng: random.Random) -> str | None:

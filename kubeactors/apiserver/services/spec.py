@@ -36,7 +36,7 @@ def drop_unused(spec: Spec, before: Spec) -> None:
             spec.pop("clusterIPs", None)
         _drop_same(spec, before, "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy")
     if needs_node_ports(before) and not needs_node_ports(spec):
-        if set(node_ports(spec)) == set(node_ports(before)):
+        if set(node_ports(spec)) <= set(node_ports(before)):
             for port in spec.get("ports") or ():
                 port.pop("nodePort", None)
         _drop_same(spec, before, "externalTrafficPolicy")

@@ -146,3 +146,14 @@ def test_updates_of_services_keep_what_was_allocated() -> None:
     named = {**old, "spec": {**old["spec"], "type": "ExternalName", "externalName": "x.example"}}
     external = updated(kind, old, named)["spec"]
     assert not {"clusterIP", "clusterIPs", "ipFamilies", "internalTrafficPolicy"} & set(external)
+
+
+def test_what_a_service_keeps_and_loses_with_its_type() -> None:
+    kind = registry.lookup("services")
+    balanced = completed("services", service(type="LoadBalancer", clusterIP="10.96.0.9"))
+    balanced["status"] = {"loadBalancer": {"ingress": [{"hostname": "x.example"}]}}
+    changed = updated(kind, balanced, {**balanced, "spec": {**balanced["spec"], "type": "NodePort"}})
+    assert changed["status"] == {"loadBalancer": {}}
+    named = completed("services", service(type="ExternalName", externalName="x.example"))
+    changed = updated(kind, named, {**named, "spec": {**named["spec"], "type": "ClusterIP"}})
+    assert changed["spec"]["externalName"] == "x.example"

@@ -39,7 +39,8 @@ def test_ranges() -> None:
     assert addresses.refusal("10.96.0.1") == ""
     assert addresses.refusal("10.96.0.0")
     assert addresses.refusal("10.111.255.255")
-    assert "The range of valid IPs is 10.96.0.0/12" in addresses.refusal("10.0.0.1")
+    assert addresses.refusal("10.0.0.1") == "the provided network does not match the current range"
+    assert "The range of valid IPs is 10.96.0.0/12" in addresses.refusal("10.0.0.1", dry_run=True)
     chosen = addresses.choose(lambda each: False, random.Random(1))
     assert chosen is not None
     assert int(ipaddress.ip_address(chosen)) > int(ipaddress.ip_address("10.96.1.0")), "the lower band is for requests"
@@ -83,9 +84,41 @@ async def test_an_address_that_is_taken_or_outside(store: FakeStore) -> None:
             f'Service "t" is invalid: spec.clusterIPs: Invalid value: ["{address}"]: '
             f"failed to allocate IP {address}: provided IP is already allocated"
         )
-        with pytest.raises(StatusError, match="is not in the valid range"):
+        with pytest.raises(StatusError, match="network does not match the current range"):
             await service(api, "t", clusterIP="192.168.0.1")
         assert held(store) == ([address], [])
+
+
+@pytest.mark.parametrize(
+    ("spec", "refusal"),
+    [
+        ({"clusterIP": "fd00::1"}, 'spec.clusterIPs[0]: Invalid value: ["fd00::1"]: IPv6 is not configured'),
+        ({"ipFamilies": ["IPv4", "IPv6"]}, 'spec.ipFamilyPolicy: Invalid value: "SingleStack": must be'),
+        (
+            {"ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "PreferDualStack"},
+            'spec.ipFamilies[1]: Invalid value: "IPv6": not configured on this cluster',
+        ),
+        ({"ipFamilyPolicy": "RequireDualStack"}, "spec.ipFamilyPolicy: "),
+        (
+            {"type": "NodePort", "ports": [{"name": n, "port": p, "nodePort": 30001} for n, p in (("a", 1), ("b", 2))]},
+            "spec.ports[1].nodePort: Invalid value: 30001: provided port is already allocated",
+        ),
+    ],
+)
+async def test_what_the_cluster_does_not_have(store: FakeStore, spec: dict[str, Any], refusal: str) -> None:
+    async with running_core(store) as api:
+        with pytest.raises(StatusError) as raised:
+            await service(api, "s", **spec)
+        assert raised.value.message.startswith(f'Service "s" is invalid: {refusal}')
+        assert held(store) == ([], [])
+
+
+async def test_a_health_check_port_stays(store: FakeStore) -> None:
+    async with running_core(store) as api:
+        made = await service(api, "s", type="LoadBalancer", externalTrafficPolicy="Local")
+        made["spec"]["healthCheckNodePort"] = 80
+        with pytest.raises(StatusError, match="Forbidden: field is immutable"):
+            await api.update("services", made)
 
 
 async def test_two_servers_never_give_the_same(store: FakeStore) -> None:
