@@ -19,6 +19,7 @@ _HTTPS = 443
 
 
 class APIServiceStrategy(Strategy):
+    finalizers_have_domains = False
     namespaced = False
     has_status = True
 
@@ -41,6 +42,7 @@ class APIServiceStrategy(Strategy):
             obj.get("metadata") or {},
             namespaced=False,
             check_name=lambda given: api_service_name_errors(given, version, group),
+            builtin=self.finalizers_have_domains,
         )
         return errors + self.validate(obj)
 

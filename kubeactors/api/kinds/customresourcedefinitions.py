@@ -18,6 +18,7 @@ _WEBHOOK_PORT = 443
 
 class DefinitionStrategy(Strategy):
     metadata_rechecks = 0
+    finalizers_have_domains = False
     may_take_long = True
     namespaced = False
     has_status = True
@@ -71,6 +72,7 @@ class _Named(Strategy):
     """Checks the metadata with a check of the name that depends on the object."""
 
     namespaced = False
+    finalizers_have_domains = False
 
     def __init__(self, check_name: Any) -> None:
         self.check_name = check_name

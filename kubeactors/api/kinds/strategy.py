@@ -40,6 +40,8 @@ class Strategy:
     metadata_rechecks = 2
     # Whether an update reports what may not change in the metadata twice.
     metadata_compared_twice = True
+    # Whether finalizers are Kubernetes' own or have a domain; the API server's extensions take any qualified name.
+    finalizers_have_domains = True
     # Whether validation compiles or evaluates expressions that clients wrote (`kubeactors.api.allowance`).
     may_take_long = False
 
@@ -75,7 +77,12 @@ class Strategy:
             new["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1
 
     def validate_create(self, obj: Object) -> list[FieldError]:
-        errors = metadata_errors(obj.get("metadata") or {}, namespaced=self.namespaced, check_name=self.check_name)
+        errors = metadata_errors(
+            obj.get("metadata") or {},
+            namespaced=self.namespaced,
+            check_name=self.check_name,
+            builtin=self.finalizers_have_domains,
+        )
         errors.extend(self.validate(obj))
         return errors
 
@@ -95,7 +102,9 @@ class Strategy:
 
     def _kind_finalizer_errors(self, metadata: Mapping[str, Any]) -> list[FieldError]:
         finalizers = metadata.get("finalizers")
-        return builtin_finalizer_errors(finalizers, "metadata.finalizers") if finalizers else []
+        if not finalizers or not self.finalizers_have_domains:
+            return []
+        return builtin_finalizer_errors(finalizers, "metadata.finalizers")
 
     def validate(self, obj: Object) -> list[FieldError]:
         """What is wrong besides the metadata."""
@@ -140,6 +149,7 @@ class StatusStrategy(Strategy):
         self._keep_labels = keep_labels
         self._keep_metadata = keep_metadata
         self.namespaced = main.namespaced
+        self.finalizers_have_domains = main.finalizers_have_domains
 
     @property
     def reset_fields(self) -> tuple[tuple[str, ...], ...]:

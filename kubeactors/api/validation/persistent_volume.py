@@ -20,6 +20,8 @@ from kubeactors.api.validation.volume_amounts import (
 _RECLAIM_POLICIES: Final = frozenset(PERSISTENT_VOLUME_RECLAIM_POLICIES)
 _AFFINITY_FIXED: Final = f"{FIELD_IMMUTABLE}, except for updating from beta label to GA"
 _INLINE: Final = "may not be specified in the context of inline volumes"
+_MOUNT_OPTIONS: Final = "volume.beta.kubernetes.io/mount-options"
+_NOT_MOUNTED: Final = ("hostPath", "flexVolume", "local")
 # Labels that were renamed when they became stable: a volume's affinity may follow.
 _STABLE_LABELS: Final = {
     "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
@@ -33,8 +35,20 @@ Spec = Mapping[str, Any]
 
 
 def persistent_volume_errors(obj: Spec) -> list[FieldError]:
+    return _volume_errors(obj) + _mount_options_errors(obj)
+
+
+def _volume_errors(obj: Spec) -> list[FieldError]:
     name = (obj.get("metadata") or {}).get("name") or ""
     return persistent_volume_spec_errors(obj.get("spec") or {}, name, "spec")
+
+
+def _mount_options_errors(obj: Spec) -> list[FieldError]:
+    """Of the annotation that was before spec.mountOptions: not every kind of storage knows such options."""
+    annotations, spec = (obj.get("metadata") or {}).get("annotations") or {}, obj.get("spec") or {}
+    if _MOUNT_OPTIONS not in annotations or all(spec.get(source) is None for source in _NOT_MOUNTED):
+        return []
+    return [forbidden(f"metadata.annotations.{_MOUNT_OPTIONS}", "may not specify mount options for this volume type")]
 
 
 def persistent_volume_spec_errors(spec: Spec, name: str, path: str, *, inline: bool = False) -> list[FieldError]:
@@ -70,9 +84,8 @@ def persistent_volume_spec_errors(spec: Spec, name: str, path: str, *, inline: b
 
 def persistent_volume_update_errors(new: Spec, old: Spec) -> list[FieldError]:
     after, before = new.get("spec") or {}, old.get("spec") or {}
-    errors = persistent_volume_errors(new)
     # The registry and the kind both look at the whole object.
-    errors = errors + errors
+    errors = persistent_volume_errors(new) + _volume_errors(new)
     if _sources(after, before) != _sources(before, before):
         message = "spec.persistentvolumesource is immutable after creation"
         errors.append(forbidden("spec.persistentvolumesource", message))

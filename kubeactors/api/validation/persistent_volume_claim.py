@@ -144,14 +144,15 @@ def _class_upgrade(new: Spec, old: Spec, after: dict[str, Any], before: dict[str
 def _without_what_may_change(spec: dict[str, Any]) -> dict[str, Any]:
     """A bound claim's spec without its size and attributes class."""
     spec = {k: v for k, v in spec.items() if k != "volumeAttributesClassName"}
-    resources = spec.get("resources") or {}
-    requests = {k: v for k, v in (resources.get("requests") or {}).items() if k != "storage"}
-    return {**spec, "resources": {**resources, "requests": requests}}
+    resources = dict(spec.get("resources") or {})
+    if resources.get("requests") is not None:
+        resources["requests"] = {k: v for k, v in resources["requests"].items() if k != "storage"}
+    return {**spec, "resources": resources}
 
 
 def _shrink_errors(new: Spec, old: Spec) -> list[FieldError]:
-    size, was = _requested(new.get("spec") or {}), _requested(old.get("spec") or {})
-    if size is None or was is None or Quantity.parse(size) >= Quantity.parse(was):
+    size, was = (_requested(claim.get("spec") or {}) or "0" for claim in (new, old))
+    if Quantity.parse(size) >= Quantity.parse(was):
         return []
     capacity = ((old.get("status") or {}).get("capacity") or {}).get("storage") or "0"
     if Quantity.parse(size) > Quantity.parse(capacity):

@@ -238,6 +238,24 @@ def test_what_may_change_in_a_claim() -> None:
     ]
 
 
+def test_a_size_cannot_be_taken_away() -> None:
+    old = completed("persistentvolumeclaims", claim())
+    old["status"] = {"phase": "Bound", "capacity": {"storage": "1Gi"}}
+    shrunk = "spec.resources.requests.storage: Forbidden: field can not be less than status.capacity"
+    required = "spec.resources[storage]: Required value"
+    for resources, errors in (({"requests": {}}, [required, shrunk]), (None, [required, IMMUTABLE_SPEC, shrunk])):
+        new = {**old, "spec": {**old["spec"], "resources": resources}}
+        assert update_errors("persistentvolumeclaims", old, new) == errors
+
+
+def test_mount_options_in_an_annotation() -> None:
+    meta = {"name": "v", "annotations": {"volume.beta.kubernetes.io/mount-options": "ro"}}
+    assert create_errors("persistentvolumes", {**volume(), "metadata": meta}) == [
+        "metadata.annotations.volume.beta.kubernetes.io/mount-options: Forbidden: "
+        "may not specify mount options for this volume type"
+    ]
+
+
 def test_the_status_of_a_claim() -> None:
     old = completed("pvc", claim())
     new = {**copy(old), "status": {"capacity": {"storage": "-1"}, "allocatedResourceStatuses": {"cpu": "X"}}}
