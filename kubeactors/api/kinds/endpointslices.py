@@ -1,5 +1,7 @@
 """EndpointSlice."""
 
+from datetime import datetime
+
 from kubeactors.api.defaults.service import default_endpoint_slice
 from kubeactors.api.fielderrors import FieldError
 from kubeactors.api.kinds.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
@@ -18,6 +20,14 @@ class EndpointSliceStrategy(Strategy):
     def default(self, obj: Object) -> None:
         default_endpoint_slice(obj)
 
+    def prepare_for_create(self, obj: Object, now: datetime) -> None:
+        super().prepare_for_create(obj, now)
+        _drop_topology(obj)
+
+    def prepare_for_update(self, new: Object, old: Object, now: datetime) -> None:
+        _drop_topology(new)
+        super().prepare_for_update(new, old, now)
+
     def bump_generation(self, new: Object, old: Object) -> None:
         super().bump_generation(new, old)
         # The label names the Service that the slice belongs to.
@@ -32,6 +42,12 @@ class EndpointSliceStrategy(Strategy):
 
     def validate_change(self, new: Object, old: Object) -> list[FieldError]:
         return endpoint_slice_update_errors(new, old)
+
+
+def _drop_topology(obj: Object) -> None:
+    """What v1beta1 said of an endpoint's place cannot be written by v1."""
+    for endpoint in obj.get("endpoints") or ():
+        endpoint.pop("deprecatedTopology", None)
 
 
 KIND = Kind(

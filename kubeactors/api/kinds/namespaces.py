@@ -28,6 +28,7 @@ class NamespaceStrategy(Strategy):
 
     def prepare_for_create(self, obj: Object, now: datetime) -> None:
         super().prepare_for_create(obj, now)
+        self.default(obj)  # a name that was generated is known by now
         obj["status"] = {"phase": "Active"}
         finalizers = (obj.get("spec") or {}).get("finalizers") or []
         if FINALIZER not in finalizers:

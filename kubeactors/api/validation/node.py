@@ -96,18 +96,20 @@ def namespace_errors(namespace: Mapping[str, Any]) -> list[FieldError]:
     errors: list[FieldError] = []
     for finalizer in (namespace.get("spec") or {}).get("finalizers") or []:
         path = "spec.finalizers"
-        own = [invalid(path, finalizer, m) for m in qualified_name_errors(finalizer)]
-        errors += own or [invalid(path, e.bad_value, e.message) for e in builtin_finalizer_errors([finalizer], path)]
+        errors += _finalizer_errors(finalizer, path)
     return errors
+
+
+def _finalizer_errors(finalizer: str, path: str) -> list[FieldError]:
+    errors = [invalid(path, finalizer, m) for m in qualified_name_errors(finalizer)]
+    return errors + [invalid(path, e.bad_value, e.message) for e in builtin_finalizer_errors([finalizer], path)]
 
 
 def namespace_finalize_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
     """Of a write to namespaces/finalize."""
     errors: list[FieldError] = []
-    finalizers = (new.get("spec") or {}).get("finalizers") or []
-    for i, finalizer in enumerate(finalizers):
-        own = [invalid(f"spec.finalizers[{i}]", finalizer, m) for m in qualified_name_errors(finalizer)]
-        errors += own or builtin_finalizer_errors(finalizers[i : i + 1], "spec.finalizers")
+    for i, finalizer in enumerate((new.get("spec") or {}).get("finalizers") or []):
+        errors += _finalizer_errors(finalizer, f"spec.finalizers[{i}]")
     return errors
 
 

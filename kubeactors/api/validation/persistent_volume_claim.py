@@ -144,10 +144,9 @@ def _class_upgrade(new: Spec, old: Spec, after: dict[str, Any], before: dict[str
 def _without_what_may_change(spec: dict[str, Any]) -> dict[str, Any]:
     """A bound claim's spec without its size and attributes class."""
     spec = {k: v for k, v in spec.items() if k != "volumeAttributesClassName"}
-    resources = dict(spec.get("resources") or {})
-    if resources.get("requests") is not None:
-        resources["requests"] = {k: v for k, v in resources["requests"].items() if k != "storage"}
-    return {**spec, "resources": resources}
+    resources = spec.get("resources") or {}
+    requests = {k: v for k, v in (resources.get("requests") or {}).items() if k != "storage"}
+    return {**spec, "resources": {**resources, "requests": requests}}
 
 
 def _shrink_errors(new: Spec, old: Spec) -> list[FieldError]:

@@ -130,6 +130,24 @@ def test_namespaces_change_finalizers_through_finalize_only() -> None:
     assert new["status"] == {"phase": "Active"}
 
 
+def test_a_namespace_is_labelled_with_a_generated_name() -> None:
+    kind = registry.lookup("namespaces")
+    made = codec.decode(kind, b'{"metadata":{"generateName":"n-"}}').obj
+    kind.strategy.default(made)
+    assert "labels" not in made["metadata"]
+    made["metadata"]["name"] = "n-x"
+    kind.strategy.prepare_for_create(made, NOW)
+    assert made["metadata"]["labels"] == {"kubernetes.io/metadata.name": "n-x"}
+
+
+def test_old_places_of_endpoints_are_dropped() -> None:
+    endpoint = {"addresses": ["10.0.0.1"], "deprecatedTopology": {"a": "b"}}
+    made = completed(
+        "endpointslices", {"metadata": {"name": "e"}, "addressType": "IPv4", "endpoints": [endpoint], "ports": []}
+    )
+    assert "deprecatedTopology" not in made["endpoints"][0]
+
+
 def test_updates_of_services_keep_what_was_allocated() -> None:
     kind = registry.lookup("services")
     old = completed(

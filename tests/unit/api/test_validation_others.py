@@ -317,3 +317,14 @@ def test_amounts_features_and_ranges_of_nodes() -> None:
     ]
     twice = create_errors("nodes", {**node, "spec": {"podCIDRs": ["10.1.0.0/24", "10.1.0.0/24"]}})
     assert twice[1:] == ['spec.podCIDRs[1]: Duplicate value: "10.1.0.0/24"']
+
+
+def test_finalizers_of_namespaces() -> None:
+    kind = registry.lookup("namespaces")
+    old = completed("namespaces", {"metadata": {"name": "n"}})
+    new = {**old, "spec": {"finalizers": ["kubernetes", "plain"]}}
+    strategy = kind.strategy_for("finalize")
+    assert strategy is not None
+    assert [str(e) for e in strategy.validate_update(updated(kind, old, new, "finalize"), old)] == [
+        'spec.finalizers[1]: Invalid value: "plain": name is neither a standard finalizer name nor is it fully qualified'
+    ]
