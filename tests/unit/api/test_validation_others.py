@@ -326,5 +326,6 @@ def test_finalizers_of_namespaces() -> None:
     strategy = kind.strategy_for("finalize")
     assert strategy is not None
     assert [str(e) for e in strategy.validate_update(updated(kind, old, new, "finalize"), old)] == [
-        'spec.finalizers[1]: Invalid value: "plain": name is neither a standard finalizer name nor is it fully qualified'
+        'spec.finalizers[1]: Invalid value: "plain": '
+        "name is neither a standard finalizer name nor is it fully qualified"
     ]
