@@ -27,7 +27,7 @@ from kubeactors.api.cel.libraries import (
     urls,
     versions,
 )
-from kubeactors.api.cel.literal_arguments import literal_issues, useless_pattern
+from kubeactors.api.cel.literal_arguments import constant_conversions, literal_issues, useless_pattern
 from kubeactors.api.cel.parser import parse
 from kubeactors.api.cel.source import CompileError, InstantiationError, Source
 from kubeactors.api.cel.types import Type, type_of
@@ -156,11 +156,16 @@ class Environment:
         issues = checker.issues or literal_issues(nodes)
         if issues:
             raise CompileError(source, issues)
-        reason = useless_pattern(nodes)
+        reason = useless_pattern(reversed(nodes))
         if reason:
             raise InstantiationError(source, reason)
         compiler = Compiler(list(self._variables), self._type_of, self._functions)
         closure = compiler.compile(root)
+        for node in constant_conversions(reversed(nodes)):
+            try:
+                compiler.compile(node)([0, PER_CALL_LIMIT])
+            except EvaluationError as error:
+                raise InstantiationError(source, str(error)) from None
         return Program(text, root, root.type, tuple(self._variables), compiler.size, closure)
 
     def _type_of(self, name: str) -> Type | None:
@@ -170,7 +175,7 @@ class Environment:
 
 
 def walk(root: Node) -> list[Node]:
-    """Every node, children before nodes; what macros repeat comes once."""
+    """Every node, before its children and the last of these first; what macros repeat comes once."""
     found: list[Node] = []
     stack = [root]
     seen: set[int] = set()

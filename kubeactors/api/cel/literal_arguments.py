@@ -25,6 +25,20 @@ def literal_issues(nodes: Iterable[Node]) -> list[Issue]:
     return found
 
 
+def constant_conversions(nodes: Iterable[Node]) -> list[Node]:
+    """Conversions of what is written down, innermost first: they are carried out before anything is evaluated.
+
+    `nodes`: of an expression, children before nodes.
+    """
+    found: list[Node] = []
+    for node in nodes:
+        if isinstance(node, Call) and node.target is None and node.function in _CONVERSIONS and len(node.args) == 1:
+            argument = node.args[0]
+            if isinstance(argument, Literal) or any(argument is each for each in found):
+                found.append(node)
+    return found
+
+
 def useless_pattern(nodes: Iterable[Node]) -> str:
     """What is wrong with a written pattern of find or findAll; empty if nothing is."""
     for node in nodes:
@@ -38,6 +52,9 @@ def useless_pattern(nodes: Iterable[Node]) -> str:
     return ""
 
 
+_CONVERSIONS: Final = frozenset(
+    {"bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"}
+)
 _CHECKS: Final[dict[str, Callable[[str], Any]]] = {
     "duration": times.parse_duration,
     "timestamp": times.parse_timestamp,

@@ -65,31 +65,36 @@ def double_to_uint(value: float) -> UInt:
     return UInt(value)
 
 
+def no_conversion(wanted: str) -> EvaluationError:
+    """The text of a string is none of the type's values."""
+    return EvaluationError(f"type conversion error from 'string' to '{wanted}'")
+
+
 def string_to_int(text: str) -> int:
-    return integer_in(text, INT_MIN, INT_MAX, "strconv.ParseInt")
+    return _integer_in(text, INT_MIN, INT_MAX, "int")
 
 
 def string_to_uint(text: str) -> UInt:
     if text[:1] in ("+", "-"):
-        raise EvaluationError(f'strconv.ParseUint: parsing "{text}": invalid syntax')
-    return UInt(integer_in(text, 0, UINT_MAX, "strconv.ParseUint"))
+        raise no_conversion("uint")
+    return UInt(_integer_in(text, 0, UINT_MAX, "uint"))
 
 
-def integer_in(text: str, low: int, high: int, function: str) -> int:
+def _integer_in(text: str, low: int, high: int, wanted: str) -> int:
     if len(text) > 64 or not _INT.fullmatch(text) or not text.isascii():
-        raise EvaluationError(f'{function}: parsing "{text}": invalid syntax')
+        raise no_conversion(wanted)
     value = int(text)
     if not low <= value <= high:
-        raise EvaluationError(f'{function}: parsing "{text}": value out of range')
+        raise no_conversion(wanted)
     return value
 
 
 def string_to_double(text: str) -> float:
     if not _FLOAT.fullmatch(text) or not text.isascii():
-        raise EvaluationError(f'strconv.ParseFloat: parsing "{text}": invalid syntax')
+        raise no_conversion("double")
     value = float(text)
     if math.isinf(value) and "inf" not in text.lower():
-        raise EvaluationError(f'strconv.ParseFloat: parsing "{text}": value out of range')
+        raise no_conversion("double")
     return value
 
 

@@ -21,6 +21,8 @@ _EPOCH: Final = date(1970, 1, 1).toordinal()
 MIN_TIME: Final = (date(1, 1, 1).toordinal() - _EPOCH) * 86400
 MAX_TIME: Final = (date(9999, 12, 31).toordinal() - _EPOCH) * 86400 + 86399
 
+OVERFLOW: Final = "timestamp overflow"
+
 
 def parse_duration(text: str) -> Duration:
     """Go's time.ParseDuration. Raises EvaluationError."""
@@ -75,7 +77,7 @@ def parse_timestamp(text: str) -> Timestamp:
 def timestamp(nanos: int, offset: int = 0) -> Timestamp:
     """Raises EvaluationError outside of the years 1 to 9999."""
     if not MIN_TIME * SECOND <= nanos < (MAX_TIME + 1) * SECOND:
-        raise EvaluationError("timestamp overflow")
+        raise EvaluationError(OVERFLOW)
     return Timestamp(nanos, offset)
 
 

@@ -274,7 +274,7 @@ class SetView(ListView):
 
     def plus(self, other: Sequence[Any]) -> Sequence[Any]:
         known = list(self)
-        return [*known, *(each for each in other if each not in known)]
+        return SetView([*known, *(each for each in other if each not in known)], _as_it_is)
 
 
 class MapListView(ListView):
@@ -298,7 +298,12 @@ class MapListView(ListView):
     def plus(self, other: Sequence[Any]) -> Sequence[Any]:
         merged = {self._key(each): each for each in self}
         merged.update((self._key(each), each) for each in other)
-        return list(merged.values())
+        return MapListView(list(merged.values()), _as_it_is, self._keys)
+
+
+def _as_it_is(value: Any) -> Any:
+    """Reads what was read already."""
+    return value
 
 
 def map_key(item: Any, keys: tuple[str, ...]) -> bytes:

@@ -161,7 +161,23 @@ def _to_bool(text: str) -> bool:
         return True
     if text in ("0", "f", "F", "FALSE", "false", "False"):
         return False
-    raise EvaluationError(f'strconv.ParseBool: parsing "{text}": invalid syntax')
+    raise numbers.no_conversion("bool")
+
+
+def _to_duration(text: str) -> Duration:
+    try:
+        return times.parse_duration(text)
+    except EvaluationError:
+        raise numbers.no_conversion("google.protobuf.Duration") from None
+
+
+def _to_timestamp(text: str) -> Timestamp:
+    try:
+        return times.parse_timestamp(text)
+    except EvaluationError as error:
+        if str(error) == times.OVERFLOW:
+            raise
+        raise numbers.no_conversion("google.protobuf.Timestamp") from None
 
 
 def _same(value: Any) -> Any:
@@ -373,12 +389,12 @@ FUNCTIONS: Final[dict[str, tuple[Overload, ...]]] = {
     "duration": (
         overload("duration_to_duration", "(duration) -> duration", _same),
         overload("int64_to_duration", "(int) -> duration", Duration),
-        overload("string_to_duration", "(string) -> duration", times.parse_duration),
+        overload("string_to_duration", "(string) -> duration", _to_duration),
     ),
     "timestamp": (
         overload("timestamp_to_timestamp", "(timestamp) -> timestamp", _same),
         overload("int64_to_timestamp", "(int) -> timestamp", _time_of_int),
-        overload("string_to_timestamp", "(string) -> timestamp", times.parse_timestamp),
+        overload("string_to_timestamp", "(string) -> timestamp", _to_timestamp),
     ),
     "contains": (overload("contains_string", "string.(string) -> bool", lambda text, part: part in text),),
     "endsWith": (overload("ends_with_string", "string.(string) -> bool", str.endswith),),

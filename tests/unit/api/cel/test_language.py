@@ -136,9 +136,9 @@ def test_value(text: str, value: object) -> None:
         ("1u - 2u", "unsigned integer overflow"),
         ("1 / 0", "division by zero"),
         ("1 % 0", "modulus by zero"),
-        ("int(1e99)", "integer overflow"),
-        ("uint(-1)", "unsigned integer overflow"),
-        ("int('x')", 'strconv.ParseInt: parsing "x": invalid syntax'),
+        ("int([1e99][0])", "integer overflow"),
+        ("uint([-1][0])", "unsigned integer overflow"),
+        ("int(['x'][0])", "type conversion error from 'string' to 'int'"),
         ("object.spec.other", "no such key: other"),
         ("object.spec.replicas.more", "no such overload"),
         ("[1][1]", "index out of bounds: 1"),
@@ -150,7 +150,7 @@ def test_value(text: str, value: object) -> None:
         ("{'a': 1, 'a': 2}", "Failed with repeated key: a"),
         ("optional.none().value()", "optional.none() dereference"),
         ("timestamp('9999-12-31T23:59:59Z') + duration('1s')", "timestamp overflow"),
-        ("string(b'\\xff')", "invalid UTF-8 in bytes, cannot convert to string"),
+        ("string([b'\\xff'][0])", "invalid UTF-8 in bytes, cannot convert to string"),
         ("timestamp(0).getHours('Nowhere/City')", "unknown time zone Nowhere/City"),
         ("{'a': 1}.transformMapEntry(k, v, {'a': 1}) == {} || [1, 2].transformMapEntry(i, v, {'a': v}) == {}",
          "insert failed: key a already exists"),
@@ -232,3 +232,26 @@ def test_depth_is_bounded(text: str) -> None:
 def test_size_is_bounded() -> None:
     with pytest.raises(CompileError, match="expression code point size exceeds limit"):
         ENVIRONMENT.compile(" " * 100_001)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("true || int('x') == 1", "type conversion error from 'string' to 'int'"),
+        ("double('1') > double('x')", "type conversion error from 'string' to 'double'"),
+        ("bool(string(dyn('maybe')))", "type conversion error from 'string' to 'bool'"),
+        ("uint(-1) == 1u", "unsigned integer overflow"),
+        ("bool(dyn(1))", "no such overload: bool(int)"),
+    ],
+)
+def test_conversions_of_literals_are_carried_out_at_once(text: str, reason: str) -> None:
+    with pytest.raises(CompileError) as error:
+        ENVIRONMENT.compile(text)
+    assert error.value.reason == f"program instantiation failed: {reason}"
+
+
+@pytest.mark.parametrize("kind", ["duration", "timestamp"])
+def test_other_texts_are_no_times(kind: str) -> None:
+    name = f"google.protobuf.{kind.capitalize()}"
+    with pytest.raises(EvaluationError, match=f"^type conversion error from 'string' to '{name}'$"):
+        ENVIRONMENT.compile(f"{kind}(['x'][0])").evaluate([])

@@ -338,3 +338,14 @@ def test_items_of_plain_lists_are_ratcheted_by_their_places() -> None:
     assert found(root, {"l": ["new", "bad"]}, {"l": ["bad"]}) == ['spec.l[1]: Invalid value: "bad": bad']
     root["properties"]["spec"]["properties"]["l"]["x-kubernetes-list-type"] = "atomic"
     assert found(root, {"l": ["bad", "new"]}, {"l": ["bad"]}) == ['spec.l[0]: Invalid value: "bad": bad']
+
+
+def test_sums_of_sets_and_maps_are_such() -> None:
+    item = properties(k=TEXT, v=TEXT)
+    keyed = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"], "type": "array", "items": item}
+    unique = {"x-kubernetes-list-type": "set", "type": "array", "items": TEXT}
+    lists = {"type": "array", "items": keyed}
+    rule = "self.l[0] + self.l[1] == self.l[1] && self.s + self.t == self.t"
+    one, other, third = {"k": "x", "v": "1"}, {"k": "y", "v": "2"}, {"k": "y", "v": "3"}
+    spec = {"l": [[one, other], [third, one]], "s": ["a"], "t": ["b", "a"]}
+    assert found(schema(properties(l=lists, s=unique, t=unique), rule), spec) == []
