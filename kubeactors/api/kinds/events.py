@@ -26,8 +26,14 @@ EVENT_COLUMNS = (
 
 class CoreEventStrategy(Strategy):
     metadata_rechecks = 0
+    metadata_compared_twice = False
+    finalizers_have_domains = False
     # Names of old clients were anything that fits into a URL.
     check_name = staticmethod(path_segment_errors)
+
+    def validate_create(self, obj: Object) -> list[FieldError]:
+        # The metadata is looked at when the rest is right.
+        return self.validate(obj) or super().validate_create(obj)
 
     def validate(self, obj: Object) -> list[FieldError]:
         return core_event_errors(obj)

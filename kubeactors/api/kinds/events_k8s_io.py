@@ -14,7 +14,7 @@ from kubeactors.api.validation.event import event_errors, event_update_errors
 
 
 class EventStrategy(Strategy):
-    metadata_rechecks = 0
+    metadata_rechecks = 1
 
     def validate(self, obj: Object) -> list[FieldError]:
         return event_errors(to_core(obj))

@@ -10,7 +10,7 @@ from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.text import age, container_names_and_images, format_labels, name
 from kubeactors.api.validation.pod.warnings import pod_name_warnings, pod_warnings
-from kubeactors.api.validation.workload import replica_status_errors, replication_controller_errors
+from kubeactors.api.validation.workload import replication_controller_errors, replication_controller_status_errors
 
 
 class ReplicationControllerStrategy(Strategy):
@@ -70,7 +70,11 @@ KIND = Kind(
     strategy=_STRATEGY,
     subresources=(
         SCALE,
-        Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=replica_status_errors)),
+        Subresource(
+            "status",
+            STATUS_VERBS,
+            strategy=StatusStrategy(_STRATEGY, validate=replication_controller_status_errors),
+        ),
     ),
     field_labels=("status.replicas",),
     field_values=_fields,

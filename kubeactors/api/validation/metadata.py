@@ -1,6 +1,6 @@
 """Validation of ObjectMeta: names, labels, annotations, finalizers, owners; and what an update may not change."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from kubeactors.api import fielderrors
@@ -97,9 +97,9 @@ def annotation_errors(annotations: Mapping[str, str] | None, path: str) -> list[
     return errors
 
 
-def owner_reference_errors(references: Iterable[Mapping[str, Any]], path: str) -> list[FieldError]:
+def owner_reference_errors(references: Sequence[Mapping[str, Any]], path: str) -> list[FieldError]:
     errors: list[FieldError] = []
-    controllers: list[Mapping[str, Any]] = []
+    controller = ""
     for ref in references:
         api_version = ref.get("apiVersion") or ""
         if not api_version or api_version.count("/") > 1 or api_version.endswith("/"):
@@ -108,17 +108,26 @@ def owner_reference_errors(references: Iterable[Mapping[str, Any]], path: str) -
             if not ref.get(field):
                 errors.append(fielderrors.invalid(f"{path}.{field}", ref.get(field) or "", "must not be empty"))
         if (api_version, ref.get("kind")) == _EVENT_OWNER:
-            errors.append(fielderrors.invalid(path, dict(ref), "/v1, Kind=Event is disallowed from being an owner"))
-        if ref.get("controller"):
-            controllers.append(ref)
-    if len(controllers) > 1:
-        first, second = controllers[0], controllers[1]
-        message = (
-            'Only one reference can have Controller set to true. Found "true" in references for '
-            f"{first.get('kind')}/{first.get('name')} and {second.get('kind')}/{second.get('name')}"
-        )
-        errors.append(fielderrors.invalid(path, list(map(dict, controllers)), message))
+            message = "/v1, Kind=Event is disallowed from being an owner"
+            errors.append(fielderrors.invalid(path, _reference_shown(ref), message))
+        if not ref.get("controller"):
+            continue
+        named = f"{ref.get('kind') or ''}/{ref.get('name') or ''}"
+        if controller:
+            message = (
+                'Only one reference can have Controller set to true. Found "true" in references for '
+                f"{controller} and {named}"
+            )
+            errors.append(fielderrors.invalid(path, list(map(_reference_shown, references)), message))
+        else:
+            controller = named
     return errors
+
+
+def _reference_shown(ref: Mapping[str, Any]) -> dict[str, Any]:
+    """An owner reference as messages show it."""
+    shown = {field: ref.get(field) or "" for field in ("apiVersion", "kind", "name", "uid")}
+    return shown | {f: ref[f] for f in ("controller", "blockOwnerDeletion") if ref.get(f) is not None}
 
 
 def finalizer_errors(finalizers: Iterable[str], path: str) -> list[FieldError]:

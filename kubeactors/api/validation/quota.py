@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from kubeactors.api.fielderrors import FieldError, duplicate, forbidden, invalid, required
+from kubeactors.api.internal_form import internal_form
 from kubeactors.api.quantity import NANO, Quantity
 from kubeactors.api.validation.metadata import FIELD_IMMUTABLE
 from kubeactors.api.validation.names import qualified_name_errors
@@ -110,7 +111,8 @@ def _scope_selector_errors(spec: Mapping[str, Any], path: str) -> list[FieldErro
         values = requirement.get("values") or []
         if scope not in _SCOPES:
             errors.append(invalid(f"{path}.scopeName", scope, _UNSUPPORTED))
-        errors += [invalid(path, spec["scopeSelector"], _UNSUPPORTED_FOR) for _ in _bounds_another(scope, spec)]
+        shown = internal_form(spec["scopeSelector"], "io.k8s.api.core.v1.ScopeSelector")
+        errors += [invalid(path, shown, _UNSUPPORTED_FOR) for _ in _bounds_another(scope, spec)]
         if scope in _WITHOUT_VALUES and operator != "Exists":
             errors.append(invalid(f"{path}.operator", operator, _MUST_EXIST))
         if operator in ("In", "NotIn"):
@@ -122,8 +124,7 @@ def _scope_selector_errors(spec: Mapping[str, Any], path: str) -> list[FieldErro
         else:
             errors.append(invalid(f"{path}.operator", operator, "not a valid selector operator"))
     given = {requirement.get("scopeName") or "" for requirement in requirements}
-    shown = spec.get("scopes")
-    return errors + [invalid(path, shown, _CONFLICTING) for pair in _CONFLICTS if pair <= given]
+    return errors + [invalid(path, spec.get("scopes"), _CONFLICTING) for pair in _CONFLICTS if pair <= given]
 
 
 _LIMIT_TYPES: Final = ("Pod", "Container", "PersistentVolumeClaim")

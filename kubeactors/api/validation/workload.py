@@ -96,6 +96,25 @@ def replication_controller_errors(obj: Mapping[str, Any]) -> list[FieldError]:
     return errors
 
 
+_CONTROLLER_COUNTS: Final = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+
+
+def replication_controller_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
+    """Of a write to the status of a ReplicationController."""
+    status = new.get("status") or {}
+    errors: list[FieldError] = []
+    for field in ("replicas", *_CONTROLLER_COUNTS, "observedGeneration"):
+        errors += not_negative(status.get(field) or 0, f"status.{field}")
+    counts = {field: status.get(field) or 0 for field in _CONTROLLER_COUNTS}
+    for field, count in counts.items():
+        if count > (status.get("replicas") or 0):
+            errors.append(invalid(f"status.{field}", count, "cannot be greater than status.replicas"))
+    available = counts["availableReplicas"]
+    if available > counts["readyReplicas"]:
+        errors.append(invalid("status.availableReplicas", available, "cannot be greater than readyReplicas"))
+    return errors
+
+
 def replica_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
     """Of a write to the status of something with replicas: counts are sane, the generation does not go back."""
     status = new.get("status") or {}

@@ -207,3 +207,13 @@ def test_a_replication_controller_takes_the_labels_of_its_template() -> None:
 )
 def test_replication_controllers_that_are_refused(spec: Object, errors: list[str]) -> None:
     assert create_errors("rc", controller(**spec)) == errors
+
+
+def test_a_scope_that_does_not_fit_is_shown_with_its_selector() -> None:
+    selector = {"matchExpressions": [{"scopeName": "BestEffort", "operator": "Exists"}]}
+    quota = {"metadata": {"name": "q"}, "spec": {"hard": {"services": "1"}, "scopeSelector": selector}}
+    assert create_errors("resourcequotas", quota) == [
+        "spec.scopeSelector.matchExpressions: Invalid value: "
+        '{"MatchExpressions":[{"ScopeName":"BestEffort","Operator":"Exists","Values":null}]}: '
+        "unsupported scope applied to resource"
+    ]

@@ -329,3 +329,14 @@ def test_finalizers_of_namespaces() -> None:
         'spec.finalizers[1]: Invalid value: "plain": '
         "name is neither a standard finalizer name nor is it fully qualified"
     ]
+
+
+def test_counts_of_replication_controllers() -> None:
+    spec = {"template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}
+    old = completed("replicationcontrollers", {"metadata": {"name": "r"}, "spec": spec})
+    new = {**old, "status": {"replicas": -1}}
+    above = "Invalid value: 0: cannot be greater than status.replicas"
+    assert update_errors("replicationcontrollers", old, new, "status") == [
+        "status.replicas: Invalid value: -1: must be greater than or equal to 0",
+        *(f"status.{count}: {above}" for count in ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")),
+    ]
