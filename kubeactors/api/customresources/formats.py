@@ -7,19 +7,31 @@ import base64
 import binascii
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
 from kubeactors.api.meta import parse_time
+from kubeactors.api.regular_expressions import found_in
 from kubeactors.api.validation.names import dns1123_label_errors, dns1123_subdomain_errors
 
 _HEX: Final = "[0-9a-fA-F]"
 _UUID: Final = rf"{_HEX}{{8}}-?{_HEX}{{4}}-?%s{_HEX}{{3}}-?%s{_HEX}{{3}}-?{_HEX}{{12}}"
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATE_TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})")
-_HOSTNAME: Final = re.compile(r"[a-zA-Z0-9\u00a1-\uffff]([-a-zA-Z0-9\u00a1-\uffff]{0,61}[a-zA-Z0-9\u00a1-\uffff])?")
-_EMAIL: Final = re.compile(r"[^@\s<>()\[\]\\,;:\"]+@[^@\s<>()\[\]\\,;:\"]+")
+# A single label has a hyphen at most as its second character; the last of several has two characters or more.
+_HOSTNAME: Final = re.compile(
+    r"[a-zA-Z0-9]-?[a-zA-Z0-9]{0,62}|(?:[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z0-9](?:-?[a-zA-Z0-9]){1,62}"
+)
+# RFC 5322, with a name before the address as in `Jane Doe <jane@example.com>`.
+_ATOM: Final = r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+"
+_DOTTED: Final = rf"{_ATOM}(?:\.{_ATOM})*"
+_QUOTED: Final = r'"(?:[^"\\]|\\.)+"'
+_ADDRESS: Final = rf"(?:{_DOTTED}|{_QUOTED})@(?:{_DOTTED}|\[[^\[\]\\]*\])"
+_EMAIL: Final = rf"^[ \t]*(?:{_ADDRESS}|(?:(?:{_ATOM}|\.|{_QUOTED})[ \t]*)*<{_ADDRESS}>)[ \t]*$"
+_LONGEST_EMAIL: Final = 64 << 10
+_ZEROS: Final = re.compile(r"(?<![0-9a-fA-F])0+(?=[0-9]+(?:\.|$))")
 _MAC_BYTES: Final = (6, 8, 20)
 _GO_DURATION: Final = re.compile(r"[-+]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)")
 _DURATION: Final = re.compile(
@@ -65,31 +77,39 @@ def _is_duration(text: str) -> bool:
 
 
 def _is_hostname(text: str) -> bool:
-    return 0 < len(text) <= 255 and all(_HOSTNAME.fullmatch(part) for part in text.removesuffix(".").split("."))
+    parts = text.encode().split(b".")
+    return len(text.encode()) <= 255 and max(map(len, parts)) <= 63 and bool(_HOSTNAME.fullmatch(_plain(text)))
+
+
+def _plain(text: str) -> str:
+    """Letters and symbols of all languages count as letters."""
+    return "".join("a" if not c.isascii() and unicodedata.category(c)[0] in "LS" else c for c in text)
+
+
+def _is_email(text: str) -> bool:
+    return len(text) <= _LONGEST_EMAIL and found_in("".join(c if c.isascii() else "a" for c in text), _EMAIL)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """As Go read addresses before 1.17: numbers may have zeros before them, and there are no zones."""
+    try:
+        return None if "%" in text else ipaddress.ip_address(_ZEROS.sub("", text) if "." in text else text)
+    except ValueError:
+        return None
 
 
 def _is_ipv4(text: str) -> bool:
-    try:
-        return str(ipaddress.IPv4Address(text)) == text
-    except ValueError:
-        return False
+    return "." in text and _address(text) is not None
 
 
 def _is_ipv6(text: str) -> bool:
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return "%" not in text
+    return ":" in text and _address(text) is not None
 
 
 def _is_cidr(text: str) -> bool:
-    address, slash, bits = text.partition("/")
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return bool(slash) and bits.isascii() and bits.isdigit() and "%" not in address
+    start, _, bits = text.partition("/")
+    address = _address(start)
+    return address is not None and bits.isascii() and bits.isdigit() and int(bits[:9]) <= address.max_prefixlen
 
 
 def _is_mac(text: str) -> bool:
@@ -144,7 +164,7 @@ def _is_isbn13(text: str) -> bool:
 _CHECKS: Final[dict[str, Callable[[str], bool]]] = {
     "bsonobjectid": _full(_BSON),
     "uri": _is_uri,
-    "email": _full(_EMAIL),
+    "email": _is_email,
     "hostname": _is_hostname,
     "ipv4": _is_ipv4,
     "ipv6": _is_ipv6,
