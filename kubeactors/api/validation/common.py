@@ -21,6 +21,7 @@ from kubeactors.api.validation.names import (
 )
 
 NOT_NEGATIVE: Final = "must be greater than or equal to 0"
+TWO_SEGMENTS: Final = "should be a domain with at least two segments separated by dots"
 MAX_INT32: Final = 2**31 - 1
 IMMUTABLE_WHEN_SET: Final = "field is immutable when `immutable` is set"
 
@@ -56,6 +57,21 @@ def dns1123_label(value: str, path: str) -> list[FieldError]:
 
 def dns1123_subdomain(value: str, path: str) -> list[FieldError]:
     return [invalid(path, value, m) for m in dns1123_subdomain_errors(value)]
+
+
+def fully_qualified_domain_name(value: str, path: str) -> list[FieldError]:
+    """A domain of at least two labels; a dot may end it, which messages leave out."""
+    if not value:
+        return [required(path)]
+    name = value.removesuffix(".")
+    messages = dns1123_subdomain_errors(name)
+    if messages:
+        return [invalid(path, name, ",".join(messages))]
+    labels = name.split(".")
+    if len(labels) < 2:
+        return [invalid(path, name, TWO_SEGMENTS)]
+    wrong = ((label, dns1123_label_errors(label)) for label in labels)
+    return [invalid(path, label, ",".join(messages)) for label, messages in wrong if messages]
 
 
 def qualified_name(value: str, path: str) -> list[FieldError]:

@@ -17,10 +17,12 @@ from kubeactors.api.validation.common import (
     dns1123_label,
     dns1123_subdomain,
     endpoint_ip,
+    fully_qualified_domain_name,
     immutable,
     port_number,
     qualified_name,
 )
+from kubeactors.api.validation.names import dns1123_subdomain_errors, label_value_errors
 
 _PROTOCOLS: Final = frozenset(PROTOCOLS)
 _ADDRESS_TYPES: Final = frozenset(ADDRESS_TYPES)
@@ -103,27 +105,31 @@ def _endpoint_errors(endpoint: Mapping[str, Any], kind: str, path: str) -> list[
         errors.append(too_many(at, len(addresses), _MAX_ADDRESSES))
     for i, address in enumerate(addresses):
         if kind == "FQDN":
-            errors += dns1123_subdomain(address, f"{at}[{i}]")
+            errors += fully_qualified_domain_name(address, f"{at}[{i}]")
         elif kind in ("IPv4", "IPv6"):
             errors += _slice_address_errors(address, kind, at, i)
     if endpoint.get("nodeName") is not None:
         errors += dns1123_subdomain(endpoint["nodeName"], f"{path}.nodeName")
     if endpoint.get("hostname") is not None:
         errors += dns1123_label(endpoint["hostname"], f"{path}.hostname")
-    hints = endpoint.get("hints") or {}
+    return errors + _hint_errors(endpoint.get("hints") or {}, f"{path}.hints")
+
+
+def _hint_errors(hints: Mapping[str, Any], path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
     for field in ("forZones", "forNodes"):
         named = hints.get(field) or []
-        where = f"{path}.hints.{field}"
+        where = f"{path}.{field}"
         if len(named) > _MAX_HINTS:
-            errors.append(too_many(where, len(named), _MAX_HINTS))
+            return [*errors, too_many(where, len(named), _MAX_HINTS)]
         seen: set[str] = set()
         for i, hint in enumerate(named):
-            name = hint.get("name") or ""
+            name, at = hint.get("name") or "", f"{where}[{i}].name"
             if name in seen:
-                errors.append(duplicate(f"{where}[{i}].name", name))
+                errors.append(duplicate(at, name))
             seen.add(name)
-            if field == "forNodes":
-                errors += dns1123_subdomain(name, f"{where}[{i}].name")
+            messages = label_value_errors(name) if field == "forZones" else dns1123_subdomain_errors(name)
+            errors += [invalid(at, name, m) for m in messages]
     return errors
 
 

@@ -340,3 +340,23 @@ def test_counts_of_replication_controllers() -> None:
         "status.replicas: Invalid value: -1: must be greater than or equal to 0",
         *(f"status.{count}: {above}" for count in ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")),
     ]
+
+
+@pytest.mark.parametrize(
+    ("address", "errors"),
+    [
+        ("x.example.", []),
+        ("localhost", ['Invalid value: "localhost": should be a domain with at least two segments separated by dots']),
+        ("", ["Required value"]),
+        (f"{'x' * 64}.example", [f'Invalid value: "{"x" * 64}": must be no more than 63 characters']),
+    ],
+)
+def test_domains_of_endpoint_slices(address: str, errors: list[str]) -> None:
+    made = slice_of(addressType="FQDN", endpoints=[{"addresses": [address]}])
+    assert create_errors("endpointslices", made) == [f"endpoints[0].addresses[0]: {error}" for error in errors]
+
+
+def test_zones_that_endpoints_are_for() -> None:
+    hints = {"forZones": [{"name": "a b"}]}
+    (found,) = create_errors("endpointslices", slice_of(endpoints=[{"addresses": ["10.0.0.1"], "hints": hints}]))
+    assert found.startswith('endpoints[0].hints.forZones[0].name: Invalid value: "a b": a valid label must be')

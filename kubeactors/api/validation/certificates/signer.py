@@ -3,10 +3,11 @@
 from typing import Final
 
 from kubeactors.api.fielderrors import FieldError, go_quote, invalid, required, too_long
+from kubeactors.api.validation.common import TWO_SEGMENTS
 from kubeactors.api.validation.names import DNS1123_LABEL_MAX, DNS1123_SUBDOMAIN_MAX, dns1123_subdomain_errors
 
 _FORM: Final = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
-_TWO_SEGMENTS: Final = "should be a domain with at least two segments separated by dots"
+
 _MAX: Final = DNS1123_SUBDOMAIN_MAX + 1 + DNS1123_LABEL_MAX + 1 + DNS1123_SUBDOMAIN_MAX
 
 
@@ -23,7 +24,7 @@ def signer_name_errors(name: str, path: str) -> list[FieldError]:
         invalid(path, domain, f"validating label {go_quote(domain)}: {m}") for m in dns1123_subdomain_errors(domain)
     ]
     if "." not in domain:
-        errors.append(invalid(path, domain, _TWO_SEGMENTS))
+        errors.append(invalid(path, domain, TWO_SEGMENTS))
     for label in rest.split("."):
         messages = dns1123_subdomain_errors(label)
         errors += [invalid(path, rest, f"validating label {go_quote(label)}: {m}") for m in messages]
