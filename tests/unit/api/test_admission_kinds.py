@@ -251,6 +251,20 @@ def test_what_a_policy_refuses(resource: str, obj: dict[str, Any], errors: list[
     assert create_errors(resource, obj) == errors
 
 
+def test_literals_that_can_never_be_used_are_an_internal_error() -> None:
+    policy = validating(
+        variables=[{"name": "x", "expression": "int('x')"}],
+        validations=[{"expression": "bool('maybe')"}],
+        auditAnnotations=[{"key": "a", "valueExpression": " string(uint(-1)) "}],
+    )
+    told = "Internal error: program instantiation failed:"
+    assert create_errors("validatingadmissionpolicies", policy) == [
+        f"spec.variables[0].expression: {told} type conversion error from 'string' to 'int'",
+        f"spec.validations[0].expression: {told} type conversion error from 'string' to 'bool'",
+        f"spec.auditAnnotations[0].valueExpression: {told} unsigned integer overflow",
+    ]
+
+
 def test_the_status_of_a_policy() -> None:
     kind = registry.lookup("validatingadmissionpolicies")
     old = completed(kind.plural, validating())

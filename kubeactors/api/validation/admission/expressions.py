@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from kubeactors.api.cel import types
 from kubeactors.api.cel.admission import APPLY_CONFIGURATION, JSON_PATCH, Scope, shown
-from kubeactors.api.cel.source import CompileError
+from kubeactors.api.cel.source import CompileError, InstantiationError
 from kubeactors.api.cel.types import Type
 from kubeactors.api.choices import PATCH_TYPES
-from kubeactors.api.fielderrors import FieldError, duplicate, invalid, not_supported, required, too_many
+from kubeactors.api.fielderrors import FieldError, duplicate, internal, invalid, not_supported, required, too_many
 from kubeactors.api.validation.common import qualified_name
 
 _BOOL: Final = (types.BOOL,)
@@ -63,7 +63,7 @@ def variable_errors(variable: Mapping[str, Any], scope: Scope, path: str) -> lis
         scope.add(name, scope.compile(text).result_type)
     except CompileError as error:
         scope.add(name, types.DYN)
-        errors.append(invalid(where, text, error.reason))
+        errors.append(_uncompiled(error, text, where))
     return errors
 
 
@@ -104,8 +104,7 @@ def audit_annotations_errors(
         elif len(expression.strip().encode()) > _MAX_VALUE_EXPRESSION:
             errors.append(required(at, f"must not exceed {_MAX_VALUE_EXPRESSION} bytes in length"))
         else:
-            message = _problem(scope, expression.strip(), (types.STRING, types.NULL))
-            errors += [invalid(at, expression, message)] if message else []
+            errors += _compile_errors(scope, expression.strip(), at, (types.STRING, types.NULL), given=expression)
         if key in seen:
             errors.append(duplicate(where, key))
         seen.add(key)
@@ -142,21 +141,28 @@ def _expression_errors(
 
 
 def _compile_errors(
-    scope: Scope, text: str, path: str, returns: tuple[Type, ...], *, authorized: bool = True, patches: bool = False
+    scope: Scope,
+    text: str,
+    path: str,
+    returns: tuple[Type, ...],
+    *,
+    authorized: bool = True,
+    patches: bool = False,
+    given: str = "",
 ) -> list[FieldError]:
-    message = _problem(scope, text, returns, authorized=authorized, patches=patches)
-    return [invalid(path, text, message)] if message else []
-
-
-def _problem(
-    scope: Scope, text: str, returns: tuple[Type, ...], *, authorized: bool = True, patches: bool = False
-) -> str:
-    """Why an expression is not one that gives a value of a type; empty if it is."""
+    """Why an expression is not one that gives a value of a type. `given`: how it is shown, if otherwise."""
     try:
         found = scope.compile(text, authorized=authorized, patches=patches).result_type
     except CompileError as error:
-        return error.reason
+        return [_uncompiled(error, given or text, path)]
     if found in returns:
-        return ""
+        return []
     wanted = shown(returns[0]) if len(returns) == 1 else f"one of [{' '.join(map(shown, returns))}]"
-    return f"must evaluate to {wanted} but got {shown(found)}"
+    return [invalid(path, given or text, f"must evaluate to {wanted} but got {shown(found)}")]
+
+
+def _uncompiled(error: CompileError, text: str, path: str) -> FieldError:
+    """Kubernetes takes literals that can never be used for a fault of its own."""
+    if isinstance(error, InstantiationError):
+        return internal(path, error.reason)
+    return invalid(path, text, error.reason)
