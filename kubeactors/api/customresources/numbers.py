@@ -52,10 +52,10 @@ def limit_errors(
         return [], ""
     own = range_errors(bound, kind, format, _PREFIXES[limit], path)
     exact = isinstance(value, int) and not own
+    # Bounds are floats, and are told as such beside floats: 1e+06.
     if limit == "multipleOf":
-        return own, _multiple_error(value, bound, exact, path)
-    if exact:
-        bound = int(bound)
+        return own, _multiple_error(value, bound if exact else float(bound), exact, path)
+    bound = int(bound) if exact else float(bound)
     if limit == "maximum":
         exclusive = bool(schema.get("exclusiveMaximum"))
         if value > bound or (exclusive and value == bound):
@@ -75,7 +75,8 @@ def _multiple_error(value: int | float, factor: int | float, exact: bool, path: 
     if factor == 0:
         return ""
     if exact and int(factor):
-        divides = value % int(factor) == 0
+        factor = int(factor)
+        divides = value % factor == 0
     else:
         divides = is_whole(1 / factor * value if factor < 1 else value / factor)
     return "" if divides else f"{path} in body should be a multiple of {go_number(factor)}"

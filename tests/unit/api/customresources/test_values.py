@@ -179,3 +179,14 @@ def test_a_pattern_that_would_backtrack_takes_no_time() -> None:
 )
 def test_numbers_in_enumerations(value: Any, allowed: list[Any], held: bool) -> None:
     assert (not value_errors({"enum": allowed}, value, "a")) is held
+
+
+def test_bounds_beside_floats_are_floats() -> None:
+    schema = {"type": "number", "maximum": 1000000, "multipleOf": 2000000}
+    assert texts(schema, 1500000.5, path="a") == [
+        "a: Invalid value: 1.5000005e+06:  in body should be a multiple of 2e+06",
+        "a: Invalid value: 1.5000005e+06:  in body should be less than or equal to 1e+06",
+    ]
+    assert texts({"type": "number", "maximum": 1000000}, 1500000, path="a") == [
+        "a: Invalid value: 1500000:  in body should be less than or equal to 1000000"
+    ]
