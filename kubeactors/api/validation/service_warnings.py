@@ -20,7 +20,7 @@ def service_warnings(obj: Mapping[str, Any]) -> list[str]:
     if not headless:
         for i, address in enumerate(spec.get("clusterIPs") or ()):
             warnings += ip_warnings(address, f"spec.clusterIPs[{i}]")
-    elif spec.get("type") != "ExternalName":
+    elif spec.get("type") == "ClusterIP":
         warnings += _ignored_when_headless(spec)
     for i, address in enumerate(spec.get("externalIPs") or ()):
         warnings += ip_warnings(address, f"spec.externalIPs[{i}]")
@@ -38,7 +38,7 @@ def service_warnings(obj: Mapping[str, Any]) -> list[str]:
 
 def _ignored_when_headless(spec: Mapping[str, Any]) -> list[str]:
     warnings = [
-        f'spec.{field} is ignored when spec.clusterIP is "None"'
+        f"spec.{field} is ignored for headless services"
         for field in ("loadBalancerIP", "externalIPs")
         if spec.get(field)
     ]

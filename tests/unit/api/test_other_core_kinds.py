@@ -42,9 +42,9 @@ def test_labels_of_an_endpoint_slice_count_as_a_generation() -> None:
     [
         ({}, []),
         (
-            {"clusterIP": "None", "sessionAffinity": "ClientIP", "loadBalancerIP": "192.0.2.1"},
+            {"type": "ClusterIP", "clusterIP": "None", "sessionAffinity": "ClientIP", "loadBalancerIP": "192.0.2.1"},
             [
-                'spec.loadBalancerIP is ignored when spec.clusterIP is "None"',
+                "spec.loadBalancerIP is ignored for headless services",
                 "spec.SessionAffinity is ignored for headless services",
             ],
         ),
