@@ -17,6 +17,7 @@ from kubeactors.api.validation.persistent_volume_claim import claim_spec_errors
 from kubeactors.api.validation.persistent_volume_source import csi_driver_name_errors
 from kubeactors.api.validation.pod.env import field_ref_errors, resource_field_errors
 from kubeactors.api.validation.pod.images import pull_policy_errors
+from kubeactors.api.validation.pod.trust_bundles import bundle_projection_errors
 from kubeactors.api.validation.volume_source import (
     ISCSI_TOO_LONG,
     PATHS,
@@ -195,6 +196,12 @@ def _projected(source: Source, path: str) -> list[FieldError]:
             if name == "serviceAccountToken":
                 errors += _token(part, f"{at}.{name}", f"{path}.path")
                 continue
+            if name == "clusterTrustBundle":
+                # Kubernetes calls the field as it was called once.
+                errors += bundle_projection_errors(part, f"{at}.clusterTrustBundlePEM")
+                target = part.get("path") or ""
+                errors += conflict(target, target)
+                continue
             if name != "downwardAPI" and not part.get("name"):
                 errors.append(required(f"{at}.{name}.name"))
             for j, item in enumerate(part.get("items") or ()):
@@ -281,8 +288,8 @@ _CHECKS: Final[dict[str, Callable[[Source, str], list[FieldError]]]] = {
     "ephemeral": _ephemeral,
     "image": _image,
 }
-# What counts as a source of a projected volume: bundles of trust and pods' certificates are behind gates that are off.
-_PROJECTIONS: Final = ("secret", "configMap", "downwardAPI", "serviceAccountToken")
+# What counts as a source of a projected volume, in the order in which Kubernetes looks at it.
+_PROJECTIONS: Final = ("secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle")
 # What metadata of templates cannot have, as Kubernetes calls the fields.
 _NOT_OF_TEMPLATES: Final = (
     ("name", "name"),
