@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from kubeactors.api import go_time
 from kubeactors.api.cel.values import INT_MAX, INT_MIN, Duration, EvaluationError, Timestamp
 
 SECOND: Final = 10**9
@@ -14,9 +15,6 @@ _UNITS: Final = {
     "ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND,
 }  # fmt: skip
 _PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
-_RFC3339: Final = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[T]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]+))?(Z|([+-])([0-9]{2}):([0-9]{2}))"
-)
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 MIN_TIME: Final = (date(1, 1, 1).toordinal() - _EPOCH) * 86400
 MAX_TIME: Final = (date(9999, 12, 31).toordinal() - _EPOCH) * 86400 + 86399
@@ -53,25 +51,15 @@ def duration_text(value: Duration) -> str:
 
 def parse_timestamp(text: str) -> Timestamp:
     """RFC 3339. Raises EvaluationError."""
-    match = _RFC3339.fullmatch(text)
-    if match is None:
-        raise EvaluationError(f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse "{text}" as "2006"')
-    year, month, day, hour, minute, second = map(int, match.groups()[:6])
-    if hour > 23 or minute > 59 or second > 59:
-        part = "hour" if hour > 23 else "minute" if minute > 59 else "second"
-        raise EvaluationError(f'parsing time "{text}": {part} out of range')
     try:
-        days = date(year, month, day).toordinal() - _EPOCH
-    except ValueError:
-        part = "month" if not 1 <= month <= 12 else "day"
-        raise EvaluationError(f'parsing time "{text}": {part} out of range') from None
-    nanos = int((match[7] or "0")[:9].ljust(9, "0"))
-    seconds = days * 86400 + hour * 3600 + minute * 60 + second
-    offset = 0
-    if match[9]:
-        offset = int(match[10]) * 3600 + int(match[11]) * 60
-        offset = offset if match[9] == "+" else -offset
-    return timestamp((seconds - offset) * SECOND + nanos, offset)
+        found = go_time.parse(text)
+    except ValueError as error:
+        raise EvaluationError(str(error)) from None
+    if found.year == 0:
+        raise EvaluationError(OVERFLOW)
+    days = date(*found[:3]).toordinal() - _EPOCH
+    seconds = days * 86400 + found.hour * 3600 + found.minute * 60 + found.second
+    return timestamp((seconds - found.offset) * SECOND + found.nanos, found.offset)
 
 
 def timestamp(nanos: int, offset: int = 0) -> Timestamp:

@@ -9,12 +9,13 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Container
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
+from kubeactors.api import go_time
 from kubeactors.api.fielderrors import go_quote
-from kubeactors.api.meta import now_rfc3339, now_rfc3339_micro, parse_time
+from kubeactors.api.meta import now_rfc3339, now_rfc3339_micro
 from kubeactors.api.quantity import QuantityError, canonical, rounded_to_milli
 from kubeactors.api.schema import overlay, types
 from kubeactors.api.schema.mismatch import ARRAY, MAP, Path, TypeMismatchError
@@ -292,23 +293,22 @@ _MICRO: Final = re.compile(_TIME.pattern[:-1] + r"\.\d{6}Z")
 def _time(value: Any, path: Path, ctx: DecodeProblems) -> Any:
     if type(value) is str and _TIME.fullmatch(value):
         return value
-    return now_rfc3339(_parse_time(value, path))
+    return now_rfc3339(_parse_time(value, path, go_time.RFC3339))
 
 
 def _micro_time(value: Any, path: Path, ctx: DecodeProblems) -> Any:
     if type(value) is str and _MICRO.fullmatch(value):
         return value
-    return now_rfc3339_micro(_parse_time(value, path))
+    return now_rfc3339_micro(_parse_time(value, path, go_time.RFC3339_MICRO))
 
 
-def _parse_time(value: Any, path: Path) -> datetime:
+def _parse_time(value: Any, path: Path, layout: str) -> datetime:
     if type(value) is not str:
         raise _mismatch(value, path, "string")
     try:
-        return parse_time(value).astimezone(UTC)
-    except (ValueError, OverflowError):
-        message = f'parsing time {go_quote(value)} as "2006-01-02T15:04:05Z07:00": cannot parse {go_quote(value)}'
-        raise TypeMismatchError(message) from None
+        return go_time.parse(value, layout).utc()
+    except (ValueError, OverflowError) as error:
+        raise TypeMismatchError(str(error)) from None
 
 
 def _any(value: Any, path: Path, ctx: DecodeProblems) -> Any:

@@ -10,9 +10,9 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from kubeactors.api import errors, fielderrors
+from kubeactors.api import errors, fielderrors, go_time
 from kubeactors.api.errors import StatusError
-from kubeactors.api.meta import Object, parse_time
+from kubeactors.api.meta import Object
 from kubeactors.apiserver.node.connections import NodeConnections, agent_address
 from kubeactors.apiserver.node.containers import choose_container
 from kubeactors.apiserver.request import LogOptions, Request, Response
@@ -33,11 +33,9 @@ def check_log_options(pod: str, options: LogOptions) -> None:
     """Raises StatusError: 400 for a time that is none, 422 for values that are not allowed."""
     if options.since_time:
         try:
-            parse_time(options.since_time)
+            go_time.parse(options.since_time)
         except ValueError as error:
-            given = fielderrors.go_quote(options.since_time)
-            message = f'parsing time {given} as "2006-01-02T15:04:05Z07:00": cannot parse {given} as "2006"'
-            raise errors.bad_request(message) from error
+            raise errors.bad_request(str(error)) from error
     found = []
     if options.tail_lines is not None and options.tail_lines < 0:
         message = "must be greater than or equal to 0"
