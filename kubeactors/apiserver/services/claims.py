@@ -10,6 +10,16 @@ from typing import Any
 
 from kubeactors.api import errors, fielderrors
 from kubeactors.api.meta import Object, now_rfc3339
+from kubeactors.api.services import (
+    drop_type_dependent,
+    has_cluster_ip,
+    is_headless,
+    keep_allocated,
+    needs_health_check_port,
+    needs_node_ports,
+    node_ports,
+    normalize_cluster_ips,
+)
 from kubeactors.api.validation.service import cluster_ip_errors
 from kubeactors.apiserver.registry import forms
 from kubeactors.apiserver.registry.hooks import Claims
@@ -17,15 +27,6 @@ from kubeactors.apiserver.registry.names import new_uid
 from kubeactors.apiserver.registry.versions import Freshness
 from kubeactors.apiserver.services.families import family_of, set_families
 from kubeactors.apiserver.services.ranges import AddressRange, PortRange
-from kubeactors.apiserver.services.spec import (
-    copy_allocated,
-    drop_unused,
-    needs_address,
-    needs_health_check_port,
-    needs_node_ports,
-    node_ports,
-    normalise_addresses,
-)
 from kubeactors.apiserver.storage.encoding import to_stored
 from kubeactors.apiserver.watchcache.cache import ResourceCache
 from kubeactors.store.client import ops
@@ -62,9 +63,9 @@ def needs_of(service: Mapping[str, Any] | None) -> Needs:
         return Needs()
     spec = service.get("spec") or {}
     addresses = (
-        frozenset(each for each in spec.get("clusterIPs") or () if family_of(each)) if needs_address(spec) else ()
+        frozenset(each for each in spec.get("clusterIPs") or () if family_of(each)) if _needs_address(spec) else ()
     )
-    ports = set(node_ports(spec)) if needs_node_ports(spec) else set()
+    ports = node_ports(spec) if needs_node_ports(spec) else set()
     if needs_health_check_port(spec) and spec.get("healthCheckNodePort"):
         ports.add(spec["healthCheckNodePort"])
     return Needs(frozenset(addresses), frozenset(ports))
@@ -101,16 +102,16 @@ class ServiceClaims:
         before = (old or {}).get("spec") or {}
         name = new["metadata"].get("name") or ""
         if old is not None:
-            drop_unused(spec, before)
-            copy_allocated(spec, before)
-        normalise_addresses(spec, before if old is not None else None)
+            drop_type_dependent(spec, before)
+            keep_allocated(spec, before)
+        normalize_cluster_ips(spec, before if old is not None else None)
         found = cluster_ip_errors(spec, before.get("clusterIPs") or [])
         if found:
             raise errors.invalid("Service", name, found)
         held = needs_of(old)
         if spec.get("type") != "ExternalName":
             set_families(name, spec, before if old is not None else None, self._address_range.family)
-        if needs_address(spec) and not _address_changes(spec, before):
+        if _needs_address(spec) and not _address_changes(spec, before):
             await self._allocate_address(name, spec, held, rng, dry_run=dry_run)
         if needs_node_ports(spec):
             await self._allocate_ports(name, spec, held, rng, creating=old is None)
@@ -180,7 +181,7 @@ class ServiceClaims:
     async def _allocate_health_check_port(self, spec: dict[str, Any], held: Needs, rng: random.Random) -> None:
         number = spec.get("healthCheckNodePort") or 0
         if not number:
-            spec["healthCheckNodePort"] = await self._choose_port(set(node_ports(spec)), rng)
+            spec["healthCheckNodePort"] = await self._choose_port(node_ports(spec), rng)
         elif number not in held.ports:
             refusal = await self._port_refusal(number)
             if refusal:
@@ -249,6 +250,10 @@ def claim_value(key: bytes, name: str, service: Object, now: datetime) -> bytes:
     owner = service["metadata"]
     parent = {"resource": "services", "namespace": owner.get("namespace", ""), "name": owner["name"]}
     return to_stored({"metadata": metadata, "spec": {"parentRef": parent}})
+
+
+def _needs_address(spec: dict[str, Any]) -> bool:
+    return has_cluster_ip(spec) and not is_headless(spec)
 
 
 def _address_changes(spec: dict[str, Any], before: dict[str, Any]) -> bool:
