@@ -7,7 +7,7 @@ from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object, annotations, generation
 from kubeactors.api.printers.workload import deployment_cells
 from kubeactors.api.validation.pod.warnings import pod_name_warnings, pod_warnings
-from kubeactors.api.validation.workload import deployment_errors, deployment_update_errors, replica_status_errors
+from kubeactors.api.validation.workload import deployment_errors, deployment_status_errors, deployment_update_errors
 
 
 class DeploymentStrategy(Strategy):
@@ -40,7 +40,7 @@ class DeploymentStrategy(Strategy):
 
 
 _STRATEGY = DeploymentStrategy()
-_STATUS = StatusStrategy(_STRATEGY, validate=replica_status_errors, keep_labels=True)
+_STATUS = StatusStrategy(_STRATEGY, validate=deployment_status_errors, keep_labels=True)
 
 KIND = Kind(
     group="apps",

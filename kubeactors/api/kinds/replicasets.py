@@ -7,7 +7,7 @@ from kubeactors.api.kinds.strategy import StatusStrategy, Strategy
 from kubeactors.api.meta import Object
 from kubeactors.api.printers.workload import replica_set_cells
 from kubeactors.api.validation.pod.warnings import pod_name_warnings, pod_warnings
-from kubeactors.api.validation.workload import replica_set_errors, replica_set_update_errors, replica_status_errors
+from kubeactors.api.validation.workload import replica_set_errors, replica_set_status_errors, replica_set_update_errors
 
 
 class ReplicaSetStrategy(Strategy):
@@ -47,7 +47,7 @@ KIND = Kind(
     strategy=_STRATEGY,
     subresources=(
         SCALE,
-        Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=replica_status_errors)),
+        Subresource("status", STATUS_VERBS, strategy=StatusStrategy(_STRATEGY, validate=replica_set_status_errors)),
     ),
     columns=(
         NAME_COLUMN,

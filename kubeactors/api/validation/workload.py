@@ -96,52 +96,42 @@ def replication_controller_errors(obj: Mapping[str, Any]) -> list[FieldError]:
     return errors
 
 
-_CONTROLLER_COUNTS: Final = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+_LABELED_COUNTS: Final = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+_UPDATED_COUNTS: Final = ("updatedReplicas", "readyReplicas", "availableReplicas")
 
 
 def replication_controller_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
     """Of a write to the status of a ReplicationController."""
-    status = new.get("status") or {}
+    return _count_errors(new, ("replicas", *_LABELED_COUNTS, "observedGeneration"), _LABELED_COUNTS)
+
+
+def replica_set_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
+    """Of a write to the status of a ReplicaSet."""
+    counts = ("replicas", *_LABELED_COUNTS, "terminatingReplicas", "observedGeneration")
+    return _count_errors(new, counts, _LABELED_COUNTS)
+
+
+def deployment_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
+    """Of a write to the status of a Deployment."""
+    others = ("unavailableReplicas", "terminatingReplicas", "collisionCount")
+    counts = ("observedGeneration", "replicas", *_UPDATED_COUNTS, *others)
+    return _count_errors(new, counts, _UPDATED_COUNTS) + collision_count_errors(new, old)
+
+
+def _count_errors(obj: Mapping[str, Any], counts: tuple[str, ...], parts: tuple[str, ...]) -> list[FieldError]:
+    """`counts` are not negative, each in its turn; `parts` are replicas, too, of which there are no more."""
+    status = obj.get("status") or {}
     errors: list[FieldError] = []
-    for field in ("replicas", *_CONTROLLER_COUNTS, "observedGeneration"):
+    for field in counts:
         errors += not_negative(status.get(field) or 0, f"status.{field}")
-    counts = {field: status.get(field) or 0 for field in _CONTROLLER_COUNTS}
-    for field, count in counts.items():
+    for field in parts:
+        count = status.get(field) or 0
         if count > (status.get("replicas") or 0):
             errors.append(invalid(f"status.{field}", count, "cannot be greater than status.replicas"))
-    available = counts["availableReplicas"]
-    if available > counts["readyReplicas"]:
-        errors.append(invalid("status.availableReplicas", available, "cannot be greater than readyReplicas"))
-    return errors
-
-
-def replica_status_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
-    """Of a write to the status of something with replicas: counts are sane, the generation does not go back."""
-    status = new.get("status") or {}
-    path = "status"
-    errors: list[FieldError] = []
-    counts = (
-        "replicas",
-        "updatedReplicas",
-        "fullyLabeledReplicas",
-        "readyReplicas",
-        "availableReplicas",
-        "unavailableReplicas",
-        "terminatingReplicas",
-        "observedGeneration",
-        "collisionCount",
-    )
-    for field in counts:
-        errors += not_negative(status.get(field) or 0, f"{path}.{field}")
-    total = status.get("replicas") or 0
-    for field in ("updatedReplicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
-        count = status.get(field) or 0
-        if count > total:
-            errors.append(invalid(f"{path}.{field}", count, "cannot be greater than status.replicas"))
     available = status.get("availableReplicas") or 0
     if available > (status.get("readyReplicas") or 0):
-        errors.append(invalid(f"{path}.availableReplicas", available, "cannot be greater than readyReplicas"))
-    return errors + collision_count_errors(new, old)
+        errors.append(invalid("status.availableReplicas", available, "cannot be greater than readyReplicas"))
+    return errors
 
 
 def _selected_template_errors(

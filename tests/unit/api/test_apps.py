@@ -9,6 +9,7 @@ from kubeactors.api import table
 from kubeactors.api.codec import copy
 from kubeactors.api.errors import StatusError
 from kubeactors.api.kinds import registry
+from kubeactors.api.validation.workload import deployment_status_errors, replica_set_status_errors
 from tests.support.api_samples import NOW, completed, container, create_errors, deployment, pod, update_errors, updated
 
 DAEMON_SETS = registry.lookup("daemonsets")
@@ -327,3 +328,17 @@ def test_partial_metadata_has_no_annotation_for_a_field() -> None:
 )
 def test_every_column_has_a_description(resource: str) -> None:
     assert all(c["description"] for c in table.column_definitions(registry.lookup(resource)))
+
+
+def test_counts_of_a_deployment_are_checked_in_their_order() -> None:
+    status = {"replicas": -1, "observedGeneration": -1, "unavailableReplicas": -1}
+    found = [error.field for error in deployment_status_errors({"status": status}, {})]
+    assert found == [
+        *("status.observedGeneration", "status.replicas", "status.unavailableReplicas"),
+        *("status.updatedReplicas", "status.readyReplicas", "status.availableReplicas"),
+    ]
+
+
+def test_a_replica_set_has_no_updated_replicas() -> None:
+    found = [error.field for error in replica_set_status_errors({"status": {"replicas": -1}}, {})]
+    assert found == ["status.replicas", *(f"status.{kind}Replicas" for kind in ("fullyLabeled", "ready", "available"))]
