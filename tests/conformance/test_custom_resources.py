@@ -191,7 +191,11 @@ def _host_port(obj: dict[str, Any], wanted: str) -> None:
         obj["hostPort"] = f"{obj.pop('host')}:{obj.pop('port')}"
 
 
-STRINGS = {"type": "object", "properties": {name: {"type": "string"} for name in ("host", "port", "hostPort")}}
+def strings(*names: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: {"type": "string"} for name in names}}
+
+
+STRINGS = strings("host", "port", "hostPort")
 
 
 @behaviour(
@@ -239,8 +243,8 @@ def test_selectable_fields(cluster: Cluster, api: ApiClient, http: Http, namespa
     group = f"{namespace}.example.com"
     objects = CustomObjectsApi(api)
     with converting(cluster, _host_port) as webhook:
-        one = version("v1", STRINGS, storage=True, selectableFields=[{"jsonPath": ".hostPort"}])
-        two = version("v2", STRINGS, selectableFields=[{"jsonPath": ".host"}, {"jsonPath": ".port"}])
+        one = version("v1", strings("hostPort"), storage=True, selectableFields=[{"jsonPath": ".hostPort"}])
+        two = version("v2", strings("host", "port"), selectableFields=[{"jsonPath": ".host"}, {"jsonPath": ".port"}])
         define(http, definition(group, "tests", one, two, conversion=webhook.conversion))
         first = {"group": group, "version": "v1", "namespace": namespace, "plural": "tests"}
         second = {**first, "version": "v2"}
