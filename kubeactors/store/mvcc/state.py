@@ -104,8 +104,8 @@ class Mvcc:
 
     def changes(self, first: int, last: int) -> Sequence[tuple[Change, ...]]:
         """What each main revision from `first` to `last` changed. Raises Compacted when `first` is no longer kept."""
-        if first < self.compact_revision:
-            raise Compacted(compact_revision=self.compact_revision)
+        if first < self.told_compact_revision:
+            raise Compacted(compact_revision=self.told_compact_revision)
         return self.kept_changes(first, last)
 
     def kept_changes(self, first: int, last: int) -> Sequence[tuple[Change, ...]]:
@@ -150,6 +150,11 @@ class Mvcc:
         if revision > self.revision:
             raise FutureRevision
         self.compact_revision = revision
+
+    @property
+    def told_compact_revision(self) -> int:
+        """The compact revision as etcd tells it: -1 while nothing was compacted."""
+        return self.compact_revision or -1
 
     @property
     def purge_pending(self) -> bool:

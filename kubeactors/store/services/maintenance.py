@@ -79,7 +79,7 @@ class MaintenanceService(rpc_pb2_grpc.MaintenanceServicer):
         node = self._node
         mvcc = node.machine.mvcc
         mvcc.check_revision(revision)
-        header, compact_revision = node.header(), mvcc.compact_revision or -1  # as etcd says that nothing was compacted
+        header, compact_revision = node.header(), mvcc.told_compact_revision
         checksum = 0
         mvcc.hold()
         try:

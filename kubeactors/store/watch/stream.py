@@ -109,7 +109,7 @@ class WatchStream:
             request.prev_kv,
         )
         present = self._hub.mvcc.revision
-        start = request.start_revision if request.start_revision > 0 else present + 1
+        start = request.start_revision or present + 1
         watcher = Watcher(
             watch_id,
             interest,

@@ -138,6 +138,17 @@ async def test_a_compacted_start_cancels_and_names_the_first_kept_revision(bench
     assert len(history.events) == 7
 
 
+async def test_while_nothing_is_compacted_starts_before_minus_one_cancel_as_in_etcd(bench: Bench) -> None:
+    bench.put((b"k", b"1"))
+    stream = bench.stream()
+    create(stream, b"k", start_revision=-2)
+    created, canceled = await due(stream)
+    assert created.created and canceled.canceled and canceled.compact_revision == -1
+    create(stream, b"k", start_revision=-1)
+    _, history = await due(stream)
+    assert seen(history) == [("PUT", b"k", 2)]
+
+
 async def test_a_deletion_at_the_compacted_revision_is_still_told(bench: Bench) -> None:
     bench.put((b"k", b"1"))
     bench.delete(b"k")
