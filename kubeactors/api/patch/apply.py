@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from kubeactors.api import errors
-from kubeactors.api.codec import parse_json
+from kubeactors.api.codec import IGNORE, WARN, parse_json
 from kubeactors.api.errors import StatusError
 from kubeactors.api.meta import Object
 from kubeactors.api.patch.json_patch import JsonPatchError, apply_json_patch
@@ -26,20 +26,28 @@ PATCH_TYPES: Final = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
 MAX_OPERATIONS: Final = 10_000
 
 
-def apply_patch(content_type: str, current: Object, patch: bytes, schema: Struct | None) -> Object:
+def apply_patch(
+    content_type: str, current: Object, patch: bytes, schema: Struct | None, field_validation: str = WARN
+) -> Object:
     """The object that a patch makes of `current`, not yet checked against the schema. `current` may be changed.
 
-    `schema` is needed by strategic merge patches only; without one (custom resources) they answer 415.
-    Raises StatusError.
+    `schema` is needed by strategic merge patches only; without one (custom resources) they answer 415. Patches that are
+    none are refused in other words when fields are not validated: another reader reads them. Raises StatusError.
     """
     if content_type not in PATCH_TYPES or (content_type == STRATEGIC_MERGE_PATCH and schema is None):
         raise errors.unsupported_media_type(None)
+    lenient = field_validation == IGNORE
     if content_type == JSON_PATCH:
-        return _json(current, _parse(patch, "error decoding patch: "))
+        operations = _parse(patch, "" if lenient else "error decoding patch: ")
+        if lenient:
+            _check_operations_leniently(operations)
+        else:
+            _check_operations(operations)
+        return _json(current, operations)
     if content_type == MERGE_PATCH:
-        parsed = _parse(patch, "error decoding patch: ")
-        if parsed is None:
-            raise errors.bad_request("Invalid JSON Patch")
+        parsed = _parse_leniently(patch) if lenient else _parse(patch, "error decoding patch: ")
+        if parsed is None or (lenient and not isinstance(parsed, dict | list)):
+            raise errors.bad_request(_NO_MERGE_PATCH)
         if not isinstance(parsed, dict):
             raise errors.bad_request(f"error decoding patch: {mismatch_text(parsed, _GO_MAP)}")
         merged: Object = apply_merge_patch(current, parsed)
@@ -67,6 +75,14 @@ def _parse(patch: bytes, prefix: str = "") -> Any:
         raise errors.bad_request(f"{prefix}{error}") from None
 
 
+def _parse_leniently(patch: bytes) -> Any:
+    try:
+        return parse_json(patch)
+    except ValueError:
+        raise errors.bad_request(_NO_MERGE_PATCH) from None
+
+
+_NO_MERGE_PATCH: Final = "Invalid JSON Patch"
 _GO_MAP: Final = "map[string]interface {}"
 
 
@@ -74,9 +90,10 @@ _GO_MAP: Final = "map[string]interface {}"
 _OPERATION_TEXTS: Final = ("op", "path", "from")
 
 
-def _json(current: Object, operations: Any) -> Object:
+def _check_operations(operations: Any) -> None:
+    """Raises StatusError where the strict reader finds no list of operations."""
     if operations is None:
-        return current
+        return
     if not isinstance(operations, list):
         raise errors.bad_request(f"error decoding patch: {mismatch_text(operations, '[]handlers.jsonPatchOp')}")
     for operation in operations:
@@ -87,6 +104,22 @@ def _json(current: Object, operations: Any) -> Object:
             if value is not None and not isinstance(value, str):
                 wrong = mismatch_text(value, "string", f"struct field jsonPatchOp.{name}")
                 raise errors.bad_request(f"error decoding patch: {wrong}")
+
+
+def _check_operations_leniently(operations: Any) -> None:
+    """The same for the reader that takes members for what they are."""
+    if operations is None:
+        return
+    if not isinstance(operations, list):
+        raise errors.bad_request(mismatch_text(operations, "jsonpatch.Patch"))
+    for operation in operations:
+        if operation is not None and not isinstance(operation, dict):
+            raise errors.bad_request(mismatch_text(operation, "jsonpatch.Operation"))
+
+
+def _json(current: Object, operations: list[dict[str, Any] | None] | None) -> Object:
+    if operations is None:
+        return current
     if len(operations) > MAX_OPERATIONS:
         raise errors.too_large(
             f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"

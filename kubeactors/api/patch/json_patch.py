@@ -2,7 +2,8 @@
 
 Those are: indices may be negative and count from the end, `replace` of a missing member adds it, `add` without a value
 and `copy` of a missing member add null, numbers are equal only when they are written alike (`1` is not `1.0`), the
-first segment of a path is ignored even when the path does not start with a slash.
+first segment of a path is ignored even when the path does not start with a slash. The whole document can be replaced
+and tested, and nothing else.
 """
 
 from typing import Any, Final
@@ -69,6 +70,8 @@ def _move_or_copy(document: Any, path: str, operation: dict[str, Any], copies: _
     source = operation.get("from")
     if not isinstance(source, str):
         raise JsonPatchError("an operation has no from")
+    if source == "":
+        raise JsonPatchError("the whole document cannot be moved or copied")
     value = _find(document, source)
     if copies is not None:
         return _add(document, path, None if value is _MISSING else copies.of(value))
@@ -110,8 +113,6 @@ def _find(document: Any, path: str) -> Any:
 
 
 def _add(document: Any, path: str, value: Any) -> Any:
-    if path == "":
-        return value
     container, key = _parent(document, path)
     if isinstance(container, dict):
         container[key] = value

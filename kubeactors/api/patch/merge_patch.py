@@ -6,7 +6,8 @@ from typing import Any
 def apply_merge_patch(target: Any, patch: Any) -> Any:
     """The target with the patch merged in: null removes, objects merge, everything else replaces.
 
-    A target object is changed in place; parts of the patch are shared with the result.
+    A target object is changed in place; parts of the patch are shared with the result. As in the library that
+    Kubernetes uses, objects in the patch's lists lose their null members, unless the list replaces an object.
     """
     if not isinstance(patch, dict):
         return patch
@@ -17,9 +18,20 @@ def apply_merge_patch(target: Any, patch: Any) -> Any:
             target.pop(key, None)
         elif isinstance(value, dict):
             target[key] = apply_merge_patch(target.get(key), value)
+        elif isinstance(value, list) and not isinstance(target.get(key), dict):
+            target[key] = [_without_nulls(item) for item in value]
         else:
             target[key] = value
     return target
+
+
+def _without_nulls(value: Any) -> Any:
+    """Without the null members of objects; null items of lists stay."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
 
 
 def create_merge_patch(original: dict[str, Any], modified: dict[str, Any]) -> dict[str, Any]:

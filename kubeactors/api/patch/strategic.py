@@ -26,6 +26,8 @@ class BadPatchFormatError(ValueError):
     """A malformed directive; Kubernetes answers 400."""
 
 
+_DELETE_FROM: Final = DELETE_FROM.rstrip("/")
+_SET_ORDER: Final = SET_ORDER.rstrip("/")
 _GO_NAMES: Final[dict[type, str]] = {
     str: "string",
     bool: "bool",
@@ -43,28 +45,32 @@ def apply_strategic_patch(original: Object, patch: Object, schema: Struct) -> Ob
 
 def _merge_map(original: Object | None, patch: Object, schema: SchemaType | None) -> Object:
     if DIRECTIVE in patch:
-        directive = patch.pop(DIRECTIVE)
+        directive = patch[DIRECTIVE]
         if directive == "replace":
+            del patch[DIRECTIVE]
             return patch
         if directive == "delete":
             return {}
-        raise StrategicPatchError(f"unknown patch type: {directive} in map: {go_value(patch)}")
+        raise _unknown_directive(directive, patch)
     if original is None:
         original = {}
     _retain_keys(original, patch)
     _merge_ordered_lists(original, patch, schema)
     for key, value in patch.items():
-        deletes = key.startswith(DELETE_FROM)
+        deletes = key.startswith(_DELETE_FROM)
         if deletes:
-            key = key.removeprefix(DELETE_FROM)
-            if not isinstance(value, list):
+            if not key.startswith(DELETE_FROM):
                 raise BadPatchFormatError("invalid patch format of primitive list")
+            key = key.removeprefix(DELETE_FROM)
         if value is None:
             original.pop(key, None)
             continue
         present = original.get(key)
         if present is None or _shape(present) is not _shape(value):
-            if not deletes:
+            if deletes:
+                continue
+            original.pop(key, None)
+            if not _is_directive(value):
                 original[key] = without_directives(value)
         elif isinstance(value, dict):
             original[key] = _merge_field_map(present, value, schema, key)
@@ -108,7 +114,7 @@ def _lookup(schema: SchemaType | None, key: str) -> tuple[frozenset[str], Schema
 def _merge_list(original: list[Any], patch: list[Any], schema: SchemaType | None, deletes: bool) -> list[Any]:
     if not original and not patch:
         return original
-    elements = Elements(_element_shape(original, patch), schema.merge_key if isinstance(schema, ListType) else "")
+    elements = Elements(_element_shape(original, patch), _merge_key(schema))
     if elements.shape is not dict:
         if deletes:
             gone = {token(v) for v in patch}
@@ -132,16 +138,14 @@ def _unique(values: list[Any]) -> list[Any]:
 
 
 def _element_shape(*lists: list[Any]) -> type:
-    shapes = {_kind(v) for values in lists for v in values}
+    shapes = [_kind(v) for values in lists for v in values]
     if not shapes:
-        raise StrategicPatchError("no elements in any given slices")
-    if len(shapes) > 1:
-        names = " ".join(sorted(_GO_NAMES.get(shape, "<nil>") for shape in shapes))
-        raise StrategicPatchError(f"list element types are not identical: [{names}]")
-    shape = shapes.pop()
-    if shape is list:
+        raise StrategicPatchError("no elements in any of the given slices")
+    if shapes[0] is list:
         raise UnmergeablePatchError("lists of lists are not supported")
-    return shape
+    if len(set(shapes)) > 1:
+        raise StrategicPatchError(f"list element types are not identical: {go_value(list(lists))}")
+    return shapes[0]
 
 
 def _kind(value: Any) -> type:
@@ -167,11 +171,11 @@ def _special_elements(original: list[Any], patch: list[Any], key: str) -> tuple[
         elif directive == "merge":
             raise StrategicPatchError("merging lists cannot yet be specified in the patch")
         else:
-            raise StrategicPatchError(f"unknown patch type: {directive} in map: {go_value(element)}")
+            raise _unknown_directive(directive, element)
     if deleted:
         original = [o for o in original if token(o.get(key)) not in deleted]
     if replace:
-        return [without_directives(e) for e in plain], []
+        return plain, []
     return original, plain
 
 
@@ -187,7 +191,7 @@ def _merge_elements(original: list[Any], patch: list[Any], key: str, item: Schem
         if place < len(merged):
             merged[place] = _merge_map(merged[place], element, item)
         else:
-            merged.append(without_directives(element))
+            merged.append(element)
     return merged
 
 
@@ -199,7 +203,7 @@ def _retain_keys(original: Object, patch: Object) -> None:
         raise BadPatchFormatError("invalid patch format of retainKeys")
     retained = {key for key in retained if isinstance(key, str)}
     for key, value in patch.items():
-        if value is not None and not key.startswith((DELETE_FROM, SET_ORDER)) and key not in retained:
+        if value is not None and not key.startswith((_DELETE_FROM, _SET_ORDER)) and key not in retained:
             raise BadPatchFormatError("invalid patch format of retainKeys")
     for key in [k for k in original if k not in retained]:
         del original[key]
@@ -207,77 +211,105 @@ def _retain_keys(original: Object, patch: Object) -> None:
 
 def _merge_ordered_lists(original: Object, patch: Object, schema: SchemaType | None) -> None:
     """Merge the lists that come with a `$setElementOrder`, and take both out of the patch."""
-    for directive in [k for k in patch if k.startswith(SET_ORDER)]:
-        order = patch.pop(directive)
-        if not isinstance(order, list):
-            raise _bad_type(order)
+    for directive in [k for k in patch if k.startswith(_SET_ORDER)]:
+        order = _list_of(patch.pop(directive))
+        if not directive.startswith(SET_ORDER):
+            raise BadPatchFormatError("invalid patch format of setElementOrder list")
         key = directive.removeprefix(SET_ORDER)
-        have, want = original.get(key), patch.get(key)
-        for given in (have, want):
-            if given is not None and not isinstance(given, list):
-                raise _bad_type(given)
+        have = _list_of(original[key]) if key in original else None
+        want = _list_of(patch[key]) if key in patch else None
+        if isinstance(schema, Struct) and key not in schema.fields:
+            name = schema.name.rpartition(".")[2]
+            raise StrategicPatchError(f'unable to find api field in struct {name} for the json field "{key}"')
+        strategies, field = _lookup(schema, key)
+        merge_key = _merge_key(field)
+        if want and order:
+            _check_order(want, order, merge_key)
         if have is None and want is None:
             continue
-        strategies, field = _lookup(schema, key)
-        merge_key = field.merge_key if isinstance(field, ListType) else ""
-        elements = Elements(_element_shape(have or [], want or []) if have or want else dict, merge_key)
-        _check_order(want or [], order, merge_key)
         if want is None:
             merged = have or []
         elif have is None:
             merged = without_directives(want)
         else:
             merged = _merge_list(have, want, field, False) if "merge" in strategies else want
+        elements = Elements(_element_shape(have or [], want or []), merge_key)
         from_patch, from_server = partition(merged, order, elements)
         original[key] = merge_in_order(from_patch, from_server, order, have or [], elements)
         patch.pop(key, None)
 
 
+def _merge_key(field: SchemaType | None) -> str:
+    return field.merge_key if isinstance(field, ListType) else ""
+
+
+def _list_of(given: Any) -> list[Any]:
+    if not isinstance(given, list):
+        raise _bad_type([], given)
+    return given
+
+
 def _check_order(patch: list[Any], order: list[Any], merge_key: str) -> None:
-    """Every element of the patch's list must be in the order's list, in that order."""
+    """Every element of the patch's list that stays must be in the order's list, in that order."""
     if merge_key:
-        for element in [*patch, *order]:
-            if not isinstance(element, dict) or merge_key not in element:
-                raise _no_merge_key(element, merge_key)
-        wanted = [e[merge_key] for e in patch if e.get(DIRECTIVE) != "delete"]
-        listed = [e[merge_key] for e in order]
-    else:
-        wanted, listed = patch, order
-    position = 0
-    for value in wanted:
-        while position < len(listed) and listed[position] != value:
-            position += 1
-        if position == len(listed):
+        for element in patch:
+            if not isinstance(element, dict):
+                raise _bad_type({}, element)
+    listed = iter(order)
+    for element in patch:
+        if isinstance(element, dict) and DIRECTIVE in element:
+            continue
+        for place in listed:
+            if _is_same_element(element, place, merge_key):
+                break
+        else:
             raise StrategicPatchError(
-                f"The order in patch list:\n{go_value(patch)}\n doesn't match "
-                f"{SET_ORDER.rstrip('/')} list:\n{go_value(order)}\n"
+                f"The order in patch list:\n{go_value(patch)}\n doesn't match {_SET_ORDER} list:\n{go_value(order)}\n"
             )
-        position += 1
+
+
+def _is_same_element(one: Any, other: Any, merge_key: str) -> bool:
+    if not merge_key:
+        return token(one) == token(other)
+    for element in (one, other):
+        if not isinstance(element, dict):
+            raise _bad_type({}, element)
+    for element in (one, other):
+        if merge_key not in element:
+            raise _no_merge_key(element, merge_key)
+    return token(one[merge_key]) == token(other[merge_key])
 
 
 def without_directives(value: Any) -> Any:
-    """A value of a patch as it is stored where there was nothing to merge with."""
+    """A value of a patch as it is stored where there was nothing to merge with.
+
+    Nulls go, and so does every map that has a `$patch`, whatever it says; other directives stay and are unknown fields.
+    """
     if isinstance(value, dict):
-        if value.get(DIRECTIVE) == "delete":
-            return {}
-        return {
-            k: without_directives(v)
-            for k, v in value.items()
-            if v is not None and k not in (DIRECTIVE, RETAIN_KEYS) and not k.startswith((SET_ORDER, DELETE_FROM))
-        }
+        return {k: without_directives(v) for k, v in value.items() if v is not None and not _is_directive(v)}
     if isinstance(value, list):
-        kept = [
-            v
-            for v in value
-            if not (isinstance(v, dict) and (v.get(DIRECTIVE) == "delete" or (DIRECTIVE in v and len(v) == 1)))
-        ]
-        return [without_directives(v) for v in kept]
+        return [without_directives(v) for v in value if not _is_directive(v)]
     return value
+
+
+def _is_directive(value: Any) -> bool:
+    return isinstance(value, dict) and DIRECTIVE in value
+
+
+def _unknown_directive(directive: Any, patch: Object) -> StrategicPatchError:
+    if isinstance(directive, str):
+        shown = directive
+    elif directive is None or isinstance(directive, dict | list):
+        shown = "%!s(<nil>)" if directive is None else go_value(directive)
+    else:
+        shown = f"%!s({_GO_NAMES[type(directive)]}={go_value(directive)})"
+    return StrategicPatchError(f"unknown patch type: {shown} in map: {go_value(patch)}")
 
 
 def _no_merge_key(element: Any, key: str) -> StrategicPatchError:
     return StrategicPatchError(f"map: {go_value(element)} does not contain declared merge key: {key}")
 
 
-def _bad_type(given: Any) -> StrategicPatchError:
-    return StrategicPatchError(f"expected a []interface {{}}, but received a {_GO_NAMES.get(type(given), 'nil')}")
+def _bad_type(wanted: Any, given: Any) -> StrategicPatchError:
+    received = "%!s(<nil>)" if given is None else _GO_NAMES[type(given)]
+    return StrategicPatchError(f"expected a {_GO_NAMES[type(wanted)]}, but received a {received}")

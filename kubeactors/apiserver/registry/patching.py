@@ -28,7 +28,7 @@ class Patch:
     def apply(self, current: Object) -> Decoded:
         """The patched object, normalised; `current` may be changed. Raises StatusError (400, 415, 422)."""
         schema = struct(self._kind.schema) if self._type == STRATEGIC_PATCH else None
-        patched = apply_patch(self._type, current, self._body, schema)
+        patched = apply_patch(self._type, current, self._body, schema, self._validation)
         return codec.decode_patched(
             self._kind,
             patched,

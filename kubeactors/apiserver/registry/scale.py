@@ -171,14 +171,15 @@ class Scales:
         warnings: list[str] = []
 
         def rescaled(scale: Object) -> Object:
-            patched = apply_patch(request.content_type, codec.copy(scale), request.body, schema)
+            validation = request.options.field_validation or codec.WARN
+            patched = apply_patch(request.content_type, codec.copy(scale), request.body, schema, validation)
             decoded = codec.decode_patched_as(
                 KIND,
                 API_VERSION,
                 decoder_for(_SCHEMA),
                 patched,
                 schema=_SCHEMA,
-                field_validation=request.options.field_validation or codec.WARN,
+                field_validation=validation,
                 patch=request.body,
                 strategic=request.content_type == STRATEGIC_PATCH,
             )

@@ -61,6 +61,10 @@ def test_json_patch(operations: list[dict[str, Any]], expected: Any) -> None:
         {"op": "remove", "path": "/d/none"},
         {"op": "remove", "path": "/none/x"},
         {"op": "remove", "path": ""},
+        {"op": "add", "path": "", "value": {}},
+        {"op": "copy", "from": "", "path": "/d/y"},
+        {"op": "copy", "from": "/d", "path": ""},
+        {"op": "move", "from": "/d", "path": ""},
         {"op": "add", "path": "/none/x", "value": 1},
         {"op": "add", "path": "/l/9", "value": 1},
         {"op": "remove", "path": "/l/2"},
@@ -85,6 +89,9 @@ def test_merge_patch_examples_of_the_rfc() -> None:
         ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
         ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
         ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+        # These are the library's.
+        ({"a": 1}, {"a": [None, {"b": None, "c": [{"d": None}]}]}, {"a": [None, {"c": [{}]}]}),
+        ({"a": {}}, {"a": [{"b": None}]}, {"a": [{"b": None}]}),
     ]
     for target, patch, result in cases:
         assert apply_merge_patch(target, patch) == result
@@ -226,6 +233,24 @@ def test_patches_that_are_none_are_refused_in_go_s_words(content_type: str, body
     assert (caught.value.code, caught.value.message) == (400, expected)
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body", "expected"),
+    [
+        (MERGE_PATCH, b"{", "Invalid JSON Patch"),
+        (MERGE_PATCH, b"1", "Invalid JSON Patch"),
+        (JSON_PATCH, b"[}", "invalid character '}' looking for beginning of value"),
+        (JSON_PATCH, b"{}", "json: cannot unmarshal object into Go value of type jsonpatch.Patch"),
+        (JSON_PATCH, b'["x"]', "json: cannot unmarshal string into Go value of type jsonpatch.Operation"),
+    ],
+)
+def test_another_reader_reads_patches_whose_fields_are_not_validated(
+    content_type: str, body: bytes, expected: str
+) -> None:
+    with pytest.raises(StatusError) as caught:
+        apply_patch(content_type, {}, body, POD, codec.IGNORE)
+    assert (caught.value.code, caught.value.message) == (400, expected)
+
+
 def test_json_patch_compares_numbers_as_they_are_written() -> None:
     apply_json_patch({"d": [1, {"x": 2}]}, [{"op": "test", "path": "/d", "value": [1, {"x": 2}]}])
     for value in ([1.0, {"x": 2}], [1, {"x": 2.0}], [True, {"x": 2}]):
@@ -245,6 +270,12 @@ def test_texts_of_an_operation_must_be_texts() -> None:
         400,
         "error decoding patch: json: cannot unmarshal number into Go struct field jsonPatchOp.op of type string",
     )
+
+
+def test_operations_are_not_checked_where_fields_are_not() -> None:
+    with pytest.raises(StatusError) as raised:
+        apply_patch(JSON_PATCH, {}, b'[{"op": 1, "path": "/x"}]', None, codec.IGNORE)
+    assert (raised.value.code, raised.value.reason) == (422, "Invalid")
 
 
 def test_a_json_patch_is_told_of_members_that_operations_lack() -> None:

@@ -106,8 +106,10 @@ def test_order_is_set() -> None:
         }
     )
     assert names(spec["containers"]) == ["e", "c", "d"]
-    spec = patched({"$setElementOrder/none": [{"name": "d"}]})
-    assert "none" not in spec
+    spec = patched({"$setElementOrder/initContainers": [{"name": "d"}]})
+    assert "initContainers" not in spec
+    spec = patched({"$setElementOrder/containers": [{"name": "d"}, {"image": "no key"}]})
+    assert names(spec["containers"]) == ["c", "d"]  # without a list to order, nobody minds
 
 
 def test_directives_do_not_reach_new_values() -> None:
@@ -127,11 +129,24 @@ def test_directives_do_not_reach_new_values() -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"containers": ["x"]}, "list element types are not identical: [map[string]interface {} string]"),
+        (
+            {"volumes": ["x", 1]},
+            "element types are not identical: [[map[emptyDir:map[] name:v] map[configMap:map[name:c] name:w]] [x 1]]",
+        ),
         ({"containers": [{"image": "x"}]}, "does not contain declared merge key: name"),
         ({"containers": [{"name": "c", "$patch": "merge"}]}, "merging lists cannot yet be specified in the patch"),
         ({"containers": [{"name": "c", "$patch": "x"}]}, "unknown patch type: x in map: map[$patch:x name:c]"),
+        ({"$patch": "x", "a": True}, "unknown patch type: x in map: map[$patch:x a:true]"),
+        ({"$patch": 5}, "unknown patch type: %!s(int64=5) in map: map[$patch:5]"),
         ({"$setElementOrder/containers": "x"}, "expected a []interface {}, but received a string"),
+        ({"$setElementOrder/containers": None}, "expected a []interface {}, but received a %!s(<nil>)"),
+        ({"$setElementOrder/containers": [], "containers": None}, "[]interface {}, but received a %!s(<nil>)"),
+        ({"$setElementOrder/none": []}, 'unable to find api field in struct PodSpec for the json field "none"'),
+        (
+            {"$setElementOrder/containers": ["c"], "containers": [{"name": "c"}]},
+            "expected a map[string]interface {}, but received a string",
+        ),
+        ({"$setElementOrder/hostAliases": [], "hostAliases": []}, "no elements in any of the given slices"),
         (
             {"$setElementOrder/containers": [{"name": "c"}], "containers": [{"name": "e"}]},
             "The order in patch list:",
@@ -142,6 +157,34 @@ def test_patches_that_cannot_be_merged(spec: dict[str, Any], message: str) -> No
     with pytest.raises(StrategicPatchError) as caught:
         patched(spec)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"$deleteFromPrimitiveList": ["a"]}, "invalid patch format of primitive list"),
+        ({"$setElementOrder": []}, "invalid patch format of setElementOrder list"),
+    ],
+)
+def test_directives_that_name_no_list(spec: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadPatchFormatError, match=message):
+        patched(spec)
+
+
+def test_maps_with_a_directive_do_not_come_anew() -> None:
+    patch = {"securityContext": {"$patch": "replace", "runAsUser": 1}, "dnsConfig": {"options": [{"$patch": "delete"}]}}
+    spec = patched(patch)
+    assert "securityContext" not in spec
+    assert spec["dnsConfig"] == {"options": []}
+
+
+def test_what_is_deleted_from_a_list_may_be_everything_or_nothing() -> None:
+    def finalizers(gone: Any) -> Any:
+        patch = {"metadata": {"$deleteFromPrimitiveList/finalizers": gone}}
+        return apply_strategic_patch(template(), patch, POD)["metadata"].get("finalizers")
+
+    assert finalizers(None) is None
+    assert finalizers("a/a") == ["a/a", "a/b"]
 
 
 def test_lists_of_lists_are_not_merged() -> None:
