@@ -29,7 +29,7 @@ from kubeactors.api.schema.decoder import (
     unknown_field,
 )
 from kubeactors.api.schema.directives import RETAIN_KEYS, SET_ORDER
-from kubeactors.api.schema.mismatch import TypeMismatchError
+from kubeactors.api.schema.mismatch import TypeMismatchError, mismatch_text
 
 if TYPE_CHECKING:
     from kubeactors.api.kinds.kind import Kind
@@ -205,10 +205,28 @@ def decode_patched_as(
     return Decoded(obj, found)
 
 
+_TYPE_META: Final = (
+    r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
+)
+
+
+def type_problem(document: Any) -> str:
+    """Why a document does not tell its kind and version, if it does not; empty if it can."""
+    wrong = ""
+    if not isinstance(document, dict):
+        wrong = mismatch_text(document, _TYPE_META)
+    else:
+        for name, given in document.items():
+            if name in ("apiVersion", "kind") and given is not None and not isinstance(given, str):
+                wrong = mismatch_text(given, "string", f"struct field .{name}")
+                break
+    return f"couldn't get version/kind; json parse error: {wrong}" if wrong else ""
+
+
 def _retyped(kind: Any, api_version: Any) -> str:
     """Why a patch may not make an object one of this type."""
-    if not isinstance(kind, str) or not isinstance(api_version, str):
-        return "couldn't get version/kind; json parse error: kind and apiVersion are strings"
+    if unreadable := type_problem({"kind": kind, "apiVersion": api_version}):
+        return unreadable
     group, _, version = api_version.rpartition("/")
     if known(f"io.k8s.api.{group.partition('.')[0] or 'core'}.{version}.{kind}"):
         return f"the patch changes the type of the object to {api_version}, Kind={kind}"
@@ -301,12 +319,9 @@ def copy(obj: Any) -> Any:
 
 
 def _check_type_meta(obj: Any, kind: str, api_version: str) -> None:
-    if not isinstance(obj, dict):
-        raise _unrecognized(kind, "couldn't get version/kind; json parse error: the document is no object")
+    if unreadable := type_problem(obj):
+        raise _unrecognized(kind, unreadable)
     given_version, given_kind = obj.get("apiVersion"), obj.get("kind")
-    for given in (given_version, given_kind):
-        if given is not None and not isinstance(given, str):
-            raise _unrecognized(kind, "couldn't get version/kind; json parse error: kind and apiVersion are strings")
     if given_kind and given_kind != kind:
         message = (
             f'{given_kind} in version "{(given_version or api_version).rpartition("/")[2]}" '
@@ -328,12 +343,9 @@ def _clears_managed_fields(obj: Object) -> bool:
 
 def _check_custom_type(obj: Any, kind: str, api_version: str, body: bytes) -> str:
     """The kind that the body says."""
-    if not isinstance(obj, dict):
-        raise _unrecognized(kind, "couldn't get version/kind; json parse error: the document is no object")
+    if unreadable := type_problem(obj):
+        raise _unrecognized(kind, unreadable)
     given_version, given_kind = obj.get("apiVersion"), obj.get("kind")
-    for given in (given_version, given_kind):
-        if given is not None and not isinstance(given, str):
-            raise _unrecognized(kind, "couldn't get version/kind; json parse error: kind and apiVersion are strings")
     if not given_kind:
         text = body.decode("utf-8", "replace")
         raise _unrecognized(kind, f"Object 'Kind' is missing in '{text}' ({_summary(body)})")

@@ -3,8 +3,10 @@
 from typing import Any, Final
 
 from kubeactors.api import errors
-from kubeactors.api.codec import IGNORE, WARN, parse_json
+from kubeactors.api.codec import IGNORE, WARN, parse_json, type_problem
 from kubeactors.api.errors import StatusError
+from kubeactors.api.go_order import sorted_throughout
+from kubeactors.api.go_values import go_json
 from kubeactors.api.meta import Object
 from kubeactors.api.patch.json_patch import JsonPatchError, apply_json_patch
 from kubeactors.api.patch.merge_patch import apply_merge_patch
@@ -43,15 +45,14 @@ def apply_patch(
             _check_operations_leniently(operations)
         else:
             _check_operations(operations)
-        return _json(current, operations)
+        return _object(_json(current, operations))
     if content_type == MERGE_PATCH:
         parsed = _parse_leniently(patch) if lenient else _parse(patch, "error decoding patch: ")
         if parsed is None or (lenient and not isinstance(parsed, dict | list)):
             raise errors.bad_request(_NO_MERGE_PATCH)
-        if not isinstance(parsed, dict):
+        if not lenient and not isinstance(parsed, dict):
             raise errors.bad_request(f"error decoding patch: {mismatch_text(parsed, _GO_MAP)}")
-        merged: Object = apply_merge_patch(current, parsed)
-        return merged
+        return _object(apply_merge_patch(current, parsed))
     parsed = _parse(patch)
     if parsed is None:
         return current
@@ -66,6 +67,14 @@ def apply_patch(
         raise errors.bad_request(str(error)) from None
     except StrategicPatchError as error:
         raise errors.unknown(str(error)) from None
+
+
+def _object(result: Any) -> Object:
+    """What a patch made, if it is an object. Raises StatusError (422)."""
+    if isinstance(result, dict):
+        return result
+    text = go_json(sorted_throughout(result))
+    raise errors.invalid("", "", [errors.FieldError("FieldValueInvalid", "patch", type_problem(result), text)])
 
 
 def _parse(patch: bytes, prefix: str = "") -> Any:
@@ -117,7 +126,7 @@ def _check_operations_leniently(operations: Any) -> None:
             raise errors.bad_request(mismatch_text(operation, "jsonpatch.Operation"))
 
 
-def _json(current: Object, operations: list[dict[str, Any] | None] | None) -> Object:
+def _json(current: Object, operations: list[dict[str, Any] | None] | None) -> Any:
     if operations is None:
         return current
     if len(operations) > MAX_OPERATIONS:
@@ -125,12 +134,9 @@ def _json(current: Object, operations: list[dict[str, Any] | None] | None) -> Ob
             f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
         )
     try:
-        result = apply_json_patch(current, [operation or {} for operation in operations])
+        return apply_json_patch(current, [operation or {} for operation in operations])
     except JsonPatchError:
         raise _rejected() from None
-    if not isinstance(result, dict):
-        raise _rejected()
-    return result
 
 
 def _rejected() -> StatusError:

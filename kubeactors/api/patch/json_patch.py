@@ -136,6 +136,8 @@ def _remove(document: Any, path: str) -> Any:
 
 def _replace(document: Any, path: str, value: Any) -> Any:
     if path == "":
+        if not isinstance(value, dict | list):
+            raise JsonPatchError("only an object or a list can be put in the whole document's place")
         return value
     container, key = _parent(document, path)
     if isinstance(container, dict):

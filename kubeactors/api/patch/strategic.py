@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from typing import Any, Final
 
 from kubeactors.api.codec import go_value
+from kubeactors.api.fielderrors import go_quote
 from kubeactors.api.meta import Object
 from kubeactors.api.patch.order import Elements, merge_in_order, partition, token
 from kubeactors.api.schema.directives import DELETE_FROM, DIRECTIVE, RETAIN_KEYS, SET_ORDER
@@ -26,6 +27,7 @@ class BadPatchFormatError(ValueError):
     """A malformed directive; Kubernetes answers 400."""
 
 
+_FREE: Final = "RawExtension"  # Go's struct for data of any form
 _DELETE_FROM: Final = DELETE_FROM.rstrip("/")
 _SET_ORDER: Final = SET_ORDER.rstrip("/")
 _GO_NAMES: Final[dict[type, str]] = {
@@ -66,7 +68,7 @@ def _merge_map(original: Object | None, patch: Object, schema: SchemaType | None
             original.pop(key, None)
             continue
         present = original.get(key)
-        if present is None or _shape(present) is not _shape(value):
+        if present is None or type(present) is not type(value):
             if deletes:
                 continue
             original.pop(key, None)
@@ -79,10 +81,6 @@ def _merge_map(original: Object | None, patch: Object, schema: SchemaType | None
         else:
             original[key] = value
     return original
-
-
-def _shape(value: Any) -> type:
-    return dict if isinstance(value, dict) else list if isinstance(value, list) else object
 
 
 def _merge_field_map(original: Object, patch: Object, schema: SchemaType | None, key: str) -> Object:
@@ -101,14 +99,15 @@ def _merge_field_list(
     return _merge_list(original, patch, field, deletes)
 
 
-def _lookup(schema: SchemaType | None, key: str) -> tuple[frozenset[str], SchemaType | None]:
-    """Patch strategies and type of a field; a field that the schema does not know has none."""
-    if isinstance(schema, Struct):
-        field = schema.fields.get(key)
-        return (field.strategies, field.type) if field else (frozenset(), None)
+def _lookup(schema: SchemaType | None, key: str) -> tuple[frozenset[str], SchemaType]:
+    """Patch strategies and type of a field. Raises StrategicPatchError: only fields of structs can be merged."""
     if isinstance(schema, MapType):
-        return frozenset(), schema.value
-    return frozenset(), None
+        raise StrategicPatchError("merging an object in json but data type is not struct, instead is: map")
+    field = schema.fields.get(key) if isinstance(schema, Struct) else None
+    if field is None:
+        name = schema.name.rpartition(".")[2] if isinstance(schema, Struct) else _FREE
+        raise StrategicPatchError(f"unable to find api field in struct {name} for the json field {go_quote(key)}")
+    return field.strategies, field.type
 
 
 def _merge_list(original: list[Any], patch: list[Any], schema: SchemaType | None, deletes: bool) -> list[Any]:
@@ -122,10 +121,11 @@ def _merge_list(original: list[Any], patch: list[Any], schema: SchemaType | None
         merged = _unique([*original, *patch])
     else:
         if not elements.key:
-            raise StrategicPatchError("cannot merge lists without merge key for the list's type")
+            raise StrategicPatchError("cannot merge lists without merge key for struct")
         original, patch = _special_elements(original, patch, elements.key)
         item = schema.item if isinstance(schema, ListType) else None
         merged = _merge_elements(original, patch, elements.key, item)
+        _check_keys(merged, elements.key)
     from_patch, from_server = partition(merged, patch, elements)
     return merge_in_order(from_patch, from_server, patch, original, elements)
 
@@ -138,7 +138,7 @@ def _unique(values: list[Any]) -> list[Any]:
 
 
 def _element_shape(*lists: list[Any]) -> type:
-    shapes = [_kind(v) for values in lists for v in values]
+    shapes = [type(v) for values in lists for v in values]
     if not shapes:
         raise StrategicPatchError("no elements in any of the given slices")
     if shapes[0] is list:
@@ -148,8 +148,12 @@ def _element_shape(*lists: list[Any]) -> type:
     return shapes[0]
 
 
-def _kind(value: Any) -> type:
-    return float if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
+def _check_keys(elements: list[Any], key: str) -> None:
+    for element in elements:
+        if not isinstance(element, dict):
+            raise _bad_type({}, element)
+        if key not in element:
+            raise _no_merge_key(element, key)
 
 
 def _special_elements(original: list[Any], patch: list[Any], key: str) -> tuple[list[Any], list[Any]]:
@@ -218,9 +222,6 @@ def _merge_ordered_lists(original: Object, patch: Object, schema: SchemaType | N
         key = directive.removeprefix(SET_ORDER)
         have = _list_of(original[key]) if key in original else None
         want = _list_of(patch[key]) if key in patch else None
-        if isinstance(schema, Struct) and key not in schema.fields:
-            name = schema.name.rpartition(".")[2]
-            raise StrategicPatchError(f'unable to find api field in struct {name} for the json field "{key}"')
         strategies, field = _lookup(schema, key)
         merge_key = _merge_key(field)
         if want and order:
@@ -234,6 +235,8 @@ def _merge_ordered_lists(original: Object, patch: Object, schema: SchemaType | N
         else:
             merged = _merge_list(have, want, field, False) if "merge" in strategies else want
         elements = Elements(_element_shape(have or [], want or []), merge_key)
+        if merge_key:
+            _check_keys(merged, merge_key)
         from_patch, from_server = partition(merged, order, elements)
         original[key] = merge_in_order(from_patch, from_server, order, have or [], elements)
         patch.pop(key, None)

@@ -64,6 +64,8 @@ def test_json_patch(operations: list[dict[str, Any]], expected: Any) -> None:
         {"op": "add", "path": "", "value": {}},
         {"op": "copy", "from": "", "path": "/d/y"},
         {"op": "copy", "from": "/d", "path": ""},
+        {"op": "replace", "path": "", "value": "x"},
+        {"op": "test", "path": "", "value": {}},
         {"op": "move", "from": "/d", "path": ""},
         {"op": "add", "path": "/none/x", "value": 1},
         {"op": "add", "path": "/l/9", "value": 1},
@@ -249,6 +251,20 @@ def test_another_reader_reads_patches_whose_fields_are_not_validated(
     with pytest.raises(StatusError) as caught:
         apply_patch(content_type, {}, body, POD, codec.IGNORE)
     assert (caught.value.code, caught.value.message) == (400, expected)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"), [(MERGE_PATCH, b"[1]"), (JSON_PATCH, b'[{"op": "replace", "path": "", "value": [1]}]')]
+)
+def test_a_patched_document_is_an_object(content_type: str, body: bytes) -> None:
+    with pytest.raises(StatusError) as caught:
+        apply_patch(content_type, {}, body, POD, codec.IGNORE)
+    assert caught.value.code == 422
+    assert caught.value.message == (
+        ' "" is invalid: patch: Invalid value: "[1]": couldn\'t get version/kind; json parse error: json: cannot '
+        "unmarshal array into Go value of type "
+        r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
+    )
 
 
 def test_json_patch_compares_numbers_as_they_are_written() -> None:

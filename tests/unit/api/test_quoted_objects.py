@@ -67,7 +67,7 @@ def test_lists_of_structs_and_maps_of_custom_resources() -> None:
         ({"apiVersion": "v9"}, 'no kind "ConfigMap" is registered for version "v9" in scheme'),
         ({"kind": "Thing"}, 'no kind "Thing" is registered for version "v1" in scheme'),
         ({"kind": "Secret"}, "the patch changes the type of the object to v1, Kind=Secret"),
-        ({"kind": 5}, "kind and apiVersion are strings"),
+        ({"kind": 5}, "json: cannot unmarshal number into Go struct field .kind of type string"),
     ],
 )
 def test_a_patch_may_not_change_the_type(patched: Object, message: str) -> None:

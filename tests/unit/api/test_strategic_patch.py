@@ -136,6 +136,11 @@ def test_directives_do_not_reach_new_values() -> None:
         ({"containers": [{"image": "x"}]}, "does not contain declared merge key: name"),
         ({"containers": [{"name": "c", "$patch": "merge"}]}, "merging lists cannot yet be specified in the patch"),
         ({"containers": [{"name": "c", "$patch": "x"}]}, "unknown patch type: x in map: map[$patch:x name:c]"),
+        (
+            {"containers": [{"$patch": "replace"}, {"image": "x"}]},
+            "map: map[image:x] does not contain declared merge key",
+        ),
+        ({"$deleteFromPrimitiveList/tolerations": [{"key": "k"}]}, "cannot merge lists without merge key for struct"),
         ({"$patch": "x", "a": True}, "unknown patch type: x in map: map[$patch:x a:true]"),
         ({"$patch": 5}, "unknown patch type: %!s(int64=5) in map: map[$patch:5]"),
         ({"$setElementOrder/containers": "x"}, "expected a []interface {}, but received a string"),
@@ -185,6 +190,18 @@ def test_what_is_deleted_from_a_list_may_be_everything_or_nothing() -> None:
 
     assert finalizers(None) is None
     assert finalizers("a/a") == ["a/a", "a/b"]
+
+
+def test_only_fields_of_structs_are_merged() -> None:
+    revision = struct("io.k8s.api.apps.v1.ControllerRevision")
+    free = 'unable to find api field in struct RawExtension for the json field "spec"'
+    with pytest.raises(StrategicPatchError, match=free):
+        apply_strategic_patch({"data": {"spec": {"a": 1}}}, {"data": {"spec": {"b": 1}}}, revision)
+    review = struct("io.k8s.api.certificates.v1.CertificateSigningRequest")
+    with pytest.raises(StrategicPatchError, match="data type is not struct, instead is: map"):
+        apply_strategic_patch({"spec": {"extra": {"a": ["1"]}}}, {"spec": {"extra": {"a": ["2"]}}}, review)
+    made = apply_strategic_patch({"data": {"spec": 1}}, {"data": {"spec": {"b": 1}}}, revision)
+    assert made == {"data": {"spec": {"b": 1}}}
 
 
 def test_lists_of_lists_are_not_merged() -> None:
