@@ -99,11 +99,27 @@ def steps(body: bytes) -> Generator[None, None, tuple[Any, list[str]]]:
         # What an alias stands for is one value in several places; who changes one place must not change the others.
         value = orjson.loads(orjson.dumps(document.value)) if document.aliased else document.value
         return value, document.repeated
-    except (pyyaml.YAMLError, ValueError, TypeError, OverflowError) as error:
+    except pyyaml.YAMLError as error:
+        raise YamlError(_said_by_go(error)) from None
+    except (ValueError, TypeError, OverflowError) as error:
         raise YamlError(" ".join(str(error).split())) from None
     finally:
         if parser is not None:
             parser.dispose()
+
+
+def _said_by_go(error: pyyaml.YAMLError) -> str:
+    """A syntax error as the Go library tells it: of parser's errors the line before, and never the first."""
+    if isinstance(error, pyyaml.reader.ReaderError):
+        return str(error.reason)
+    if not isinstance(error, pyyaml.MarkedYAMLError) or not error.problem:
+        return " ".join(str(error).split())
+    line = error.problem_mark.line if error.problem_mark else 0
+    if line and isinstance(error, pyyaml.scanner.ScannerError):
+        line += 1
+    elif not line and error.context_mark:
+        line = error.context_mark.line
+    return f"line {line}: {error.problem}" if line else str(error.problem)
 
 
 class _Document:

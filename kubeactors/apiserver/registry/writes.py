@@ -329,7 +329,7 @@ class Writer:
             new_meta["resourceVersion"] = present
             return
         if not (version.isascii() and version.isdigit()):
-            raise errors.unknown(f"metadata.resourceVersion {go_quote(version)} is not a number")
+            raise errors.unknown(f"strconv.ParseUint: parsing {go_quote(version)}: invalid syntax")
         raise errors.conflict(kind.qualified_resource, name)
 
     @staticmethod

@@ -138,3 +138,20 @@ def test_what_was_read_is_given_to_each_caller_anew() -> None:
     body.fail(yaml.YamlError("no"))
     with pytest.raises(yaml.YamlError, match="no"):
         yaml.load(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"a: b: c", "mapping values are not allowed in this context"),
+        (b"a: 1\n b: 2", "line 2: mapping values are not allowed in this context"),
+        (b"a: [1,\nb\n", "line 2: did not find expected ',' or ']'"),
+        (b'{"a":', "line 1: did not find expected node content"),
+        (b"a:\n\tb: c\n", "line 2: found character that cannot start any token"),
+        (b"x\x00y", "control characters are not allowed"),
+    ],
+)
+def test_syntax_errors_are_told_in_go_s_words(body: bytes, expected: str) -> None:
+    with pytest.raises(yaml.YamlError) as caught:
+        yaml.load(body)
+    assert str(caught.value) == expected
