@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from kubeactors.api.fielderrors import FieldError
-from kubeactors.api.kinds.strategy import Strategy
+from kubeactors.api.kinds.strategy import Strategy, keep_server_owned_metadata, reset_metadata, take_over
 from kubeactors.api.meta import Object
 from kubeactors.api.validation.pod.ephemeral_update import ephemeral_containers_update_errors
 from kubeactors.api.validation.pod.resize import pod_resize_errors
@@ -24,13 +24,10 @@ class _PartStrategy(Strategy):
         self._main.default(obj)
 
     def prepare_for_update(self, new: Object, old: Object, now: datetime) -> None:
-        given = new["metadata"]
-        spec = self.spec(new.get("spec") or {}, old["spec"])
-        new.clear()
-        new.update(old)
-        named = {f: given[f] for f in ("name", "namespace", "uid", "resourceVersion") if given.get(f)}
-        new["metadata"] = {**old["metadata"], **named}
-        new["spec"] = spec
+        keep_server_owned_metadata(new, old)
+        reset_metadata(new, old)
+        new["spec"] = self.spec(new.get("spec") or {}, old["spec"])
+        take_over(new, old, "status")
         self.bump_generation(new, old)
 
     def spec(self, wanted: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:

@@ -167,11 +167,16 @@ class StatusStrategy(Strategy):
         if self._keep_labels:
             take_over(new["metadata"], old["metadata"], "labels")
         if self._keep_metadata:
-            for field in _NOT_OF_STATUS:
-                take_over(new["metadata"], old["metadata"], field)
+            reset_metadata(new, old)
 
     def validate_change(self, new: Object, old: Object) -> list[FieldError]:
         return self._validate(new, old) if self._validate else []
+
+
+def reset_metadata(new: Object, old: Object) -> None:
+    """Keep what is not of a status from being written with it (ResetObjectMetaForStatus): managedFields change."""
+    for field in _NOT_OF_STATUS:
+        take_over(new["metadata"], old["metadata"], field)
 
 
 def keep_server_owned_metadata(new: Object, old: Object) -> None:

@@ -50,6 +50,7 @@ async def test_ephemeral_containers_are_added_and_stay(store: FakeStore) -> None
         assert (added["name"], added["imagePullPolicy"]) == ("dbg", "Always")
         assert "hostname" not in pod["spec"], "nothing else is taken over"
         assert pod["metadata"]["generation"] == 2
+        assert [m.get("subresource") for m in pod["metadata"]["managedFields"]] == [None, "ephemeralcontainers"]
         changed = [{"name": "dbg", "image": "other"}]
         error = await refused(strategic(api, "p", "ephemeralcontainers", {"ephemeralContainers": changed}))
         assert (error.code, error.causes[0]["field"]) == (422, "spec.ephemeralContainers")
