@@ -32,9 +32,10 @@ REASONS = {
 #: Errors that Kubernetes too does not turn into an API error: 500 without a reason, and in these words.
 KNOWN_500 = re.compile(
     r"failed to create (typed patch object|manager for existing fields)|failed to convert new object"
-    r"|list element types are not identical|The order in patch list|expected a \[\]interface \{\}"
+    r"|list element types are not identical|The order in patch list|expected a (\[\]|map\[string\])interface \{\}"
     r"|unknown patch type|does not contain declared merge key|no elements in any|merging lists cannot yet be specified"
-    r"|cannot merge lists without merge key"
+    r"|cannot merge lists without merge key|unable to find api field in struct|but data type is not struct"
+    r"|^strconv\.ParseUint: parsing"
     r"|duplicate nodePort|more than one PodDisruptionBudget|target\.(name|kind): "
     r"|duplicate entries for key|^Component not found: "
     r"|^resourceVersion should not be set on objects to be created",

@@ -6,13 +6,14 @@ Each table says: key in JSON → (field number, how its value is written). Keys 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
 Encoder = Callable[[Any], bytes]
-Fields = Mapping[str, tuple[int, Encoder]]
+Fields = Mapping[str, tuple[int, "Encoder | _Scalar"]]
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
@@ -25,6 +26,7 @@ def encode(document: Mapping[str, Any]) -> bytes:
 
 def _varint(number: int) -> bytes:
     found = bytearray()
+    number &= 0xFFFF_FFFF_FFFF_FFFF  # negative numbers in two's complement, as int64 is written
     while number > 0x7F:
         found.append(number & 0x7F | 0x80)
         number >>= 7
@@ -32,9 +34,11 @@ def _varint(number: int) -> bytes:
     return bytes(found)
 
 
-def _field(number: int, value: bytes | bool) -> bytes:
-    """A message or text; a boolean is a varint."""
-    if isinstance(value, bool):
+def _field(number: int, value: bytes | int | float) -> bytes:
+    """A message or text; whole numbers and booleans are varints, other numbers are doubles."""
+    if isinstance(value, float):
+        return _varint(number << 3 | 1) + struct.pack("<d", value)
+    if isinstance(value, int):
         return _varint(number << 3) + _varint(value)
     return _varint(number << 3 | 2) + _varint(len(value)) + value
 
@@ -53,9 +57,14 @@ def _text(value: Any) -> bytes:
     return str(value).encode()
 
 
-def _flag(value: Any) -> bytes:
-    """Booleans are written as numbers; see `_message`."""
-    raise TypeError("a flag has no bytes of its own")
+class _Scalar:
+    """Marks a field whose value is written as a number of this type; see `_field`."""
+
+    def __init__(self, kind: type[bool] | type[int] | type[float]) -> None:
+        self.kind = kind
+
+
+_FLAG, _WHOLE, _DOUBLE = _Scalar(bool), _Scalar(int), _Scalar(float)
 
 
 def _message(fields: Fields, extensions: int = 0) -> Encoder:
@@ -71,8 +80,8 @@ def _message(fields: Fields, extensions: int = 0) -> Encoder:
             if key not in fields:
                 raise KeyError(f"{key} has no place in the protobuf document")
             number, encoder = fields[key]
-            if encoder is _flag:
-                parts.append(_field(number, bool(each)))
+            if isinstance(encoder, _Scalar):
+                parts.append(_field(number, encoder.kind(each)))
             elif isinstance(encoder, _Repeated):
                 parts.extend(_field(number, encoder(element)) for element in each)
             else:
@@ -134,6 +143,19 @@ _write_schema = _message(
         "title": (3, _text),
         "description": (4, _text),
         "default": (5, _any),
+        "multipleOf": (6, _DOUBLE),
+        "maximum": (7, _DOUBLE),
+        "exclusiveMaximum": (8, _FLAG),
+        "minimum": (9, _DOUBLE),
+        "exclusiveMinimum": (10, _FLAG),
+        "maxLength": (11, _WHOLE),
+        "minLength": (12, _WHOLE),
+        "pattern": (13, _text),
+        "maxItems": (14, _WHOLE),
+        "minItems": (15, _WHOLE),
+        "uniqueItems": (16, _FLAG),
+        "maxProperties": (17, _WHOLE),
+        "minProperties": (18, _WHOLE),
         "required": (19, _Repeated(_text)),
         "enum": (20, _Repeated(_any)),
         "additionalProperties": (21, _additional),
@@ -149,30 +171,30 @@ _BODY = _message(
         "description": (1, _text),
         "name": (2, _text),
         "in": (3, _text),
-        "required": (4, _flag),
+        "required": (4, _FLAG),
         "schema": (5, _schema),
     },
     extensions=6,
 )
 _QUERY_PARAMETER = _message(
     {
-        "required": (1, _flag),
+        "required": (1, _FLAG),
         "in": (2, _text),
         "description": (3, _text),
         "name": (4, _text),
         "type": (6, _text),
-        "uniqueItems": (20, _flag),
+        "uniqueItems": (20, _FLAG),
     },
     extensions=23,
 )
 _PATH_PARAMETER = _message(
     {
-        "required": (1, _flag),
+        "required": (1, _FLAG),
         "in": (2, _text),
         "description": (3, _text),
         "name": (4, _text),
         "type": (5, _text),
-        "uniqueItems": (19, _flag),
+        "uniqueItems": (19, _FLAG),
     },
     extensions=22,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
@@ -127,6 +128,97 @@ def test_custom_resources_are_published_with_their_schema() -> None:
     version["schema"]["openAPIV3Schema"]["properties"]["pages"] = {"type": "integer"}  # type: ignore[index]
     changed = kinds_of({"metadata": {"name": "books.shop.example.com"}, "spec": spec})
     assert documents.content_hash(KindRegistry(changed), "shop.example.com", "v1") != before
+
+
+def _published(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], bytes]:
+    """A custom resource's schema in OpenAPI 3 and in Swagger 2, and the whole of the latter in protobuf."""
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": "books", "singular": "book", "kind": "Book", "listKind": "BookList"}
+    spec = {"group": "shop.example.com", "scope": "Namespaced", "names": names, "versions": [version]}
+    kinds = kinds_of({"metadata": {"name": "books.shop.example.com"}, "spec": spec})
+    name = "com.example.shop.v1.Book"
+    swagger = documents.document_v2(kinds)
+    schemas = documents.document_v3(kinds)["components"]["schemas"]
+    return schemas[name], swagger["definitions"][name], v2_protobuf.encode(swagger)
+
+
+def test_bounds_of_custom_resources_are_in_protobuf_too() -> None:
+    bounds = {
+        "maximum": 1.5,
+        "exclusiveMaximum": True,
+        "minimum": -2,
+        "exclusiveMinimum": False,
+        "multipleOf": 0.5,
+        "maxLength": 300,
+        "minLength": 0,
+        "pattern": "^a",
+        "maxItems": 3,
+        "minItems": -1,
+        "uniqueItems": False,
+        "maxProperties": 2,
+        "minProperties": 1,
+        "x-kubernetes-validations": [{"rule": "true"}],
+    }
+    _, swagger, encoded = _published({"type": "object", "properties": {"field": bounds}})
+    assert swagger["properties"]["field"] == bounds
+    document = {number: value for number, _, value in fields(encoded)}
+    book = {number: value for number, _, value in fields(_named(document[9])["com.example.shop.v1.Book"])}
+    found = {number: value for number, _, value in fields(_named(book[25])["field"])}
+    numbers = [6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 31]
+    assert sorted(found) == numbers
+    doubles = [struct.unpack("<d", found[number])[0] for number in (6, 7, 9)]
+    assert doubles == [0.5, 1.5, -2.0]
+    assert [found[number] for number in (8, 10, 11, 12, 13, 14, 15, 16)] == [1, 0, 300, 0, b"^a", 3, 2**64 - 1, 0]
+
+
+def test_what_swagger_cannot_say_of_custom_resources() -> None:
+    anything = {"x-kubernetes-preserve-unknown-fields": True}
+    fields_told = {
+        "list": {"type": "array", "nullable": True, "items": {"type": "string"}},
+        "open": {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], **anything},
+        "port": {"x-kubernetes-int-or-string": True},
+        "pair": {
+            "type": "object",
+            "required": ["a", "b"],
+            "properties": {"a": {"type": "string", "nullable": True}, "b": {"type": "string"}},
+        },
+        "map": {"type": "object", "required": ["a"], "additionalProperties": {"type": "string", "nullable": True}},
+    }
+    v3, v2, _ = _published({"type": "object", "properties": fields_told})
+    assert v3["properties"]["port"] == {
+        "x-kubernetes-int-or-string": True,
+        "anyOf": [{"type": "integer"}, {"type": "string"}],
+    }
+    told = {name: v2["properties"][name] for name in fields_told}
+    assert told == {
+        "list": {},
+        "open": {"required": ["a"], **anything},
+        "port": {"x-kubernetes-int-or-string": True},
+        "pair": {"type": "object", "required": ["b"], "properties": {"a": {}, "b": {"type": "string"}}},
+        "map": {"type": "object", "additionalProperties": {}},
+    }
+    _, v2, _ = _published({"type": "object", "properties": {"spec": {"type": "object"}}, **anything})
+    assert sorted(v2) == ["type", "x-kubernetes-group-version-kind"]
+
+
+def test_embedded_objects_of_custom_resources_have_a_kind() -> None:
+    embedded = {"type": "object", "x-kubernetes-embedded-resource": True, "required": ["kind"]}
+    v3, v2, _ = _published(
+        {
+            "type": "object",
+            "properties": {
+                "template": embedded,
+                "any": {**embedded, "x-kubernetes-preserve-unknown-fields": True},
+            },
+        }
+    )
+    for document in (v3, v2):
+        template = document["properties"]["template"]
+        assert template["required"] == ["kind", "apiVersion"]
+        assert sorted(template["properties"]) == ["apiVersion", "kind", "metadata"]
+        assert template["properties"]["kind"]["description"].startswith("kind is a string")
+    assert "properties" in v3["properties"]["any"]
+    assert "properties" not in v2["properties"]["any"]
 
 
 def test_version_3_tells_defaults_and_choices() -> None:
