@@ -178,6 +178,7 @@ def test_masters_share_authorities_and_nothing_else(cluster: MachineCluster, mas
     secrets = [line for line in (directories[0] / "ca.key").read_bytes().splitlines() if len(line) > 40]
     assert secrets
     for machine in masters:
+        read = 0
         # Path.rglob would fail where Ray removes a directory meanwhile.
         for top in ("ray", "gcs"):
             for directory, _, names in os.walk(machine.root / top):
@@ -185,6 +186,8 @@ def test_masters_share_authorities_and_nothing_else(cluster: MachineCluster, mas
                     with contextlib.suppress(FileNotFoundError):
                         data = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
                         assert not any(secret in data for secret in secrets), path
+                        read += len(data)
+        assert read, f"{machine.root} holds nothing of Ray's: this looked in the wrong place"
 
 
 @pytest.mark.long
