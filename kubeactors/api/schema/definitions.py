@@ -49,6 +49,11 @@ def expect(name: str) -> None:
     _expected.add(name)
 
 
+def definition_names() -> list[str]:
+    """Of every definition in the file. Reads the whole of it."""
+    return sorted(_read())
+
+
 def ref_name(schema: dict[str, Any]) -> str:
     """The definition that a schema refers to; empty when it is none of its own."""
     ref = schema.get("$ref")

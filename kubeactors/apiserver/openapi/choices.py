@@ -1,10 +1,18 @@
-"""Which fields are published with their choices: those of the string types that Kubernetes marks `+enum`."""
+"""Which fields are published with their choices: those of the string types that Kubernetes marks `+enum`.
+
+What each choice means is told in Kubernetes' words, which `make setup` writes to `choice_sentences.json` beside this
+file (protos/kubernetes_choice_sentences.py). Without the file the choices are listed alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Any, Final
+
+import orjson
 
 from kubeactors.api import choices
 from kubeactors.api.schema.type_names import type_names
@@ -95,12 +103,13 @@ class Choices:
 
     values: list[str]
     of_elements: bool
+    sentences: Mapping[str, str]  # by value, of those that have one
 
     def describe(self, description: str) -> str:
         """The description of the field with its choices listed below it. Those of elements are not."""
         if self.of_elements:
             return description
-        lines = (f' - `"{value}"`' for value in self.values)
+        lines = (f' - `"{value}"` {self.sentences.get(value, "")}'.rstrip() for value in self.values)
         return "\n".join((f"{description}\n\nPossible enum values:", *lines))
 
 
@@ -111,7 +120,8 @@ def choices_of(definition: str) -> Mapping[str, Choices]:
         containers, _, named = name.rpartition("]")
         values = _MARKED.get(named.rpartition(".")[2])
         if values:
-            found[field] = Choices(sorted(values), bool(containers))
+            sentences = _sentences().get(definition, {}).get(field, {})
+            found[field] = Choices(sorted(values), bool(containers), sentences)
     return found
 
 
@@ -125,3 +135,13 @@ def add_choices(definition: str, schema: dict[str, Any]) -> None:
         target = (each.get("items") or each["additionalProperties"]) if of.of_elements else each
         target["enum"] = of.values
         each["description"] = of.describe(each.get("description") or "")
+
+
+@cache
+def _sentences() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+    """Definition → field → choice → what it means."""
+    file = files(__package__).joinpath("choice_sentences.json")
+    if not file.is_file():
+        return {}
+    document: dict[str, dict[str, dict[str, str]]] = orjson.loads(file.read_bytes())
+    return document

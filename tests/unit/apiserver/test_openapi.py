@@ -11,7 +11,9 @@ from kubeactors.api.customresources.kinds import kinds_of
 from kubeactors.api.kinds import KindRegistry, registry
 from kubeactors.api.protobuf.wire import fields
 from kubeactors.apiserver.openapi import documents, v2_protobuf
+from kubeactors.apiserver.openapi.choices import Choices
 from kubeactors.apiserver.openapi.general import general_paths
+from protos import kubernetes_choice_sentences
 
 
 @pytest.fixture(scope="module")
@@ -286,6 +288,35 @@ def test_descriptions_list_the_choices_of_the_field_itself(swagger: dict[str, An
         families = schemas["io.k8s.api.core.v1.ServiceSpec"]["properties"]["ipFamilies"]
         assert "Possible enum values" not in families["description"]
         assert "enum" in families["items"]
+
+
+def test_each_choice_is_told_with_its_sentence_if_it_has_one() -> None:
+    of = Choices(["*", "Cluster"], of_elements=False, sentences={"*": "means any."})
+    assert of.describe("Where.") == 'Where.\n\nPossible enum values:\n - `"*"` means any.\n - `"Cluster"`'
+    assert Choices(["*"], of_elements=True, sentences={"*": "means any."}).describe("Where.") == "Where."
+
+
+def test_sentences_are_read_from_the_comments_of_declarations() -> None:
+    declaration = """
+export interface IRule {
+    /**
+     * What it is.
+     */
+    "kind"?: string;
+    /**
+     * Where it holds.
+     *
+     * Possible enum values:
+     *  - `"\\*"` means any.
+     *  - `"Bare"`
+     *  - `"Cluster"` means "no `namespace`".
+     */
+    "scope"?: "*" | "Bare" | "Cluster";
+}
+"""
+    assert dict(kubernetes_choice_sentences.fields(declaration)) == {
+        "scope": {"*": "means any.", "Bare": "", "Cluster": 'means "no `namespace`".'}
+    }
 
 
 def _names_of(item: dict[str, Any]) -> list[str]:
