@@ -22,7 +22,10 @@ from pathlib import Path
 from kubeactors.api.schema.definitions import definition_names
 
 # Of version 5.1.0.
-_SHA512 = "ca6e0a8b2afc0731885a3e1ff39df2b556044b507c0b505d38d44fe73a1d22d3c3d68fff3842ae4f00b99c5577649b4519e32a3856c8624a6e9d25574a51d2f2"
+_SHA512 = (
+    "ca6e0a8b2afc0731885a3e1ff39df2b556044b507c0b505d38d44fe73a1d22d3"
+    "c3d68fff3842ae4f00b99c5577649b4519e32a3856c8624a6e9d25574a51d2f2"
+)
 _ALIAS = re.compile(r"export (?:type )?\{ \w+ as I(\w+)")
 _FIELD = re.compile(r'/\*\*((?:(?!\*/).)*)\*/\s*"(\w+)"\??:', re.DOTALL)
 _LISTED = "Possible enum values:"
