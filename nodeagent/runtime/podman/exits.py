@@ -1,7 +1,8 @@
 """Learning of a container's end within milliseconds, without asking Podman.
 
 Two witnesses: a pidfd on the container's first process says that it ended even when its monitor (conmon) has died; the
-file that conmon writes into the exits directory says with which code. Either may come first.
+file that conmon writes into the exits directory says with which code. Either may come first. A machine may be so busy
+that conmon writes late: it is waited for as long as it lives.
 """
 
 import asyncio
@@ -15,18 +16,21 @@ from pathlib import Path
 
 from nodeagent.kernel.inotify import IN_CREATE, IN_MOVED_TO, IN_Q_OVERFLOW, Event, Inotify
 from nodeagent.runtime.interface import Exit, ExitCallback
+from nodeagent.runtime.podman.processes import open_monitor
 
 logger = logging.getLogger(__name__)
 
-#: How long conmon may take to write the exit code after the process has ended, in seconds.
-_CODE_DEADLINE = 3.0
+#: How long a conmon that lives may take to write the exit code after the process has ended, in seconds.
+_CODE_DEADLINE = 30.0
 
 
 @dataclass
 class _Watched:
     on_exit: ExitCallback
     oom_file: Path
+    monitor_pid_file: Path
     pidfd: int = -1
+    monitor: int = -1  # conmon's pidfd, once the process has ended
     timeout: asyncio.TimerHandle | None = None
 
 
@@ -51,9 +55,9 @@ class ExitWatcher:
             self._inotify.close()
             self._inotify = None
 
-    def expect(self, container_id: str, on_exit: ExitCallback, oom_file: str) -> None:
+    def expect(self, container_id: str, on_exit: ExitCallback, oom_file: Path, monitor_pid_file: Path) -> None:
         """Begin to watch for the exit file, before the container is started."""
-        self._watched[container_id] = _Watched(on_exit, Path(oom_file))
+        self._watched[container_id] = _Watched(on_exit, oom_file, monitor_pid_file)
 
     def watch_process(self, container_id: str, pid: int) -> None:
         """Add the second witness, once the container's pid is known. Reports at once a container that has ended."""
@@ -103,10 +107,17 @@ class ExitWatcher:
         watched = self._watched.get(container_id)
         if watched is None:
             return
-        self._close_pidfd(watched)
-        if not self._report_if_written(container_id) and watched.timeout is None:
-            loop = asyncio.get_running_loop()
-            watched.timeout = loop.call_later(_CODE_DEADLINE, self._give_up_on_code, container_id)
+        self._close(watched)
+        if self._report_if_written(container_id):
+            return
+        monitor = open_monitor(watched.monitor_pid_file, container_id)
+        if monitor is None:
+            self._give_up_on_code(container_id)
+            return
+        loop = asyncio.get_running_loop()
+        watched.monitor = monitor
+        loop.add_reader(monitor, self._give_up_on_code, container_id)
+        watched.timeout = loop.call_later(_CODE_DEADLINE, self._give_up_on_code, container_id)
 
     def _give_up_on_code(self, container_id: str) -> None:
         if container_id in self._watched and not self._report_if_written(container_id):
@@ -128,13 +139,14 @@ class ExitWatcher:
     def _forget(self, container_id: str) -> _Watched | None:
         watched = self._watched.pop(container_id, None)
         if watched is not None:
-            self._close_pidfd(watched)
+            self._close(watched)
             if watched.timeout is not None:
                 watched.timeout.cancel()
         return watched
 
-    def _close_pidfd(self, watched: _Watched) -> None:
-        if watched.pidfd >= 0:
-            asyncio.get_running_loop().remove_reader(watched.pidfd)
-            os.close(watched.pidfd)
-            watched.pidfd = -1
+    def _close(self, watched: _Watched) -> None:
+        for descriptor in (watched.pidfd, watched.monitor):
+            if descriptor >= 0:
+                asyncio.get_running_loop().remove_reader(descriptor)
+                os.close(descriptor)
+        watched.pidfd = watched.monitor = -1

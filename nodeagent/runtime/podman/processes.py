@@ -28,6 +28,23 @@ def with_variable(name: str, value: str) -> set[int]:
     return found
 
 
+def open_monitor(pid_file: Path, container_id: str) -> int | None:
+    """A pidfd of the container's conmon, which the caller closes; None when it does not run."""
+    try:
+        pid = int(pid_file.read_text())
+        monitor = os.pidfd_open(pid)
+    except (FileNotFoundError, ValueError, ProcessLookupError):
+        return None
+    # The file outlives conmon, and the number may be another process's by now; conmon is started with the id.
+    try:
+        if container_id.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+            return monitor
+    except OSError:
+        logger.debug("the monitor of container %s has just ended", container_id[:12])
+    os.close(monitor)
+    return None
+
+
 async def end(pid: int, *, first: signal.Signals = signal.SIGTERM) -> None:
     """Tell a process to end, kill it when it has not after some seconds, and return when it is gone."""
     try:

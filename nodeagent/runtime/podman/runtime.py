@@ -37,6 +37,7 @@ from nodeagent.runtime.podman.exits import ExitWatcher
 from nodeagent.runtime.podman.oci_exec import oci_exec
 from nodeagent.runtime.podman.oci_update import oci_update
 from nodeagent.runtime.podman.probe import observe
+from nodeagent.runtime.podman.processes import open_monitor
 from nodeagent.runtime.podman.rest import PodmanError, PodmanRest
 from nodeagent.runtime.podman.service import PodmanService
 from nodeagent.runtime.podman.spec import create_body, resource_limits
@@ -186,7 +187,7 @@ class PodmanRuntime:
 
     async def start_container(self, container_id: str, on_exit: ExitCallback) -> Started:
         async with self._slots.hold(_START):
-            self._exits.expect(container_id, on_exit, f"{self._persistent_dir}/{container_id}/userdata/oom")
+            self._exits.expect(container_id, on_exit, self._oom_file(container_id), self._monitor_file(container_id))
             try:
                 await self._call("POST", f"/containers/{container_id}/start")
             except BaseException:
@@ -199,7 +200,7 @@ class PodmanRuntime:
         return Started(pid or 0, started_at)
 
     def adopt(self, record: ContainerRecord, on_exit: ExitCallback) -> None:
-        self._exits.expect(record.id, on_exit, f"{self._persistent_dir}/{record.id}/userdata/oom")
+        self._exits.expect(record.id, on_exit, self._oom_file(record.id), self._monitor_file(record.id))
         self._exits.watch_process(record.id, record.pid)
 
     async def signal(self, container_id: str, signal_number: int) -> None:
@@ -273,7 +274,7 @@ class PodmanRuntime:
         finished_at = _epoch(entry.get("ExitedAt")) if status == "exited" else 0.0
         if status == "exited" and (written := self._exits.exit_code(container_id)) is not None:
             code = written
-        if status == "running" and not _exists(pid):
+        if status == "running" and not _exists(pid) and not self._code_is_to_come(container_id):
             # Podman says "running" for ever when the container's monitor died before the container did.
             status, code, finished_at = "exited", self._exits.exit_code(container_id), self._clock()
         return ContainerRecord(
@@ -288,8 +289,22 @@ class PodmanRuntime:
             started_at=_epoch(entry.get("StartedAt")),
             finished_at=finished_at,
             exit_code=code if status == "exited" else None,
-            oom_killed=Path(f"{self._persistent_dir}/{container_id}/userdata/oom").exists(),
+            oom_killed=self._oom_file(container_id).exists(),
         )
+
+    def _code_is_to_come(self, container_id: str) -> bool:
+        """Whether a monitor lives that has not written the exit code yet."""
+        monitor = open_monitor(self._monitor_file(container_id), container_id)
+        if monitor is None:
+            return False
+        os.close(monitor)
+        return self._exits.exit_code(container_id) is None
+
+    def _oom_file(self, container_id: str) -> Path:
+        return Path(f"{self._persistent_dir}/{container_id}/userdata/oom")
+
+    def _monitor_file(self, container_id: str) -> Path:
+        return Path(f"{self._run_dir}/{container_id}/userdata/conmon.pid")
 
     def _pid(self, container_id: str) -> int | None:
         try:

@@ -162,13 +162,16 @@ async def test_a_resize_that_restarts(node: LiveNode) -> None:
 
 async def test_by_the_replace_endpoint(node: LiveNode) -> None:
     await node.run_pod("replaced", container("c", resources=guaranteed("200m", "30Mi")))
-    pod = await node.client.get("pods", "replaced", "default", subresource="resize")
     wanted = guaranteed("400m", "50Mi")
-    pod["spec"]["containers"][0]["resources"] = wanted
-    await node.client.update("pods", pod, subresource="resize")
+
+    def ask(pod: Object) -> None:
+        pod["spec"]["containers"][0]["resources"] = wanted
+
+    await node.client.modify("pods", "replaced", ask, "default", subresource="resize")
     done = await node.when("replaced", is_done)
     assert status_of(done)["resources"] == wanted
-    assert await node.client.get("pods", "replaced", "default", subresource="resize") == done
+    read = await node.client.get("pods", "replaced", "default", subresource="resize")
+    assert (read["kind"], read["spec"]) == (done["kind"], done["spec"])
     assert_kernel(limits(node, "replaced", "c"), expected(wanted))
 
 
