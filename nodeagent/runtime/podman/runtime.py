@@ -219,13 +219,21 @@ class PodmanRuntime:
 
     async def remove(self, container_id: str) -> None:
         self._exits.forget(container_id)
-        query = {"force": True, "timeout": 0, "v": True, "ignore": True}
         try:
-            answer = await self._call("DELETE", f"/containers/{container_id}", query=query, timeout=120.0)
+            try:
+                await self._remove(container_id)
+            except PodmanError as error:
+                if "container state improper" not in str(error):
+                    raise
+                # Its monitor died before it did: Podman has learned only by this call that it does not run.
+                await self._remove(container_id)
         except PodmanError as error:
-            if error.status == 404:
-                return
-            raise
+            if error.status != 404:
+                raise
+
+    async def _remove(self, container_id: str) -> None:
+        query = {"force": True, "timeout": 0, "v": True, "ignore": True}
+        answer = await self._call("DELETE", f"/containers/{container_id}", query=query, timeout=120.0)
         failed = [entry["Err"] for entry in answer or () if isinstance(entry, dict) and entry.get("Err")]
         if failed:
             raise RuntimeFailure(f"remove container {container_id[:12]}: {failed[0]}")
